@@ -1,0 +1,152 @@
+"""Every error that onemap raises on purpose, as one tree.
+
+    OneMapError                    anything a user can be told in words
+    ├── SettingsError              a setting or a combination of settings is wrong
+    ├── ClusterError               the private PostGIS cannot be found, started or reached
+    ├── DatabaseError              the database refused or went away
+    │   └── DatabaseBusy           a lock or statement time-out; trying again may help
+    ├── SyncRefused                a definition change that would destroy data
+    ├── CrsError                   a CRS is unknown, or no trustworthy transformation exists
+    ├── GeometryError              a geometry is not acceptable
+    │   └── KernelInputError       an array handed to the kernel breaks its contract
+    ├── ImportRefused              a file as a whole cannot be imported
+    ├── RevisionError              a revision is unknown
+    │   └── RevertRefused          later revisions changed the same rows
+    ├── QueryError                 a query names something that is not there or is out of bounds
+    │   └── NotFound               the layer, row, tile or raster asked for does not exist
+    └── ScreeningError             a site cannot be screened as given
+
+None of them knows HTTP; api.errors maps them to a status in one table.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+__all__ = [
+    "ClusterError",
+    "CrsError",
+    "DatabaseBusy",
+    "DatabaseError",
+    "GeometryError",
+    "ImportRefused",
+    "KernelInputError",
+    "NotFound",
+    "OneMapError",
+    "QueryError",
+    "RevertRefused",
+    "RevisionError",
+    "ScreeningError",
+    "SettingsError",
+    "SyncRefused",
+]
+
+
+class OneMapError(Exception):
+    """What went wrong and what to do about it, in English and Chinese.
+
+    Parameters
+    ----------
+    en, zh : str
+        One sentence that names the thing and the value. ``str(error)`` is the English one.
+    remedy_en, remedy_zh : str
+        What the user can do; may be empty.
+    """
+
+    code: ClassVar[str] = "error"
+
+    def __init__(self, en: str, zh: str = "", *, remedy_en: str = "", remedy_zh: str = "") -> None:
+        super().__init__(en)
+        self.en, self.zh = en, zh or en
+        self.remedy_en, self.remedy_zh = remedy_en, remedy_zh or remedy_en
+
+    def text(self, language: str = "en") -> str:
+        """The sentence with its remedy in ``language`` ("zh" or anything else for English)."""
+        sentence, remedy = (
+            (self.zh, self.remedy_zh) if language.startswith("zh") else (self.en, self.remedy_en)
+        )
+        return f"{sentence} {remedy}".strip()
+
+
+class SettingsError(OneMapError):
+    """A setting, or a combination of settings, that cannot work."""
+
+    code = "settings"
+
+
+class ClusterError(OneMapError):
+    """The private PostGIS cannot be found, started or reached."""
+
+    code = "cluster"
+
+
+class DatabaseError(OneMapError):
+    """The database refused a statement or went away."""
+
+    code = "database"
+
+
+class DatabaseBusy(DatabaseError):
+    """A lock or a statement time-out; the same call may succeed later."""
+
+    code = "database_busy"
+
+
+class SyncRefused(OneMapError):
+    """A definition changed in a way that would lose data."""
+
+    code = "sync_refused"
+
+
+class CrsError(OneMapError):
+    """A CRS is unknown, or no transformation of known accuracy exists."""
+
+    code = "crs"
+
+
+class GeometryError(OneMapError):
+    """A geometry is empty, invalid, of the wrong kind, or too large."""
+
+    code = "geometry"
+
+
+class KernelInputError(GeometryError):
+    """An array handed to the kernel breaks its contract."""
+
+    code = "kernel_input"
+
+
+class ImportRefused(OneMapError):
+    """A file that cannot be imported as a whole; nothing of it was stored."""
+
+    code = "import_refused"
+
+
+class RevisionError(OneMapError):
+    """A revision number or time that does not exist."""
+
+    code = "revision"
+
+
+class RevertRefused(RevisionError):
+    """Later revisions changed rows that the revert would touch."""
+
+    code = "revert_refused"
+
+
+class QueryError(OneMapError):
+    """A query that names an unknown thing or leaves its bounds."""
+
+    code = "query"
+
+
+class NotFound(QueryError):
+    """The layer, row, tile or raster asked for does not exist."""
+
+    code = "not_found"
+
+
+class ScreeningError(OneMapError):
+    """A site that cannot be screened as given."""
+
+    code = "screening"

@@ -1,0 +1,130 @@
+"""What an installation may set, read from ``ONEMAP_*`` once at the entry points and passed down."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from gis.errors import SettingsError
+from layers.district import District, load_district
+from layers.model import Layer
+from layers.registry import load_layers
+from layers.rulepacks import RulePack, load_packs
+
+__all__ = ["MapDefinition", "Settings", "load_settings"]
+
+
+def _default_home() -> Path:
+    """The user's data directory; for root a system folder, since root's home is closed to the server."""
+    if hasattr(os, "geteuid") and os.geteuid() == 0:
+        return Path("/var/lib/onemap")
+    base = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share"
+    return Path(base) / "onemap"
+
+
+class Settings(BaseSettings):
+    """All settings of one installation.
+
+    Lists are written as in PATH for folders (``os.pathsep``) and with commas for the rest.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="ONEMAP_", extra="ignore", frozen=True)
+
+    database_url: str | None = None
+    home: Path = _default_home()
+    district: Path | None = None
+    layers: Annotated[tuple[Path, ...], NoDecode] = ()
+    cors: Annotated[tuple[str, ...], NoDecode] = ()
+    hosts: Annotated[tuple[str, ...], NoDecode] = ()
+    tianditu_key: str | None = None
+    max_features: int = 10_000
+    max_vertices: int = 100_000
+    statement_timeout_s: float = 30.0
+    threads: int = os.cpu_count() or 1
+
+    @field_validator("layers", mode="before")
+    @classmethod
+    def _split_paths(cls, value: object) -> object:
+        return tuple(p for p in value.split(os.pathsep) if p) if isinstance(value, str) else value
+
+    @field_validator("cors", "hosts", mode="before")
+    @classmethod
+    def _split_commas(cls, value: object) -> object:
+        return tuple(p.strip() for p in value.split(",") if p.strip()) if isinstance(value, str) else value
+
+    @field_validator("cors")
+    @classmethod
+    def _no_wildcard(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        # With "*" any web page a regulator opens could read the whole map through the browser.
+        if "*" in value:
+            raise ValueError("ONEMAP_CORS lists origins one by one; '*' is not accepted")
+        return value
+
+    @field_validator("layers")
+    @classmethod
+    def _folders_exist(cls, value: tuple[Path, ...]) -> tuple[Path, ...]:
+        for folder in value:
+            if not folder.is_dir():
+                raise ValueError(f"ONEMAP_LAYERS names a folder that does not exist: {folder}")
+        return value
+
+    @field_validator("database_url")
+    @classmethod
+    def _psycopg_url(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        scheme, sep, rest = value.partition("://")
+        if not sep or scheme.split("+")[0] not in ("postgresql", "postgres"):
+            raise ValueError("ONEMAP_DATABASE_URL starts with postgresql://")
+        return f"postgresql+psycopg://{rest}"
+
+    def load_map(self) -> MapDefinition:
+        """Layers, district and rule packs as these settings choose them."""
+        district = load_district(self.district)
+        layers = load_layers(self.layers)
+        packs = load_packs(self.layers, layers)
+        unknown = [p for p in district.rule_packs if p not in packs]
+        if unknown:
+            raise SettingsError(
+                f"District {district.id!r} turns on rule packs that are not there: {', '.join(unknown)}.",
+                f"区域“{district.id}”启用了不存在的规则包：{'、'.join(unknown)}。",
+                remedy_en=f"Known packs: {', '.join(sorted(packs))}.",
+                remedy_zh=f"现有规则包：{'、'.join(sorted(packs))}。",
+            )
+        return MapDefinition(district, layers, {p: packs[p] for p in district.rule_packs})
+
+
+def load_settings(**overrides: object) -> Settings:
+    """Settings from the environment, with ``overrides`` on top; SettingsError says what is wrong."""
+    try:
+        return Settings(**{k: v for k, v in overrides.items() if v is not None})  # type: ignore[arg-type]
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = "ONEMAP_" + str(first["loc"][0]).upper() if first["loc"] else "ONEMAP_*"
+        raise SettingsError(f"{name}: {first['msg']}", f"设置 {name} 有误：{first['msg']}") from None
+
+
+@dataclass(frozen=True)
+class MapDefinition:
+    """What one installation shows: its district, all layers by id, and the rule packs that are on."""
+
+    district: District
+    layers: Mapping[str, Layer]
+    packs: Mapping[str, RulePack]
+
+    def derived(self, kind: str) -> Layer | None:
+        """The layer whose rows onemap itself writes for ``kind`` (such as "conflicts"), if defined."""
+        return next((layer for layer in self.layers.values() if layer.derived == kind), None)
+
+    @cached_property
+    def bounds_lonlat(self) -> tuple[float, float, float, float]:
+        """The district's extent as (west, south, east, north) in degrees."""
+        west, south, east, north = self.district.extent
+        return (west, south, east, north)
