@@ -134,7 +134,9 @@ def transformation(source: str | int, target: str | int, extent: Extent) -> Tran
 def _geod(crs: int) -> pyproj.Geod:
     geod = parse_crs(crs).get_geod()
     if geod is None:
-        raise CrsError(f"EPSG:{crs} has no ellipsoid, so no ellipsoidal area can be given.", f"EPSG:{crs} 没有椭球参数。")
+        raise CrsError(
+            f"EPSG:{crs} has no ellipsoid, so no ellipsoidal area can be given.", f"EPSG:{crs} 没有椭球参数。"
+        )
     return geod
 
 

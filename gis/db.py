@@ -1,0 +1,94 @@
+"""Connections: one engine per process, and a context that turns driver errors into ours."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from sqlalchemy import Connection, Engine, create_engine, event, exc
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.pool import ConnectionPoolEntry
+
+from gis.cluster import Cluster
+from gis.errors import DatabaseBusy, DatabaseError
+from gis.settings import Settings
+
+__all__ = ["connect", "database_url", "make_engine", "translated"]
+
+# 55P03 lock not available, 57014 query cancelled (statement time-out), 40001/40P01 serialisation and deadlock
+_BUSY_STATES = {"55P03", "57014", "40001", "40P01", "53300"}
+
+
+def database_url(settings: Settings) -> str:
+    """The configured database, or the private cluster's (started if it is not running)."""
+    return settings.database_url or Cluster(settings.home).ensure_running()
+
+
+def make_engine(settings: Settings, *, pool_size: int = 8) -> Engine:
+    """An engine on the configured database or on the private cluster, which it starts when needed.
+
+    Sessions run in UTC with ``settings.statement_timeout_s``; long imports lift the limit locally.
+    """
+    engine = create_engine(
+        database_url(settings),
+        pool_size=pool_size,
+        max_overflow=pool_size,
+        pool_timeout=5,
+        pool_pre_ping=True,
+    )
+    timeout_ms = int(settings.statement_timeout_s * 1000)
+
+    @event.listens_for(engine, "connect")
+    def _session_defaults(connection: DBAPIConnection, _record: ConnectionPoolEntry) -> None:
+        cursor = connection.cursor()
+        cursor.execute(
+            f"SET timezone = 'UTC'; SET statement_timeout = {timeout_ms}; SET lock_timeout = '20s'"
+        )
+        cursor.close()
+        connection.commit()
+
+    return engine
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Turn SQLAlchemy's errors into DatabaseError or DatabaseBusy; SQL text never reaches a user."""
+    try:
+        yield
+    except exc.TimeoutError as error:
+        raise DatabaseBusy(
+            "All database connections are in use.",
+            "数据库连接已用尽。",
+            remedy_en="Try again.",
+            remedy_zh="请稍后重试。",
+        ) from error
+    except exc.DBAPIError as error:
+        state = getattr(error.orig, "sqlstate", None)
+        if state in _BUSY_STATES:
+            raise DatabaseBusy(
+                f"The database did not finish in time ({state}).",
+                f"数据库未能及时完成（{state}）。",
+                remedy_en="Try again, or ask for less at once.",
+                remedy_zh="请重试，或缩小请求范围。",
+            ) from error
+        reason = str(error.orig).partition("\n")[0]
+        raise DatabaseError(f"The database refused: {reason}", f"数据库拒绝了请求：{reason}") from error
+
+
+@contextmanager
+def connect(engine: Engine, *, write: bool = False) -> Iterator[Connection]:
+    """A connection in one transaction; committed at the end when ``write``, else rolled back.
+
+    Reads run in REPEATABLE READ, so that the several statements of one answer see one state.
+    """
+    with translated():
+        with engine.connect() as connection:
+            if write:
+                with connection.begin():
+                    yield connection
+            else:
+                connection = connection.execution_options(
+                    isolation_level="REPEATABLE READ", postgresql_readonly=True
+                )
+                with connection.begin():
+                    yield connection

@@ -1,0 +1,374 @@
+"""Numbered revisions: the only way rows of a layer change.
+
+A write stages its rows, compares them with the current ones, and only then takes the lock under which the number
+is given; the lock is held until the commit. So numbers appear in commit order and a reader that follows them
+misses nothing. If the layer was touched between comparison and lock, the comparison is made again under it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Literal
+
+from geoalchemy2 import Geometry
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Table,
+    Text,
+    and_,
+    cast,
+    func,
+    insert,
+    literal,
+    not_,
+    or_,
+    select,
+    text,
+    tuple_,
+    type_coerce,
+    update,
+)
+from sqlalchemy.types import NULLTYPE
+
+from gis import tables
+from gis.errors import ImportRefused, RevertRefused, RevisionError
+
+__all__ = [
+    "Change",
+    "RevisionRow",
+    "alive",
+    "apply_staged",
+    "compare_staged",
+    "head",
+    "last_touch",
+    "list_revisions",
+    "new_revision",
+    "resolve_as_of",
+    "revert",
+    "show_revision",
+]
+
+Mode = Literal["upsert", "replace", "append"]
+
+# Any fixed number of our own; every writer of layer rows takes it before it takes a revision number.
+_NUMBER_LOCK = 7_216_002
+
+
+@dataclass(frozen=True)
+class Change:
+    """What a write did, or would do, to one layer. ``rev`` is None when nothing changed."""
+
+    rev: int | None
+    added: int
+    changed: int
+    closed: int
+    unchanged: int
+
+    @property
+    def is_empty(self) -> bool:
+        """True when the store already held exactly this."""
+        return self.added == self.changed == self.closed == 0
+
+
+@dataclass(frozen=True)
+class RevisionRow:
+    """One revision as `onemap revisions list` shows it; ``layers`` maps layer to (added, changed, closed)."""
+
+    rev: int
+    at: datetime
+    who: str
+    kind: str
+    note: str
+    source: str | None
+    reverts: int | None
+    layers: dict[str, tuple[int, int, int]]
+
+
+def alive(table: Table, rev: int | None) -> ColumnElement[bool]:
+    """The condition that a row of ``table`` lives at revision ``rev``; None means now."""
+    if rev is None:
+        return table.c.rev_to.is_(None)
+    return and_(table.c.rev_from <= rev, or_(table.c.rev_to.is_(None), table.c.rev_to > rev))
+
+
+def head(conn: Connection) -> int:
+    """The newest revision; 0 in an empty store."""
+    return conn.scalar(select(func.coalesce(func.max(tables.revisions.c.rev), 0))) or 0
+
+
+def last_touch(conn: Connection, layers: Iterable[str], rev: int | None = None) -> int:
+    """The newest revision up to ``rev`` (None: ever) that touched any of ``layers``; 0 when none did."""
+    touched = tables.revision_layers
+    query = select(func.coalesce(func.max(touched.c.rev), 0)).where(touched.c.layer.in_(list(layers)))
+    return conn.scalar(query if rev is None else query.where(touched.c.rev <= rev)) or 0
+
+
+def resolve_as_of(conn: Connection, as_of: str | int | None) -> int:
+    """The revision that ``as_of`` means: a number, an ISO 8601 time (its last revision then), or None for now.
+
+    Raises
+    ------
+    RevisionError
+        When the number is beyond the head, or the text is neither a number nor a time.
+    """
+    newest = head(conn)
+    if as_of is None:
+        return newest
+    if str(as_of).isdigit():
+        if int(as_of) > newest:
+            raise RevisionError(
+                f"Revision {as_of} does not exist; the newest is {newest}.",
+                f"修订 {as_of} 不存在，最新为 {newest}。",
+            )
+        return int(as_of)
+    try:
+        moment = datetime.fromisoformat(str(as_of))
+    except ValueError:
+        raise RevisionError(
+            f"{as_of!r} is neither a revision number nor a time such as 2026-11-22T08:00:00+08:00.",
+            f"“{as_of}”既不是修订号，也不是如 2026-11-22T08:00:00+08:00 的时间。",
+        ) from None
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=UTC)
+    until = tables.revisions.c.at <= moment
+    return conn.scalar(select(func.coalesce(func.max(tables.revisions.c.rev), 0)).where(until)) or 0
+
+
+def new_revision(
+    conn: Connection,
+    *,
+    who: str,
+    kind: str,
+    note: str = "",
+    source_id: int | None = None,
+    reverts: int | None = None,
+) -> int:
+    """Take the number lock (held to the commit) and the next number; the caller writes its rows after this."""
+    _lock_numbers(conn)
+    values = {
+        "rev": head(conn) + 1,
+        "who": who,
+        "kind": kind,
+        "note": note,
+        "source_id": source_id,
+        "reverts": reverts,
+    }
+    return int(
+        conn.execute(insert(tables.revisions).values(values).returning(tables.revisions.c.rev)).scalar_one()
+    )
+
+
+def _lock_numbers(conn: Connection) -> None:
+    conn.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _NUMBER_LOCK})
+
+
+def note_touch(conn: Connection, rev: int, layer: str, change: Change) -> None:
+    """Record what ``rev`` did to ``layer``; a layer that is touched twice keeps the sum."""
+    touched = tables.revision_layers
+    counts = {"added": change.added, "changed": change.changed, "closed": change.closed}
+    done = conn.execute(
+        update(touched)
+        .where(touched.c.rev == rev, touched.c.layer == layer)
+        .values({name: touched.c[name] + n for name, n in counts.items()})
+    )
+    if not done.rowcount:
+        conn.execute(insert(touched).values(rev=rev, layer=layer, **counts))
+
+
+def _plain(column: ColumnElement[object]) -> ColumnElement[object]:
+    """The column without GeoAlchemy2's conversion to text or WKB, for copying inside the database."""
+    return type_coerce(column, NULLTYPE) if isinstance(column.type, Geometry) else column
+
+
+def _differs(table: Table, staged: Table, volatile: frozenset[str]) -> ColumnElement[bool]:
+    """True where a staged row says something else than the current row of the same uid."""
+    skipped = {"row_id", "uid", "geom_web", "rev_from", "rev_to"} | volatile
+    names = [c.name for c in table.columns if c.name not in skipped]
+    pairs = [
+        (func.ST_AsBinary(_plain(table.c[n])), func.ST_AsBinary(_plain(staged.c[n])))
+        if n == "geom"
+        else (table.c[n], staged.c[n])
+        for n in names
+    ]
+    return tuple_(*(a for a, _ in pairs)).is_distinct_from(tuple_(*(b for _, b in pairs)))
+
+
+def _to_close(table: Table, staged: Table, mode: Mode, source_id: int | None) -> ColumnElement[bool] | None:
+    """Which current rows a "replace" closes: those of the same source that the file no longer has."""
+    if mode != "replace":
+        return None
+    gone = not_(select(literal(1)).where(staged.c.uid == table.c.uid).exists())
+    scope = (
+        alive(table, None) if source_id is None else and_(alive(table, None), table.c.source_id == source_id)
+    )
+    return and_(scope, gone)
+
+
+def compare_staged(
+    conn: Connection,
+    table: Table,
+    staged: Table,
+    *,
+    mode: Mode,
+    source_id: int | None,
+    volatile: frozenset[str] = frozenset(),
+) -> Change:
+    """What `apply_staged` would do now, without doing it. Raises ImportRefused for "append" over existing uids."""
+    same = and_(table.c.uid == staged.c.uid, alive(table, None))
+    total = conn.scalar(select(func.count()).select_from(staged)) or 0
+    known, changed = conn.execute(
+        select(func.count(), func.count().filter(_differs(table, staged, volatile)))
+        .select_from(staged)
+        .join(table, same)
+    ).one()
+    if mode == "append" and changed:
+        raise ImportRefused(
+            f"{changed} rows are in the layer already with other content; --mode append adds only new rows.",
+            f"{changed} 行已存在且内容不同；追加模式只新增数据。",
+            remedy_en="Use --mode upsert to change them.",
+            remedy_zh="如需修改请用 --mode upsert。",
+        )
+    closing = _to_close(table, staged, mode, source_id)
+    closed = (
+        0 if closing is None else conn.scalar(select(func.count()).select_from(table).where(closing)) or 0
+    )
+    return Change(None, total - known, changed, closed, known - changed)
+
+
+def apply_staged(
+    conn: Connection,
+    table: Table,
+    staged: Table,
+    *,
+    mode: Mode,
+    who: str,
+    kind: str,
+    note: str = "",
+    source_id: int | None = None,
+    volatile: frozenset[str] = frozenset(),
+    rev: int | None = None,
+) -> Change:
+    """Write the staged rows as one revision; no revision when they say nothing new.
+
+    ``staged`` has the columns of ``table`` except row_id, rev_from and rev_to, and one row a uid. With ``rev`` the
+    rows join a revision that the caller has taken already.
+    """
+    seen = last_touch(conn, [table.name])
+    change = compare_staged(conn, table, staged, mode=mode, source_id=source_id, volatile=volatile)
+    if change.is_empty:
+        return change
+    if rev is None:
+        rev = new_revision(conn, who=who, kind=kind, note=note, source_id=source_id)
+        if last_touch(conn, [table.name]) != seen:
+            change = compare_staged(conn, table, staged, mode=mode, source_id=source_id, volatile=volatile)
+    _close_and_add(conn, table, staged, rev, mode, source_id, volatile)
+    change = Change(rev, change.added, change.changed, change.closed, change.unchanged)
+    note_touch(conn, rev, table.name, change)
+    return change
+
+
+def _close_and_add(
+    conn: Connection,
+    table: Table,
+    staged: Table,
+    rev: int,
+    mode: Mode,
+    source_id: int | None,
+    volatile: frozenset[str],
+) -> None:
+    closing = _to_close(table, staged, mode, source_id)
+    if closing is not None:
+        conn.execute(update(table).where(closing).values(rev_to=rev))
+    same = and_(table.c.uid == staged.c.uid, alive(table, None))
+    conn.execute(update(table).where(same, _differs(table, staged, volatile)).values(rev_to=rev))
+    # What is still current after the closing says the same already; everything else staged is new content.
+    names = [c.name for c in table.columns if c.name not in ("row_id", "rev_from", "rev_to")]
+    current = select(literal(1)).where(same).exists()
+    rows = select(*(_plain(staged.c[n]) for n in names), literal(rev)).where(not_(current))
+    conn.execute(insert(table).from_select([*names, "rev_from"], rows))
+
+
+def revert(conn: Connection, number: int, layer_tables: Sequence[Table], *, who: str) -> Change:
+    """Undo revision ``number`` by a new revision; nothing is erased.
+
+    Raises
+    ------
+    RevisionError
+        When there is no such revision.
+    RevertRefused
+        When later revisions changed the same rows; they are named.
+    """
+    if conn.scalar(select(func.count()).where(tables.revisions.c.rev == number)) == 0:
+        raise RevisionError(f"Revision {number} does not exist.", f"修订 {number} 不存在。")
+    rev = new_revision(conn, who=who, kind="revert", note=f"reverts {number}", reverts=number)
+    touched = set(
+        conn.scalars(select(tables.revision_layers.c.layer).where(tables.revision_layers.c.rev == number))
+    )
+    total = Change(rev, 0, 0, 0, 0)
+    for table in [*(t for t in layer_tables if t.name in touched), tables.coverage]:
+        total = _revert_table(conn, table, number, rev, total)
+    return total
+
+
+def _revert_table(conn: Connection, table: Table, number: int, rev: int, total: Change) -> Change:
+    key = table.c.uid if "uid" in table.c else table.c.layer + "/" + cast(table.c.source_id, Text)
+    later = _later_revisions(conn, table, number, key)
+    if later:
+        listed = ", ".join(str(n) for n in later)
+        raise RevertRefused(
+            f"Revision {number} cannot be undone: revisions {listed} changed the same rows of {table.name} later.",
+            f"不能撤销修订 {number}：修订 {listed} 之后修改了 {table.name} 的同一些行。",
+            remedy_en="Undo those first, newest first.",
+            remedy_zh="请先从最新的开始撤销那些修订。",
+        )
+    added = and_(table.c.rev_from == number, table.c.rev_to.is_(None))
+    removed = table.c.rev_to == number
+    names = [c.name for c in table.columns if not c.primary_key and c.name not in ("rev_from", "rev_to")]
+    restored = select(*(_plain(table.c[n]) for n in names), literal(rev)).where(removed)
+    keys_added = set(conn.scalars(select(key).where(added)))
+    keys_removed = set(conn.scalars(select(key).where(removed)))
+    conn.execute(update(table).where(added).values(rev_to=rev))
+    conn.execute(insert(table).from_select([*names, "rev_from"], restored))
+    both = len(keys_added & keys_removed)
+    change = Change(rev, len(keys_removed) - both, both, len(keys_added) - both, 0)
+    if table is tables.coverage:
+        for layer in sorted({k.rpartition("/")[0] for k in keys_added | keys_removed}):
+            note_touch(conn, rev, layer, Change(rev, 0, 0, 0, 0))
+        return total
+    note_touch(conn, rev, table.name, change)
+    return Change(
+        rev, total.added + change.added, total.changed + change.changed, total.closed + change.closed, 0
+    )
+
+
+def _later_revisions(conn: Connection, table: Table, number: int, key: ColumnElement[object]) -> list[int]:
+    """Revisions after ``number`` that closed what it wrote, or wrote anew what it closed."""
+    overwritten = select(table.c.rev_to).where(table.c.rev_from == number, table.c.rev_to.is_not(None))
+    removed = select(key).where(table.c.rev_to == number)
+    returned = select(table.c.rev_from).where(key.in_(removed), table.c.rev_from > number)
+    return sorted(set(conn.scalars(overwritten)) | set(conn.scalars(returned)))
+
+
+def list_revisions(conn: Connection, *, limit: int = 50, before: int | None = None) -> list[RevisionRow]:
+    """The newest revisions first, at most ``limit``, older than ``before`` when given."""
+    r, s = tables.revisions, tables.sources
+    query = select(r, s.c.name.label("source")).outerjoin(s, r.c.source_id == s.c.source_id)
+    if before is not None:
+        query = query.where(r.c.rev < before)
+    rows = conn.execute(query.order_by(r.c.rev.desc()).limit(limit)).all()
+    touched = tables.revision_layers
+    layers: dict[int, dict[str, tuple[int, int, int]]] = {row.rev: {} for row in rows}
+    for t in conn.execute(select(touched).where(touched.c.rev.in_(list(layers)))):
+        layers[t.rev][t.layer] = (t.added, t.changed, t.closed)
+    return [RevisionRow(x.rev, x.at, x.who, x.kind, x.note, x.source, x.reverts, layers[x.rev]) for x in rows]
+
+
+def show_revision(conn: Connection, number: int) -> RevisionRow:
+    """Revision ``number``; RevisionError when it does not exist."""
+    rows = list_revisions(conn, limit=1, before=number + 1)
+    if not rows or rows[0].rev != number:
+        raise RevisionError(f"Revision {number} does not exist.", f"修订 {number} 不存在。")
+    return rows[0]

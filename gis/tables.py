@@ -1,0 +1,231 @@
+"""The tables of the store: the fixed ones of schema ``core`` and one typed table a layer in schema ``layer``.
+
+A row of a layer lives from revision ``rev_from`` up to, not including, ``rev_to``; ``rev_to`` is null while the
+row is current. Rows are never updated otherwise, so ``row_id`` names one version of one thing for ever.
+"""
+
+from __future__ import annotations
+
+import hashlib
+
+from geoalchemy2 import Geometry
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    Date,
+    DateTime,
+    Double,
+    ForeignKey,
+    Identity,
+    Index,
+    Integer,
+    MetaData,
+    Table,
+    Text,
+    func,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.types import TypeEngine
+
+from gis.crs import WEB_MERCATOR
+from layers.model import Field, Layer
+
+__all__ = [
+    "CORE",
+    "ROW_COLUMNS",
+    "coverage",
+    "import_runs",
+    "judgings",
+    "rejects",
+    "revision_layers",
+    "revisions",
+    "sources",
+    "store",
+    "table_for",
+]
+
+NAMING = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_name)s",
+    "pk": "pk_%(table_name)s",
+}
+
+CORE = MetaData(schema="core", naming_convention=NAMING)
+
+store = Table(
+    "store",
+    CORE,
+    Column("key", Text, primary_key=True),
+    Column("value", Text, nullable=False),
+    comment="Facts that the whole store rests on, such as its storage CRS",
+)
+
+sources = Table(
+    "sources",
+    CORE,
+    Column("source_id", Integer, Identity(), primary_key=True),
+    Column("name", Text, nullable=False, unique=True),
+    Column("title_zh", Text, nullable=False),
+    Column("title_en", Text, nullable=False),
+    Column("bureau", Text),
+    Column("licence", Text),
+    Column("attribution", Text),
+    Column("url", Text),
+    Column("accuracy_m", Double, comment="bound of the position error in metres; null is unknown"),
+    Column("crs", Text, comment="CRS the data came in"),
+    Column("transformation", Text, comment="operation that brought them into the storage CRS"),
+    Column("is_demonstration", Boolean, nullable=False, server_default="false"),
+    comment="Where rows come from",
+)
+
+revisions = Table(
+    "revisions",
+    CORE,
+    Column("rev", BigInteger, primary_key=True, autoincrement=False),
+    Column("at", DateTime(timezone=True), nullable=False, server_default=func.clock_timestamp()),
+    Column("who", Text, nullable=False),
+    Column("kind", Text, nullable=False, comment="import, revert, refresh"),
+    Column("note", Text, nullable=False, server_default=""),
+    Column("source_id", Integer, ForeignKey(sources.c.source_id)),
+    Column("reverts", BigInteger, comment="the revision that this one undoes"),
+    comment="Every write of layer rows, numbered in commit order",
+)
+
+revision_layers = Table(
+    "revision_layers",
+    CORE,
+    Column("rev", BigInteger, ForeignKey(revisions.c.rev), primary_key=True),
+    Column("layer", Text, primary_key=True),
+    Column("added", BigInteger, nullable=False),
+    Column("changed", BigInteger, nullable=False),
+    Column("closed", BigInteger, nullable=False),
+    Index(None, "layer", "rev"),
+    comment="What a revision did to each layer; coverage changes count as a touch with zero rows",
+)
+
+coverage = Table(
+    "coverage",
+    CORE,
+    Column("coverage_id", BigInteger, Identity(), primary_key=True),
+    Column("layer", Text, nullable=False),
+    Column("source_id", Integer, ForeignKey(sources.c.source_id), nullable=False),
+    Column("geom", Geometry(geometry_type=None, srid=-1, spatial_index=False), nullable=False),
+    Column("rev_from", BigInteger, nullable=False),
+    Column("rev_to", BigInteger),
+    Index(None, "layer", "rev_to"),
+    comment="Where a source's data of a layer are complete, in the storage CRS; outside it nothing is known",
+)
+
+import_runs = Table(
+    "import_runs",
+    CORE,
+    Column("run_id", BigInteger, Identity(), primary_key=True),
+    Column("layer", Text, nullable=False),
+    Column("source_id", Integer, ForeignKey(sources.c.source_id), nullable=False),
+    Column("file", Text, nullable=False),
+    Column("at", DateTime(timezone=True), nullable=False, server_default=func.clock_timestamp()),
+    Column("total", BigInteger, nullable=False),
+    Column("good", BigInteger, nullable=False),
+    Column("bad", BigInteger, nullable=False),
+    Column("rev", BigInteger, ForeignKey(revisions.c.rev), comment="null when nothing changed"),
+    comment="Each file that was imported; good + bad = total",
+)
+
+rejects = Table(
+    "rejects",
+    CORE,
+    Column("reject_id", BigInteger, Identity(), primary_key=True),
+    Column("run_id", BigInteger, ForeignKey(import_runs.c.run_id), nullable=False, index=True),
+    Column("row_no", BigInteger, nullable=False, comment="1 is the first data row of the file"),
+    Column("field", Text),
+    Column("value", Text),
+    Column("code", Text, nullable=False),
+    Column("severity", Text, nullable=False),
+    Column("row", JSONB, comment="the row as it was read"),
+    comment="Rows that were refused, or stored with a warning, with the reason",
+)
+
+judgings = Table(
+    "judgings",
+    CORE,
+    Column("judging_id", BigInteger, Identity(), primary_key=True),
+    Column("at", DateTime(timezone=True), nullable=False, server_default=func.clock_timestamp()),
+    Column("layer", Text, nullable=False),
+    Column("judged_rev", BigInteger, nullable=False, comment="the data revision that was judged"),
+    Column(
+        "rev", BigInteger, ForeignKey(revisions.c.rev), comment="the revision written; null: nothing changed"
+    ),
+    Column("rules_hash", Text, nullable=False),
+    Column("law_date", Date, nullable=False),
+    comment="Each refresh of the conflicts: up to which revision everything has been judged",
+)
+
+_TYPES: dict[str, type[TypeEngine[object]]] = {
+    "text": Text,
+    "enum": Text,
+    "integer": BigInteger,
+    "number": Double,
+    "boolean": Boolean,
+    "date": Date,
+}
+
+# Columns that every layer row has beside its fields, in the order of the "now" views.
+ROW_COLUMNS = ("accuracy_m", "is_indicative", "source_id", "valid_from", "valid_to", "rev_from", "rev_to")
+
+
+def _field_column(field: Field) -> Column[object]:
+    kind = DateTime(timezone=True) if field.type == "datetime" else _TYPES[field.type]()
+    comment = f"{field.title.zh} / {field.title.en}" + (f" [{field.unit}]" if field.unit else "")
+    return Column(field.name, kind, nullable=not field.required, comment=comment)
+
+
+def code_check(layer: Layer, field: Field) -> CheckConstraint | None:
+    """The CHECK that keeps an enumeration to its codes; its name carries a hash of them, so a change shows."""
+    if field.type != "enum":
+        return None
+    codes = [value.code for value in field.code_list]
+    digest = hashlib.sha256("\0".join(codes).encode()).hexdigest()[:8]
+    quoted = ", ".join("'" + code.replace("'", "''") + "'" for code in codes)
+    return CheckConstraint(f'"{field.name}" IN ({quoted})', name=f"{field.name}_{digest}")
+
+
+def table_for(layer: Layer, storage_crs: int) -> Table:
+    """The table of ``layer`` in schema ``layer``, its geometry in EPSG:``storage_crs``, x,y order.
+
+    ``geom_web`` repeats the geometry in EPSG:3857, made at write time by the same explicitly chosen
+    transformation that everything else uses, so that tiles neither transform nor trust the server's choice.
+    """
+    metadata = MetaData(schema="layer", naming_convention=NAMING)
+    columns: list[Column[object]] = [
+        Column("row_id", BigInteger, Identity(), primary_key=True),
+        Column("uid", Text, nullable=False),
+        *(_field_column(field) for field in layer.fields),
+    ]
+    if layer.has_geometry:
+        columns += [
+            Column("geom", Geometry(layer.geometry.upper(), srid=storage_crs, spatial_index=False)),
+            Column("geom_web", Geometry("GEOMETRY", srid=WEB_MERCATOR, spatial_index=False)),
+        ]
+    columns += [
+        Column("accuracy_m", Double, comment="bound of the position error in metres; null is unknown"),
+        Column("is_indicative", Boolean, nullable=False, server_default="false"),
+        Column("source_id", Integer, nullable=False),
+        Column("valid_from", Date),
+        Column("valid_to", Date),
+        Column("rev_from", BigInteger, nullable=False),
+        Column("rev_to", BigInteger),
+    ]
+    checks = [check for field in layer.fields if (check := code_check(layer, field)) is not None]
+    table = Table(layer.id, metadata, *columns, *checks, comment=f"{layer.title.zh} / {layer.title.en}")
+    current = table.c.rev_to.is_(None)
+    Index(f"uq_{layer.id}_current_uid", table.c.uid, unique=True, postgresql_where=current)
+    Index(f"ix_{layer.id}_uid", table.c.uid)
+    Index(f"ix_{layer.id}_revs", table.c.rev_from, table.c.rev_to)
+    if layer.has_geometry:
+        Index(f"ix_{layer.id}_geom", table.c.geom, postgresql_using="gist")
+        Index(f"ix_{layer.id}_geom_web", table.c.geom_web, postgresql_using="gist")
+    return table
