@@ -10,12 +10,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Literal
+from typing import Any, Literal
 
 from geoalchemy2 import Geometry
 from sqlalchemy import (
     ColumnElement,
     Connection,
+    FromClause,
     Table,
     Text,
     and_,
@@ -29,6 +30,7 @@ from sqlalchemy import (
     text,
     tuple_,
     type_coerce,
+    union,
     update,
 )
 from sqlalchemy.types import NULLTYPE
@@ -87,7 +89,7 @@ class RevisionRow:
     layers: dict[str, tuple[int, int, int]]
 
 
-def alive(table: Table, rev: int | None) -> ColumnElement[bool]:
+def alive(table: FromClause, rev: int | None) -> ColumnElement[bool]:
     """The condition that a row of ``table`` lives at revision ``rev``; None means now."""
     if rev is None:
         return table.c.rev_to.is_(None)
@@ -183,9 +185,11 @@ def _plain(column: ColumnElement[object]) -> ColumnElement[object]:
     return type_coerce(column, NULLTYPE) if isinstance(column.type, Geometry) else column
 
 
-def _differs(table: Table, staged: Table, volatile: frozenset[str]) -> ColumnElement[bool]:
+def _differs(
+    table: FromClause, staged: FromClause, volatile: frozenset[str] = frozenset()
+) -> ColumnElement[bool]:
     """True where a staged row says something else than the current row of the same uid."""
-    skipped = {"row_id", "uid", "geom_web", "rev_from", "rev_to"} | volatile
+    skipped = {"row_id", "coverage_id", "uid", "geom_web", "rev_from", "rev_to"} | volatile
     names = [c.name for c in table.columns if c.name not in skipped]
     pairs = [
         (func.ST_AsBinary(_plain(table.c[n])), func.ST_AsBinary(_plain(staged.c[n])))
@@ -313,29 +317,25 @@ def revert(conn: Connection, number: int, layer_tables: Sequence[Table], *, who:
     return total
 
 
+def _key(table: FromClause) -> ColumnElement[Any]:
+    """What names one thing through its versions: the uid, or layer and source for a coverage."""
+    return table.c.uid if "uid" in table.c else table.c.layer + "/" + cast(table.c.source_id, Text)
+
+
 def _revert_table(conn: Connection, table: Table, number: int, rev: int, total: Change) -> Change:
-    key = table.c.uid if "uid" in table.c else table.c.layer + "/" + cast(table.c.source_id, Text)
-    later = _later_revisions(conn, table, number, key)
-    if later:
-        listed = ", ".join(str(n) for n in later)
-        raise RevertRefused(
-            f"Revision {number} cannot be undone: revisions {listed} changed the same rows of {table.name} later.",
-            f"不能撤销修订 {number}：修订 {listed} 之后修改了 {table.name} 的同一些行。",
-            remedy_en="Undo those first, newest first.",
-            remedy_zh="请先从最新的开始撤销那些修订。",
-        )
-    added = and_(table.c.rev_from == number, table.c.rev_to.is_(None))
-    removed = table.c.rev_to == number
+    _refuse_if_overwritten(conn, table, number)
+    key = _key(table)
+    written = set(conn.scalars(select(key).where(table.c.rev_from == number)))
+    closed = set(conn.scalars(select(key).where(table.c.rev_to == number)))
     names = [c.name for c in table.columns if not c.primary_key and c.name not in ("rev_from", "rev_to")]
-    restored = select(*(_plain(table.c[n]) for n in names), literal(rev)).where(removed)
-    keys_added = set(conn.scalars(select(key).where(added)))
-    keys_removed = set(conn.scalars(select(key).where(removed)))
-    conn.execute(update(table).where(added).values(rev_to=rev))
-    conn.execute(insert(table).from_select([*names, "rev_from"], restored))
-    both = len(keys_added & keys_removed)
-    change = Change(rev, len(keys_removed) - both, both, len(keys_added) - both, 0)
+    before = select(*(_plain(table.c[n]) for n in names), literal(rev)).where(table.c.rev_to == number)
+    of_number = select(key).where(table.c.rev_from == number)
+    conn.execute(update(table).where(alive(table, None), key.in_(of_number)).values(rev_to=rev))
+    conn.execute(insert(table).from_select([*names, "rev_from"], before))
+    both = len(written & closed)
+    change = Change(rev, len(closed) - both, both, len(written) - both, 0)
     if table is tables.coverage:
-        for layer in sorted({k.rpartition("/")[0] for k in keys_added | keys_removed}):
+        for layer in sorted({k.rpartition("/")[0] for k in written | closed}):
             note_touch(conn, rev, layer, Change(rev, 0, 0, 0, 0))
         return total
     note_touch(conn, rev, table.name, change)
@@ -344,12 +344,36 @@ def _revert_table(conn: Connection, table: Table, number: int, rev: int, total: 
     )
 
 
-def _later_revisions(conn: Connection, table: Table, number: int, key: ColumnElement[object]) -> list[int]:
-    """Revisions after ``number`` that closed what it wrote, or wrote anew what it closed."""
-    overwritten = select(table.c.rev_to).where(table.c.rev_from == number, table.c.rev_to.is_not(None))
-    removed = select(key).where(table.c.rev_to == number)
-    returned = select(table.c.rev_from).where(key.in_(removed), table.c.rev_from > number)
-    return sorted(set(conn.scalars(overwritten)) | set(conn.scalars(returned)))
+def _refuse_if_overwritten(conn: Connection, table: Table, number: int) -> None:
+    """Each thing that ``number`` touched must stand now as ``number`` left it, by content.
+
+    So a revision whose later changes were themselves undone can be undone too.
+    """
+    after, now = table.alias(), table.alias()
+    same = and_(_key(now) == _key(after), alive(now, None))
+    moved = (
+        select(_key(after))
+        .select_from(after.outerjoin(now, same))
+        .where(
+            after.c.rev_from == number,
+            or_(now.c.rev_to.is_not(None), now.c.rev_from.is_(None), _differs(after, now)),
+        )
+    )
+    written = select(_key(table)).where(table.c.rev_from == number)
+    gone = select(_key(table)).where(table.c.rev_to == number, _key(table).not_in(written))
+    returned = select(_key(table)).where(alive(table, None), _key(table).in_(gone))
+    keys = list(conn.scalars(union(moved, returned)))
+    if not keys:
+        return
+    touched = select(table.c.rev_from).where(_key(table).in_(keys), table.c.rev_from > number)
+    closed = select(table.c.rev_to).where(_key(table).in_(keys), table.c.rev_to > number)
+    listed = ", ".join(str(n) for n in sorted(conn.scalars(union(touched, closed))))
+    raise RevertRefused(
+        f"Revision {number} cannot be undone: revisions {listed} changed the same rows of {table.name} later.",
+        f"不能撤销修订 {number}：修订 {listed} 之后修改了 {table.name} 的同一些行。",
+        remedy_en="Undo those first, newest first.",
+        remedy_zh="请先从最新的开始撤销那些修订。",
+    )
 
 
 def list_revisions(conn: Connection, *, limit: int = 50, before: int | None = None) -> list[RevisionRow]:

@@ -89,28 +89,34 @@ class Account:
             os.close(descriptor)
 
 
-def server_account(home: Path, data: Path) -> Account:
-    """The account that runs the server of ``home``, whose data folder is ``data`` (may not exist yet).
+def server_account(home: Path, server: Path) -> Account:
+    """The account that runs the server of ``home``; it owns the folder ``server``, which may not exist yet.
 
     Raises
     ------
     ClusterError
-        When the data belong to another user, when root finds no account to hand the server to,
+        When the folder belongs to another user, when root finds no account to hand the server to,
         or when the account has no name (PostgreSQL needs one).
     """
-    made_by = _owner(data)
+    owner = _owner(server)
     if os.geteuid() == 0:
-        owner = made_by or home.stat().st_uid
-        return _service_account() if owner == 0 else _by_uid(owner)
-    if made_by not in (None, os.geteuid()):
-        owner = made_by
+        owner = owner or _owner(home)
+        return _by_uid(owner) if owner else _service_account()
+    if owner is not None and owner != os.geteuid():
         raise ClusterError(
-            f"The database in {data} belongs to the user {_name_of(owner)}.",
-            f"数据库目录 {data} 属于用户 {_name_of(owner)}。",
+            f"The database in {server} belongs to the user {_name_of(owner)}.",
+            f"数据库目录 {server} 属于用户 {_name_of(owner)}。",
             remedy_en="Run onemap as that user, or set ONEMAP_HOME to a folder of your own.",
             remedy_zh="请以该用户运行 onemap，或把 ONEMAP_HOME 设为您自己的目录。",
         )
     return _by_uid(os.geteuid())
+
+
+def _owner(path: Path) -> int | None:
+    try:
+        return path.stat().st_uid
+    except FileNotFoundError:
+        return None
 
 
 def _service_account() -> Account:

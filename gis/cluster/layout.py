@@ -5,7 +5,7 @@ HOME/in-use          held, shared, by every process that uses the server
 HOME/server/         belongs to the server's account, closed to others
     data/            the data folder of PostgreSQL
     making-*/        a data folder in the making; renamed to data/ when it is whole
-    run/             the socket (elsewhere when the path would be too long, see ``socket_folder``)
+    run/             the socket (elsewhere when the path would be too long, see ``Layout.socket``)
     server.log       the server's log; server.log.1 is the one before
     local.conf       optional: an operator's own server settings, which win
 """
@@ -22,7 +22,7 @@ from pathlib import Path
 from gis.cluster.account import Account
 from gis.errors import ClusterError
 
-__all__ = ["Layout", "require_private", "socket_folder"]
+__all__ = ["Layout", "require_private"]
 
 # A socket's path ends at 107 bytes on Linux and 103 on macOS; 14 of them are "/.s.PGSQL.5432".
 _LONGEST_FOLDER = 103 - 14
@@ -57,9 +57,26 @@ class Layout:
         return self.home / "lock"
 
     @property
+    def socket(self) -> Path:
+        """The folder of the socket: inside the home, or a short one under /tmp when that is too long.
+
+        It depends on the home alone, not on the environment, so that a shell, a service and a scheduled
+        job with the same home meet at the same socket.
+        """
+        inside = self.server / "run"
+        if len(os.fsencode(inside)) <= _LONGEST_FOLDER and _PLAIN.fullmatch(str(inside)):
+            return inside
+        return Path("/tmp") / f"onemap-{hashlib.sha256(os.fsencode(self.home)).hexdigest()[:20]}"
+
+    @property
     def in_use(self) -> Path:
         """Locked, shared, by each process that uses the server."""
         return self.home / "in-use"
+
+    @property
+    def local_settings(self) -> Path:
+        """An operator's own server settings."""
+        return self.server / "local.conf"
 
     def data_major(self) -> int | None:
         """The PostgreSQL version that made the data; None when there are none."""
@@ -67,19 +84,6 @@ class Layout:
             return int((self.data / "PG_VERSION").read_text())
         except FileNotFoundError:
             return None
-
-
-def socket_folder(layout: Layout, uid: int) -> Path:
-    """The folder of the socket: inside the home, or a short one under /tmp when that is too long.
-
-    The answer depends on the home and the account ``uid`` alone, not on the environment, so that a shell,
-    a service and a scheduled job with the same home meet at the same socket.
-    """
-    inside = layout.server / "run"
-    if len(os.fsencode(inside)) <= _LONGEST_FOLDER and _PLAIN.fullmatch(str(inside)):
-        return inside
-    digest = hashlib.sha256(os.fsencode(layout.home)).hexdigest()[:16]
-    return Path("/tmp") / f"onemap-{uid}-{digest}"
 
 
 def require_private(folder: Path, account: Account) -> None:
@@ -90,11 +94,8 @@ def require_private(folder: Path, account: Account) -> None:
     ClusterError
         When somebody else put something in its place (/tmp is open to all).
     """
-    try:
-        folder.mkdir(mode=0o700)
-        account.take(folder)
-    except FileExistsError:
-        pass
+    if not os.path.lexists(folder):
+        account.make_folder(folder)
     found = folder.lstat()
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != account.uid or found.st_mode & 0o077:
         raise ClusterError(

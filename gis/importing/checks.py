@@ -17,7 +17,7 @@ from stdnum.cn import uscc
 
 from layers.model import Field, Layer
 
-__all__ = ["FORMATS", "Checked", "Issue", "check_rows"]
+__all__ = ["FORMATS", "Checked", "Issue", "as_text", "check_rows"]
 
 ROW_VALUES = {"accuracy_m": "number", "is_indicative": "boolean", "valid_from": "date", "valid_to": "date"}
 _TRUE, _FALSE = {"true", "1", "yes", "是", "t", "y"}, {"false", "0", "no", "否", "f", "n"}
@@ -99,7 +99,7 @@ def check_rows(layer: Layer, frame: pd.DataFrame) -> Checked:
     return Checked(typed.loc[[i for i in typed.index if i not in refused]], issues)
 
 
-def _text(value: object) -> str | None:
+def as_text(value: object) -> str | None:
     """The value as stripped text; null, NaN and blank become None."""
     if value is None or value is pd.NA or value is pd.NaT or (isinstance(value, float) and np.isnan(value)):
         return None
@@ -109,7 +109,7 @@ def _text(value: object) -> str | None:
 def _check_field(field: Field, raw: pd.Series[object], issues: list[Issue]) -> pd.Series[object]:
     values = _typed(field.name, field.type, raw, issues)
     present = values.notna().to_numpy()
-    stated = np.array([_text(v) is not None for v in raw])
+    stated = np.array([as_text(v) is not None for v in raw])
     if field.required:
         issues += [Issue(int(i), field.name, None, "required_missing") for i in np.flatnonzero(~stated)]
     allowed = {v.code for v in field.code_list} if field.type == "enum" else None
@@ -137,7 +137,7 @@ def _out_of_range(field: Field, value: object) -> bool:
 
 def _typed(name: str, kind: str, raw: pd.Series[object], issues: list[Issue]) -> pd.Series[object]:
     """``raw`` as values of ``kind``; what cannot be read becomes null and a wrong_type issue."""
-    texts = [_text(v) for v in raw]
+    texts = [as_text(v) for v in raw]
     out: list[object] = [None] * len(texts)
     read = _READERS[kind]
     for i, (value, original) in enumerate(zip(texts, raw, strict=True)):

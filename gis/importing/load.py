@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,7 +17,7 @@ from gis import tables
 from gis.crs import LONLAT, WEB_MERCATOR, Transformation, parse_crs, transformation
 from gis.db import connect
 from gis.errors import ImportRefused, NotFound
-from gis.importing.checks import Checked, Issue, check_rows
+from gis.importing.checks import Checked, Issue, as_text, check_rows
 from gis.importing.read import RawTable, read_file
 from gis.importing.stage import stage_rows
 from gis.importing.uids import identify
@@ -310,5 +309,11 @@ def _record_run(conn: Connection, result: ImportResult, source_id: int, frame: p
 
 
 def _as_json(row: pd.Series[object]) -> dict[str, object]:
-    values = {str(k): v.wkt if isinstance(v, shapely.Geometry) else v for k, v in row.items()}
-    return dict(json.loads(json.dumps(values, default=str)))
+    """The row as it was read; what JSON cannot hold (NaN, dates, geometry) as null or text."""
+    values: dict[str, object] = {}
+    for name, value in row.items():
+        if isinstance(value, shapely.Geometry):
+            values[str(name)] = value.wkt
+        else:
+            values[str(name)] = value if isinstance(value, str | bool | int) else as_text(value)
+    return values

@@ -1,0 +1,130 @@
+"""A set of zones made ready to be asked many times."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from threading import RLock
+from typing import Any
+
+import numpy as np
+import shapely
+from numpy.typing import ArrayLike
+
+from gis.kernel.arrays import Floats, Geometries, Indices, accuracies, geometries
+from gis.kernel.boundary import Boundary
+from gis.kernel.cutting import Pieces, cut
+
+__all__ = ["ZoneSet"]
+
+
+class ZoneSet:
+    """Zones of one category, with the indexes that make questions about them quick.
+
+    Build it with :meth:`prepare`, keep it as long as the zones stand, ask it from any thread. Its geometries are
+    never prepared in place: what a thread prepares is its own copy.
+
+    Attributes
+    ----------
+    geoms : object[n]
+        The zones as given (two-dimensional); any kind, empty ones are never hit.
+    accuracy_m : float64[n]
+        Bound of the position error of each outline in metres; NaN = unknown.
+    max_vertices : int
+        Size of a piece.
+    """
+
+    def __init__(
+        self, geoms: Geometries, accuracy_m: Floats, max_vertices: int, pieces: Pieces | None = None
+    ) -> None:
+        self.geoms = geoms
+        self.accuracy_m = accuracy_m
+        self.max_vertices = max_vertices
+        self._given_pieces = pieces
+        self._lock = RLock()
+
+    @classmethod
+    def prepare(
+        cls, geoms: Any, accuracy_m: ArrayLike | None = None, *, max_vertices: int = 96, check: bool = True
+    ) -> ZoneSet:
+        """A zone set of ``geoms``.
+
+        Parameters
+        ----------
+        geoms : sequence of shapely geometries
+            Metres of one plane; polygons, lines or points, mixed kinds allowed.
+        accuracy_m : float, float[n] or None
+            Bound of each zone's error in metres; NaN or None = unknown, which makes verdicts unknown.
+        max_vertices : int
+            Zones are cut into pieces of at most so many vertices.
+        check : bool
+            False skips the validity test for geometry that was tested before.
+
+        Raises
+        ------
+        KernelInputError
+            For a missing or invalid geometry (names index and reason) or a negative accuracy.
+        """
+        array = geometries(geoms, "zones", check=check)
+        return cls(array, accuracies(accuracy_m, len(array)), max_vertices)
+
+    def __len__(self) -> int:
+        return len(self.geoms)
+
+    @cached_property
+    def bounds(self) -> Floats:
+        """Bounding boxes, float64[n, 4] as x0, y0, x1, y1; NaN for an empty zone."""
+        return np.asarray(shapely.bounds(self.geoms), dtype=np.float64).reshape(-1, 4)
+
+    @cached_property
+    def weight(self) -> Indices:
+        """How many vertices each zone has, int64[n]."""
+        return np.asarray(shapely.get_num_coordinates(self.geoms), dtype=np.int64)
+
+    @property
+    def pieces(self) -> Pieces:
+        """The zones cut into pieces, on first use."""
+        with self._lock:
+            if self._given_pieces is None:
+                self._given_pieces = cut(self.geoms, self.max_vertices, check=False)
+            return self._given_pieces
+
+    @cached_property
+    def piece_start(self) -> Indices:
+        """int64[n + 1]: the pieces of zone i are ``pieces[piece_start[i]:piece_start[i + 1]]``."""
+        return np.searchsorted(self.pieces.owner, np.arange(len(self) + 1)).astype(np.int64)
+
+    @property
+    def tree(self) -> shapely.STRtree:
+        """Index of the pieces."""
+        with self._lock:
+            return self._tree
+
+    @cached_property
+    def _tree(self) -> shapely.STRtree:
+        return shapely.STRtree(self.pieces.geoms)
+
+    @property
+    def boundary(self) -> Boundary:
+        """The real boundary of the union of all zones: seams between zones and cut edges are none."""
+        with self._lock:
+            return self._boundary
+
+    @cached_property
+    def _boundary(self) -> Boundary:
+        return Boundary.trace(self.geoms, self.pieces, self._tree)
+
+    def take(self, index: ArrayLike) -> ZoneSet:
+        """The zones at ``index`` (int[] or bool[n]) as a set of their own; pieces that exist are used again."""
+        chosen = np.arange(len(self))[np.asarray(index)]
+        return ZoneSet(
+            self.geoms[chosen], self.accuracy_m[chosen], self.max_vertices, self._pieces_of(chosen)
+        )
+
+    def _pieces_of(self, chosen: Indices) -> Pieces | None:
+        with self._lock:
+            if self._given_pieces is None:
+                return None
+        start, stop = self.piece_start[chosen], self.piece_start[chosen + 1]
+        rows = np.concatenate([np.arange(a, b) for a, b in zip(start, stop, strict=True)] or [np.arange(0)])
+        owner = np.repeat(np.arange(len(chosen)), stop - start)
+        return Pieces(self.pieces.geoms[rows], owner, self.pieces.whole[rows])
