@@ -1,7 +1,7 @@
 """Who runs the server, and can that account reach its folder?
 
-PostgreSQL refuses to run as root. So root hands the server to the owner of the home, or, when root itself
-owns the home, to the account ``postgres`` that PostgreSQL packages create. Everyone else runs it as themselves.
+PostgreSQL refuses to run as root. So root hands the server to the owner of the home, or, when root owns the
+home, to the account ``postgres`` that PostgreSQL packages create. Everyone else runs it as themselves.
 """
 
 from __future__ import annotations
