@@ -1,0 +1,395 @@
+"""The shape of a rule pack: rules, legal references with dates, tables and fixtures, frozen and checked.
+
+The classes know no file and no layer; `layers.rulepacks` reads the files, checks the names and has the
+hashes made.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import date
+from typing import Annotated, Any, Literal, Self
+
+import pydantic
+from pydantic import Field, model_validator
+
+from layers.model import Frozen, Text, Unfit
+
+__all__ = [
+    "LAW_DATE",
+    "PARCEL",
+    "SEVERITIES",
+    "AreaShare",
+    "AreaShareOutside",
+    "Article",
+    "Bounds",
+    "Condition",
+    "CountGt",
+    "DWithin",
+    "Disjoint",
+    "Expectation",
+    "Fixture",
+    "FixtureSubject",
+    "FixtureZone",
+    "Group",
+    "Intersects",
+    "Predicate",
+    "Prefix",
+    "Reference",
+    "Rule",
+    "RuleEntry",
+    "RulePack",
+    "Scalar",
+    "Severity",
+    "Table",
+    "TableRow",
+    "Unless",
+    "UpstreamWithin",
+    "Verdict",
+    "Where",
+    "canonical_hash",
+    "capped",
+    "with_predecessors",
+]
+
+Severity = Literal["prohibited", "restricted", "review", "notice"]
+Verdict = Literal["conflict", "unknown", "edge", "clear"]
+Confidence = Literal["S", "M"]
+SEVERITIES: tuple[Severity, ...] = ("prohibited", "restricted", "review", "notice")
+PARCEL = "parcel"
+"""The subject kind of a drawn site; it is no layer."""
+LAW_DATE = "law_date"
+"""Stands for the law date in a comparison."""
+
+Scalar = bool | int | float | date | str
+Metres = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+def capped(severity: Severity, cap: Severity = "review") -> Severity:
+    """``severity``, or ``cap`` where it is more severe than that."""
+    return max(severity, cap, key=SEVERITIES.index)
+
+
+class Bounds(Frozen):
+    """A value within bounds, both included; ``law_date`` stands for the law date."""
+
+    at_least: Scalar | None = Field(default=None, alias=">=")
+    at_most: Scalar | None = Field(default=None, alias="<=")
+
+    @model_validator(mode="after")
+    def _one_at_least(self) -> Self:
+        if self.at_least is None and self.at_most is None:
+            raise Unfit("A comparison has no bound.", 'Give ">=", "<=" or both.')
+        return self
+
+
+class Prefix(Frozen):
+    """A text that begins with one of these."""
+
+    prefix: Annotated[tuple[Annotated[str, Field(min_length=1)], ...], Field(min_length=1)]
+
+
+Condition = Bounds | Prefix | Annotated[tuple[Scalar, ...], Field(min_length=1)] | Scalar
+Where = dict[str, Condition]
+
+
+class _Predicate(Frozen):
+    """What all predicates answer: the distance that counts as met, and whether the law states it."""
+
+    @property
+    def reach_m(self) -> float:
+        """A zone this near, in metres of the measuring plane, counts as met."""
+        return 0.0
+
+    @property
+    def is_statutory(self) -> bool | None:
+        """Whether the law states the distance; None for a predicate without one."""
+        return None
+
+
+class Intersects(_Predicate):
+    """The subject meets a zone."""
+
+    op: Literal["intersects"]
+
+
+class DWithin(_Predicate):
+    """The subject is nearer than ``distance_m`` to a zone; ``statutory`` false: an operational parameter."""
+
+    op: Literal["dwithin"]
+    distance_m: Metres
+    statutory: bool
+
+    @property
+    def reach_m(self) -> float:
+        """The distance of the rule."""
+        return self.distance_m
+
+    @property
+    def is_statutory(self) -> bool | None:
+        """Whether the law states the distance."""
+        return self.statutory
+
+
+class UpstreamWithin(DWithin):
+    """The subject is within ``distance_m`` upstream of a zone."""
+
+    op: Literal["upstream_within"]  # type: ignore[assignment]  # narrows the tag of the union
+
+
+class AreaShare(_Predicate):
+    """More than ``min_share`` of the subject, and more than ``min_area_m2``, lies in zones."""
+
+    op: Literal["area_share"]
+    min_share: Share = 0.0
+    min_area_m2: Metres = 0.0
+
+
+class AreaShareOutside(_Predicate):
+    """More than ``min_share`` of the subject lies outside all zones."""
+
+    op: Literal["area_share_outside"]
+    min_share: Share = 0.0
+
+
+class CountGt(_Predicate):
+    """The subject meets more than ``n`` zones."""
+
+    op: Literal["count_gt"]
+    n: Annotated[int, Field(ge=0)]
+
+
+class Disjoint(_Predicate):
+    """The subject meets no zone."""
+
+    op: Literal["disjoint"]
+
+
+Predicate = Annotated[
+    Intersects | DWithin | UpstreamWithin | AreaShare | AreaShareOutside | CountGt | Disjoint,
+    Field(discriminator="op"),
+]
+
+
+class Unless(Frozen):
+    """An exception: where it is known to be true of the subject, the rule does not apply."""
+
+    where: Annotated[Where, Field(min_length=1)]
+    note: Text
+
+
+class RuleEntry(Frozen):
+    """One rule as written in a group file."""
+
+    id: Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9]*-[0-9A-Z]+$")]
+    title: Text
+    subjects: Annotated[tuple[str, ...], Field(min_length=1)]
+    zone_layer: str
+    zone_where: Where = Field(default_factory=dict)
+    subject_where: Where = Field(default_factory=dict)
+    predicate: Predicate
+    severity: Severity
+    legal: Annotated[tuple[str, ...], Field(min_length=1)]
+    tables: tuple[str, ...] = ()
+    unless: tuple[Unless, ...] = ()
+    exceptions: Text | None = None
+    disposal: Text | None = None
+    penalty: Text | None = None
+    note: Text | None = None
+    confidence: Confidence = "S"
+    enabled: bool = True
+
+    @model_validator(mode="after")
+    def _operational_distance_only_calls_for_review(self) -> Self:
+        if self.predicate.is_statutory is False and capped(self.severity) != self.severity:
+            raise Unfit(
+                f"Rule {self.id} is {self.severity} by a distance that no law states.",
+                'Make it "review" or "notice", or set statutory = true.',
+            )
+        return self
+
+
+class Rule(RuleEntry):
+    """A rule in its pack; ``hash`` changes with the rule, the legal texts it cites and its tables."""
+
+    pack: str
+    group: str
+    hash: str
+
+
+class Article(Frozen):
+    """One article as written in a legal file.
+
+    ``article_en`` is for an article that is not just a number. ``ancillary`` marks a penalty or a step of
+    procedure: it adds to a ban found elsewhere and is no ban itself.
+    """
+
+    key: Annotated[str, Field(pattern=r"^[A-Z][A-Za-z0-9-]*$")]
+    article: str
+    article_en: str | None = None
+    ancillary: bool = False
+    text: Text
+    confidence: Confidence
+    replaces: tuple[str, ...] = ()
+    note: Text | None = None
+
+
+class Reference(Article):
+    """One citable article with its law and the dates between which the law holds (both included)."""
+
+    law: Text
+    edition: Text | None = None
+    valid_from: date
+    valid_to: date | None = None
+    dates_confirmed: bool
+    dates_source: Text
+
+    def in_force(self, law_date: date) -> bool:
+        """Whether the article is the law on ``law_date``."""
+        return self.valid_from <= law_date and (self.valid_to is None or law_date <= self.valid_to)
+
+    def citation(self, language: str) -> str:
+        """The article in one phrase: 生态环境法典第320条, or its English form."""
+        zh = language.startswith("zh")
+        if self.article[0].isdigit():
+            return f"{self.law.zh}第{self.article}条" if zh else f"{self.law.en}, article {self.article}"
+        place = (self.article if zh else self.article_en or self.article).strip("—")
+        if not place:
+            return self.law.text(language)
+        return f"{self.law.zh}{place}" if zh else f"{self.law.en}, {place}"
+
+
+class TableRow(Frozen):
+    """One row of a list that rules lean on."""
+
+    code: str
+    zh: str
+    en: str
+    confidence: Confidence
+
+
+class Table(Frozen):
+    """A list that rules lean on."""
+
+    title: Text
+    legal: tuple[str, ...] = ()
+    rows: Annotated[tuple[TableRow, ...], Field(min_length=1)]
+
+
+class Group(Frozen):
+    """One group of rules: a theme of the answer."""
+
+    id: Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9]*$")]
+    title: Text
+    order: int = 0
+
+
+class FixtureSubject(Frozen):
+    """What a fixture screens. ``wkt`` in metres of any plane; ``accuracy_m`` nan: not known."""
+
+    layer: str | None = None
+    wkt: str
+    accuracy_m: float = 0.0
+    attributes: dict[str, Scalar] = Field(default_factory=dict)
+
+
+class FixtureZone(Frozen):
+    """One zone of a fixture; without ``wkt`` the file's own zone."""
+
+    wkt: str | None = None
+    accuracy_m: float = 0.0
+    is_indicative: bool = False
+    attributes: dict[str, Scalar] = Field(default_factory=dict)
+
+
+class Expectation(Frozen):
+    """The finding a fixture must get; ``severity`` is left out of a clear one."""
+
+    verdict: Verdict
+    severity: Severity | None = None
+    missing: tuple[str, ...] = ()
+
+
+class Fixture(Frozen):
+    """A place with the verdict it must get from one rule.
+
+    ``coverage`` is a WKT, or "none" where the layer states none; it and ``law_date`` may be left to the file.
+    """
+
+    rule: str
+    note: Annotated[str, Field(min_length=1)]
+    subject: FixtureSubject
+    zones: tuple[FixtureZone, ...] = (FixtureZone(),)
+    coverage: str | None = None
+    law_date: date | None = None
+    expect: Expectation
+
+
+class RulePack(Frozen):
+    """One pack, read and cross-checked."""
+
+    id: str
+    version: str
+    title: Text
+    description: Text | None = None
+    groups: tuple[Group, ...]
+    rules: tuple[Rule, ...]
+    references: dict[str, Reference]
+    tables: dict[str, Table]
+    fixtures: tuple[Fixture, ...]
+    hash: str
+
+    def rule(self, rule_id: str) -> Rule:
+        """The rule with this id; KeyError when there is none."""
+        for rule in self.rules:
+            if rule.id == rule_id:
+                return rule
+        raise KeyError(rule_id)
+
+    def cite(self, keys: Iterable[str], law_date: date) -> tuple[Reference, ...]:
+        """The articles in force on ``law_date`` that stand behind ``keys``, each once, in order.
+
+        A key whose article is not yet in force leads back to what it replaced, and so on. Empty when none
+        of it was law on that day.
+        """
+        found = {r.key: r for key in keys for r in self._in_force(key, law_date)}
+        return tuple(found.values())
+
+    def has_basis(self, keys: Iterable[str], law_date: date) -> bool:
+        """Whether a rule that cites ``keys`` rested on any law on ``law_date``.
+
+        A penalty or a step of procedure alone is no basis, unless the rule cites nothing else.
+        """
+        every = list(keys)
+        bans = [key for key in every if not self.references[key].ancillary]
+        return any(True for key in bans or every for _ in self._in_force(key, law_date))
+
+    def _in_force(self, key: str, law_date: date) -> Iterator[Reference]:
+        reference = self.references[key]
+        if reference.in_force(law_date):
+            yield reference
+        elif law_date < reference.valid_from:
+            for earlier in reference.replaces:
+                yield from self._in_force(earlier, law_date)
+
+
+def canonical_hash(parts: Any) -> str:
+    """SHA-256 of the canonical JSON of models, dates and plain values; independent of the order of keys."""
+    plain = pydantic.TypeAdapter(Any).dump_python(parts, mode="json", by_alias=True)
+    text = json.dumps(plain, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def with_predecessors(keys: Sequence[str], references: Mapping[str, Reference]) -> dict[str, Reference]:
+    """``keys`` and everything they replaced, back to the first, by key."""
+    found: dict[str, Reference] = {}
+    waiting = list(keys)
+    while waiting:
+        key = waiting.pop()
+        if key not in found:
+            found[key] = references[key]
+            waiting += references[key].replaces
+    return found
