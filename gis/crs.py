@@ -116,7 +116,8 @@ def transformation(source: str | int, target: str | int, extent: Extent) -> Tran
     bound = _EQUIVALENT_FRAMES_M.get(frozenset({_geodetic_code(from_crs), _geodetic_code(to_crs)}))
     if bound is not None and group.transformers:
         null = group.transformers[0]
-        return Transformation(*names, f"{null.description} (frames agree within {bound:g} m)", bound, null)
+        words = f"{null.description} (frames agree within {bound:g} m)"
+        return Transformation(*names, words, bound, _for_all_threads(null))
     known = [t for t in group.transformers if t.accuracy >= 0 and "ballpark" not in t.description.lower()]
     if not known:
         raise CrsError(
@@ -127,7 +128,15 @@ def transformation(source: str | int, target: str | int, extent: Extent) -> Tran
             remedy_zh="请提供其他坐标系的数据，或安装本地转换参数（格网）。",
         )
     best = min(known, key=lambda t: t.accuracy)
-    return Transformation(*names, best.description, float(best.accuracy), best)
+    return Transformation(*names, best.description, float(best.accuracy), _for_all_threads(best))
+
+
+def _for_all_threads(found: pyproj.Transformer) -> pyproj.Transformer:
+    """The same operation as a transformer that keeps one PROJ object a thread.
+
+    A TransformerGroup shares one object between all threads, and PROJ crashes when two use it at once.
+    """
+    return pyproj.Transformer.from_pipeline(found.definition)
 
 
 @lru_cache(maxsize=8)
