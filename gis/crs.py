@@ -13,9 +13,9 @@ from functools import lru_cache
 
 import numpy as np
 import pyproj
+import pyproj.aoi
 import shapely
 from numpy.typing import NDArray
-from pyproj.aoi import AreaOfInterest
 from pyproj.transformer import TransformerGroup
 
 from gis.errors import CrsError
@@ -27,10 +27,10 @@ WEB_MERCATOR = 3857
 
 Extent = tuple[float, float, float, float]
 
-# Pairs of geodetic CRSs that PROJ joins only by a ballpark (null) operation although their frames are known to
-# agree, with the bound in metres. CGCS2000 is ITRF97 at epoch 2000.0 (GB 22021-2008); WGS 84 (G730 and later)
+# Pairs of geodetic CRSs that PROJ joins only by a ballpark (null) operation although their frames are
+# known to agree, with the bound in metres. CGCS2000 is ITRF97 at epoch 2000.0 (GB 22021-2008); WGS 84 (G730 and later)
 # is aligned to ITRF within decimetres; plate motion since 2000 (about 3 cm a year) stays below the bound.
-_EQUIVALENT_FRAMES_M = {frozenset({4490, 4326}): 1.0}
+_EQUIVALENT_FRAMES_M: dict[frozenset[int | None], float] = {frozenset({4490, 4326}): 1.0}
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ class Transformation:
         return np.column_stack([x, y])
 
     def geometries(self, geometries: NDArray[np.object_]) -> NDArray[np.object_]:
-        """Transform an array of geometries vertex by vertex; None and empty stay as they are. Z is dropped."""
+        """Transform an array of geometries vertex by vertex; None and empty stay so, Z is dropped."""
         flat = shapely.force_2d(geometries)
         return flat if self.transformer is None else np.asarray(shapely.transform(flat, self.xy))
 
@@ -112,7 +112,8 @@ def transformation(source: str | int, target: str | int, extent: Extent) -> Tran
         # PROJ warns when a better operation needs a grid that is not installed; the accuracy of the one
         # taken is reported with the data instead.
         warnings.simplefilter("ignore", UserWarning)
-        group = TransformerGroup(from_crs, to_crs, always_xy=True, area_of_interest=AreaOfInterest(*extent))
+        area = pyproj.aoi.AreaOfInterest(*extent)
+        group = TransformerGroup(from_crs, to_crs, always_xy=True, area_of_interest=area)
     bound = _EQUIVALENT_FRAMES_M.get(frozenset({_geodetic_code(from_crs), _geodetic_code(to_crs)}))
     if bound is not None and group.transformers:
         null = group.transformers[0]

@@ -1,7 +1,7 @@
 """Numbered revisions: the only way rows of a layer change.
 
-A write stages its rows, compares them with the current ones, and only then takes the lock under which the number
-is given; the lock is held until the commit. So numbers appear in commit order and a reader that follows them
+A write stages its rows, compares them with the current ones, and only then takes the lock under which the
+number is given; the lock is held until the commit. So numbers appear in commit order and a reader that follows them
 misses nothing. If the layer was touched between comparison and lock, the comparison is made again under it.
 """
 
@@ -109,7 +109,7 @@ def last_touch(conn: Connection, layers: Iterable[str], rev: int | None = None) 
 
 
 def resolve_as_of(conn: Connection, as_of: str | int | None) -> int:
-    """The revision that ``as_of`` means: a number, an ISO 8601 time (its last revision then), or None for now.
+    """The revision that ``as_of`` means: a number, an ISO 8601 time (the last one then), or None for now.
 
     Raises
     ------
@@ -148,7 +148,7 @@ def new_revision(
     source_id: int | None = None,
     reverts: int | None = None,
 ) -> int:
-    """Take the number lock (held to the commit) and the next number; the caller writes its rows after this."""
+    """Take the number lock (held to the commit) and the next number; the caller then writes its rows."""
     _lock_numbers(conn)
     values = {
         "rev": head(conn) + 1,
@@ -220,7 +220,7 @@ def compare_staged(
     source_id: int | None,
     volatile: frozenset[str] = frozenset(),
 ) -> Change:
-    """What `apply_staged` would do now, without doing it. Raises ImportRefused for "append" over existing uids."""
+    """What `apply_staged` would do now. Raises ImportRefused for an "append" that would change rows."""
     same = and_(table.c.uid == staged.c.uid, alive(table, None))
     total = conn.scalar(select(func.count()).select_from(staged)) or 0
     known, changed = conn.execute(
@@ -257,8 +257,8 @@ def apply_staged(
 ) -> Change:
     """Write the staged rows as one revision; no revision when they say nothing new.
 
-    ``staged`` has the columns of ``table`` except row_id, rev_from and rev_to, and one row a uid. With ``rev`` the
-    rows join a revision that the caller has taken already.
+    ``staged`` has the columns of ``table`` except row_id, rev_from and rev_to, and one row a uid. With ``rev``
+    the rows join a revision that the caller has taken already.
     """
     seen = last_touch(conn, [table.name])
     change = compare_staged(conn, table, staged, mode=mode, source_id=source_id, volatile=volatile)
@@ -369,7 +369,8 @@ def _refuse_if_overwritten(conn: Connection, table: Table, number: int) -> None:
     closed = select(table.c.rev_to).where(_key(table).in_(keys), table.c.rev_to > number)
     listed = ", ".join(str(n) for n in sorted(conn.scalars(union(touched, closed))))
     raise RevertRefused(
-        f"Revision {number} cannot be undone: revisions {listed} changed the same rows of {table.name} later.",
+        f"Revision {number} cannot be undone: revisions {listed} changed the same rows of {table.name} "
+        "later.",
         f"不能撤销修订 {number}：修订 {listed} 之后修改了 {table.name} 的同一些行。",
         remedy_en="Undo those first, newest first.",
         remedy_zh="请先从最新的开始撤销那些修订。",

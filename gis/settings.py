@@ -14,7 +14,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from gis.errors import SettingsError
 from layers.district import District, load_district
-from layers.model import Layer
+from layers.model import DefinitionError, Layer
 from layers.registry import load_layers
 from layers.rulepacks import RulePack, load_packs
 
@@ -87,9 +87,14 @@ class Settings(BaseSettings):
 
     def load_map(self) -> MapDefinition:
         """Layers, district and rule packs as these settings choose them."""
-        district = load_district(self.district)
-        layers = load_layers(self.layers)
-        packs = load_packs(self.layers, layers)
+        try:
+            district = load_district(self.district)
+            layers = load_layers(self.layers)
+            packs = load_packs(self.layers, layers)
+        except DefinitionError as error:
+            raise SettingsError(
+                f"{error.path}: {error.what}", remedy_en=error.remedy, remedy_zh=error.remedy
+            ) from error
         unknown = [p for p in district.rule_packs if p not in packs]
         if unknown:
             raise SettingsError(

@@ -1,7 +1,7 @@
 """Definitions -> database: adds what is new, refuses what would lose data, says what it did.
 
-Schema ``core`` is migrated by Alembic; schema ``layer`` follows the definitions; schema ``now`` holds one view a
-layer with the current rows, for QGIS and SQL users.
+Schema ``core`` is migrated by Alembic; schema ``layer`` follows the definitions; schema ``now`` holds one
+view a layer with the current rows, for QGIS and SQL users.
 """
 
 from __future__ import annotations
@@ -144,8 +144,9 @@ def _existing_type(conn: Connection, table: str, column: str) -> str:
     return str(
         conn.scalar(
             text(
-                "SELECT format_type(a.atttypid, a.atttypmod) FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid "
-                "JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = 'layer' AND c.relname = :t AND a.attname = :c"
+                "SELECT format_type(a.atttypid, a.atttypmod) FROM pg_attribute a "
+                "JOIN pg_class c ON c.oid = a.attrelid JOIN pg_namespace n ON n.oid = c.relnamespace "
+                "WHERE n.nspname = 'layer' AND c.relname = :t AND a.attname = :c"
             ),
             {"t": table, "c": column},
         )
@@ -157,14 +158,10 @@ def _declared_type(conn: Connection, kind: str) -> str:
     if kind.startswith("geometry"):
         inner = re.match(r"geometry\((\w+),(\d+)\)", kind.replace(" ", ""))
         assert inner is not None
-        names = {
-            "multi": "Multi",
-            "point": "Point",
-            "linestring": "LineString",
-            "polygon": "Polygon",
-            "geometry": "Geometry",
-        }
-        return f"geometry({re.sub('multi|point|linestring|polygon|geometry', lambda m: names[m[0]], inner[1])},{inner[2]})"
+        spelled = inner[1].replace("multi", "Multi").replace("linestring", "LineString")
+        for word in ("point", "polygon", "geometry"):
+            spelled = spelled.replace(word, word.capitalize())
+        return f"geometry({spelled},{inner[2]})"
     return str(conn.scalar(text("SELECT format_type(to_regtype(:kind), NULL)"), {"kind": kind}))
 
 

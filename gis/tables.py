@@ -1,12 +1,13 @@
-"""The tables of the store: the fixed ones of schema ``core`` and one typed table a layer in schema ``layer``.
+"""The tables of the store: fixed ones in schema ``core`` and one typed table a layer in schema ``layer``.
 
-A row of a layer lives from revision ``rev_from`` up to, not including, ``rev_to``; ``rev_to`` is null while the
-row is current. Rows are never updated otherwise, so ``row_id`` names one version of one thing for ever.
+A row of a layer lives from revision ``rev_from`` up to, not including, ``rev_to``; ``rev_to`` is null while
+the row is current. Rows are never updated otherwise, so ``row_id`` names one version of one thing for ever.
 """
 
 from __future__ import annotations
 
 import hashlib
+from typing import Any
 
 from geoalchemy2 import Geometry
 from sqlalchemy import (
@@ -117,7 +118,7 @@ coverage = Table(
     Column("rev_from", BigInteger, nullable=False),
     Column("rev_to", BigInteger),
     Index(None, "layer", "rev_to"),
-    comment="Where a source's data of a layer are complete, in the storage CRS; outside it nothing is known",
+    comment="Where a source's data of a layer are complete (storage CRS); outside it nothing is known",
 )
 
 import_runs = Table(
@@ -164,7 +165,7 @@ judgings = Table(
     comment="Each refresh of the conflicts: up to which revision everything has been judged",
 )
 
-_TYPES: dict[str, type[TypeEngine[object]]] = {
+_TYPES: dict[str, type[TypeEngine[Any]]] = {
     "text": Text,
     "enum": Text,
     "integer": BigInteger,
@@ -184,7 +185,7 @@ def _field_column(field: Field) -> Column[object]:
 
 
 def code_check(layer: Layer, field: Field) -> CheckConstraint | None:
-    """The CHECK that keeps an enumeration to its codes; its name carries a hash of them, so a change shows."""
+    """The CHECK that keeps an enumeration to its codes; its name carries a hash of them, so change shows."""
     if field.type != "enum":
         return None
     codes = [value.code for value in field.code_list]

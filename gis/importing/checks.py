@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -74,8 +75,8 @@ def check_rows(layer: Layer, frame: pd.DataFrame) -> Checked:
     ----------
     frame : DataFrame
         Columns named as the layer's fields (others are ignored), values as read or as text; the columns
-        accuracy_m, is_indicative, valid_from and valid_to where present; geometries in column "geom", already in
-        the storage CRS, x,y order.
+        accuracy_m, is_indicative, valid_from and valid_to where present; geometries in column "geom",
+        already in the storage CRS, x,y order.
 
     Returns
     -------
@@ -84,7 +85,7 @@ def check_rows(layer: Layer, frame: pd.DataFrame) -> Checked:
     """
     frame = frame.reset_index(drop=True)
     issues: list[Issue] = []
-    columns: dict[str, pd.Series[object]] = {}
+    columns: dict[str, pd.Series[Any]] = {}
     for field in layer.fields:
         raw = frame[field.name] if field.name in frame else pd.Series([None] * len(frame), dtype=object)
         columns[field.name] = _check_field(field, raw, issues)
@@ -106,7 +107,7 @@ def as_text(value: object) -> str | None:
     return str(value).strip() or None
 
 
-def _check_field(field: Field, raw: pd.Series[object], issues: list[Issue]) -> pd.Series[object]:
+def _check_field(field: Field, raw: pd.Series[Any], issues: list[Issue]) -> pd.Series[Any]:
     values = _typed(field.name, field.type, raw, issues)
     present = values.notna().to_numpy()
     stated = np.array([as_text(v) is not None for v in raw])
@@ -115,7 +116,7 @@ def _check_field(field: Field, raw: pd.Series[object], issues: list[Issue]) -> p
     allowed = {v.code for v in field.code_list} if field.type == "enum" else None
     form = FORMATS.get(field.format) if field.format else None
     pattern = re.compile(field.pattern) if field.pattern else None
-    for i in np.flatnonzero(present):
+    for i in np.flatnonzero(present).tolist():
         value = values.iat[i]
         if allowed is not None and value not in allowed:
             issues.append(Issue(int(i), field.name, str(value), "unknown_code"))
@@ -135,7 +136,7 @@ def _out_of_range(field: Field, value: object) -> bool:
     return (field.min is not None and number < field.min) or (field.max is not None and number > field.max)
 
 
-def _typed(name: str, kind: str, raw: pd.Series[object], issues: list[Issue]) -> pd.Series[object]:
+def _typed(name: str, kind: str, raw: pd.Series[Any], issues: list[Issue]) -> pd.Series[Any]:
     """``raw`` as values of ``kind``; what cannot be read becomes null and a wrong_type issue."""
     texts = [as_text(v) for v in raw]
     out: list[object] = [None] * len(texts)
@@ -201,7 +202,7 @@ def _check_geometry(
         ),
         (
             "geometry_type",
-            ~missing & ~np.isin(kinds, family if family else range(0, 8))
+            ~missing & ~np.isin(kinds, family if family else range(8))
             | (shapely.get_type_id(promoted) < 0) & ~missing,
         ),
         ("geometry_invalid", ~missing & ~shapely.is_valid(geometry)),
@@ -236,7 +237,7 @@ def _promote(
     return out
 
 
-_MULTI: dict[str, Callable[[list[shapely.Geometry]], shapely.Geometry]] = {
+_MULTI: dict[str, Callable[..., Any]] = {
     "MultiPoint": shapely.multipoints,
     "MultiLineString": shapely.multilinestrings,
     "MultiPolygon": shapely.multipolygons,

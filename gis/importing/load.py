@@ -6,11 +6,12 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import shapely
-from sqlalchemy import Connection, Engine, insert, select, text, update
+from sqlalchemy import Connection, Engine, func, insert, select, text, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from gis import tables
@@ -200,7 +201,7 @@ def _identified(
 def _with_accuracy(
     rows: pd.DataFrame, layer: Layer, source: SourceInfo, used: Transformation | None
 ) -> pd.DataFrame:
-    """Each row's bound of position error: its own, else the source's, else the layer's, plus the transformation's."""
+    """Each row's position error: its own bound, else the source's, else the layer's, plus the transformation's."""
     if not layer.has_geometry:
         return rows
     stated = source.accuracy_m if source.accuracy_m is not None else layer.accuracy_m
@@ -269,7 +270,7 @@ def _write_coverage(
     conn: Connection, layer: Layer, source_id: int, geometry: shapely.Geometry | None, change: Change,
     options: ImportOptions, path: Path,
 ) -> Change:  # fmt: skip
-    """Replace the source's coverage of the layer when it differs; joins the revision of the rows, or makes one."""
+    """Replace the source's coverage of the layer where it differs, in the revision of the rows or a new one."""
     if geometry is None:
         return change
     c = tables.coverage
@@ -282,7 +283,9 @@ def _write_coverage(
         conn, who=options.who, kind="import", note=path.name, source_id=source_id
     )
     conn.execute(update(c).where(*current).values(rev_to=rev))
-    conn.execute(insert(c).values(layer=layer.id, source_id=source_id, geom=wkb, rev_from=rev))
+    conn.execute(
+        insert(c).values(layer=layer.id, source_id=source_id, geom=func.ST_GeomFromWKB(wkb), rev_from=rev)
+    )
     if change.rev is None:
         note_touch(conn, rev, layer.id, Change(rev, 0, 0, 0, 0))
     return Change(rev, change.added, change.changed, change.closed, change.unchanged)
@@ -308,12 +311,12 @@ def _record_run(conn: Connection, result: ImportResult, source_id: int, frame: p
         conn.execute(insert(tables.rejects), rows)
 
 
-def _as_json(row: pd.Series[object]) -> dict[str, object]:
+def _as_json(row: pd.Series[Any]) -> dict[str, object]:
     """The row as it was read; what JSON cannot hold (NaN, dates, geometry) as null or text."""
     values: dict[str, object] = {}
     for name, value in row.items():
         if isinstance(value, shapely.Geometry):
-            values[str(name)] = value.wkt
+            values[str(name)] = shapely.to_wkt(value, rounding_precision=-1)
         else:
             values[str(name)] = value if isinstance(value, str | bool | int) else as_text(value)
     return values

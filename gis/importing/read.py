@@ -1,6 +1,6 @@
 """A file as a table of raw values with its geometry and the CRS it declares.
 
-First cut: GeoJSON, GeoPackage, FlatGeobuf, Shapefile through GDAL, and CSV with lon/lat or WKT columns or with no
+GeoJSON, GeoPackage, FlatGeobuf and Shapefile through GDAL; CSV with lon/lat or WKT columns, or with no
 place at all (a register).
 """
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -42,8 +43,8 @@ def stage_rows(
     Parameters
     ----------
     rows : DataFrame
-        Typed columns of the layer as `check_rows` leaves them, geometry in column "geom" in the storage CRS, and
-        where known accuracy_m, is_indicative, valid_from, valid_to.
+        Typed columns of the layer as `check_rows` leaves them, geometry in column "geom" in the storage
+        CRS, and where known accuracy_m, is_indicative, valid_from, valid_to.
     uids : sequence of str
         One a row, unique.
     to_web : Transformation
@@ -68,14 +69,15 @@ def stage_rows(
     columns["source_id"] = pa.array(np.full(len(rows), source_id), pa.int32())
     _create_like(conn, table)
     _copy(conn, f"staged_{table.name}", pa.table(columns))
-    return table.to_metadata(MetaData(), schema=None, name=f"staged_{table.name}")
+    # "pg_temp" is the session's own schema for temporary tables, whatever its real name is.
+    return table.to_metadata(MetaData(), schema="pg_temp", name=f"staged_{table.name}")
 
 
 def _srid(table: Table, column: str) -> int:
     return int(table.c[column].type.srid)  # type: ignore[attr-defined]
 
 
-def _arrow(values: pd.Series[object], kind: pa.DataType) -> pa.Array:
+def _arrow(values: pd.Series[Any], kind: pa.DataType) -> pa.Array:
     return pa.array([None if v is None or v is pd.NA or v != v else v for v in values], kind)
 
 
@@ -89,7 +91,8 @@ def _create_like(conn: Connection, table: Table) -> None:
     conn.execute(text(f'DROP TABLE IF EXISTS pg_temp."staged_{table.name}"'))
     conn.execute(
         text(
-            f'CREATE TEMP TABLE "staged_{table.name}" (LIKE layer."{table.name}" INCLUDING DEFAULTS) ON COMMIT DROP'
+            f'CREATE TEMP TABLE "staged_{table.name}" '
+            f'(LIKE layer."{table.name}" INCLUDING DEFAULTS) ON COMMIT DROP'
         )
     )
     for name in ("row_id", "rev_from", "rev_to"):
@@ -100,7 +103,7 @@ def _copy(conn: Connection, name: str, rows: pa.Table) -> None:
     """COPY as CSV: strings are quoted by the writer, so an empty string and a null stay apart."""
     listed = ", ".join(f'"{column}"' for column in rows.column_names)
     cursor = conn.connection.cursor()
-    with cursor.copy(f'COPY pg_temp."{name}" ({listed}) FROM STDIN (FORMAT csv)') as copy:  # type: ignore[attr-defined]
+    with cursor.copy(f'COPY pg_temp."{name}" ({listed}) FROM STDIN (FORMAT csv)') as copy:
         for batch in rows.to_batches(max_chunksize=50_000):
             buffer = io.BytesIO()
             pacsv.write_csv(batch, buffer, pacsv.WriteOptions(include_header=False))

@@ -69,7 +69,7 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("coverage_id", name=op.f("pk_coverage")),
         schema="core",
-        comment="Where a source's data of a layer are complete, in the storage CRS; outside it nothing is known",
+        comment="Where a source's data of a layer are complete (storage CRS); outside it nothing is known",
     )
     op.create_index(
         op.f("ix_coverage_layer_rev_to"),

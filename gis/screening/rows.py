@@ -1,0 +1,165 @@
+"""The rows of a layer as arrays for screening: attributes, and geometry in the measuring plane."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from threading import Lock
+from typing import Any
+
+import numpy as np
+import shapely
+from numpy.typing import NDArray
+from sqlalchemy import Connection, and_, func, or_, select, type_coerce
+from sqlalchemy.dialects.postgresql import BYTEA
+
+from gis import tables
+from gis.crs import transformation
+from gis.errors import GeometryError
+from gis.revisions import alive, last_touch
+from gis.settings import MapDefinition
+from layers.model import Layer
+
+__all__ = ["LayerRows", "read_rows"]
+
+
+@dataclass(frozen=True)
+class LayerRows:
+    """One layer at one revision.
+
+    Attributes
+    ----------
+    layer : Layer
+    revision : int
+        The last revision, up to the one asked for, that touched the layer; 0 when it was never touched.
+    uids, labels, sources : ndarray of object[n]
+    geoms : ndarray of geometry[n]
+        In the measuring CRS, metres, x,y order.
+    accuracy_m : ndarray of float[n]
+        NaN is unknown. Includes the transformation from the storage CRS to the measuring CRS.
+    is_indicative, is_demonstration : ndarray of bool[n]
+    attributes : mapping of field name to ndarray of object[n]
+        None where missing.
+    valid_from, valid_to : ndarray of object[n]
+        Dates or None (open).
+    coverage : geometry or None
+        Where the layer is complete, in the measuring CRS; None when no source ever said.
+    """
+
+    layer: Layer
+    revision: int
+    uids: NDArray[np.object_]
+    labels: NDArray[np.object_]
+    sources: NDArray[np.object_]
+    geoms: NDArray[np.object_]
+    accuracy_m: NDArray[np.float64]
+    is_indicative: NDArray[np.bool_]
+    is_demonstration: NDArray[np.bool_]
+    attributes: Mapping[str, NDArray[np.object_]]
+    valid_from: NDArray[np.object_]
+    valid_to: NDArray[np.object_]
+    coverage: shapely.Geometry | None
+
+    def in_force(self, law_date: date) -> NDArray[np.bool_]:
+        """Which rows are in force on ``law_date`` (bounds included; an open bound never ends)."""
+        began = np.array([v is None or v <= law_date for v in self.valid_from], dtype=bool)
+        lasts = np.array([v is None or v >= law_date for v in self.valid_to], dtype=bool)
+        inside: NDArray[np.bool_] = began & lasts
+        return inside
+
+
+# Layers change rarely and are read for every screening; the key names content, so nothing here can go stale.
+_CACHE: OrderedDict[tuple[object, ...], LayerRows] = OrderedDict()
+_CACHE_LOCK = Lock()
+_CACHE_SIZE = 64
+
+
+def read_rows(conn: Connection, definition: MapDefinition, layer: Layer, rev: int) -> LayerRows:
+    """The rows of ``layer`` alive at revision ``rev``, cached by the last revision that touched it.
+
+    Raises
+    ------
+    CrsError
+        When no trustworthy transformation leads from the storage CRS to the measuring CRS.
+    GeometryError
+        When a row cannot be brought into the measuring plane (it lies outside the CRS's domain).
+    """
+    touched = last_touch(conn, [layer.id], rev)
+    district = definition.district
+    fields = (layer.names.label, *(f.name for f in layer.fields))
+    key = (str(conn.engine.url), layer.id, fields, touched, district.storage_crs, district.measuring_crs)
+    with _CACHE_LOCK:
+        if key in _CACHE:
+            _CACHE.move_to_end(key)
+            return _CACHE[key]
+    rows = _read(conn, definition, layer, rev, touched)
+    with _CACHE_LOCK:
+        _CACHE[key] = rows
+        while len(_CACHE) > _CACHE_SIZE:
+            _CACHE.popitem(last=False)
+    return rows
+
+
+def _read(conn: Connection, definition: MapDefinition, layer: Layer, rev: int, touched: int) -> LayerRows:
+    district = definition.district
+    t, s = tables.table_for(layer, district.storage_crs), tables.sources
+    names = [f.name for f in layer.fields]
+    query = (
+        select(
+            t.c.uid, func.ST_AsBinary(type_coerce(t.c.geom, BYTEA)).label("wkb"), t.c.accuracy_m, t.c.is_indicative,
+            t.c.valid_from, t.c.valid_to, s.c.name.label("source"), s.c.is_demonstration, *(t.c[n] for n in names),
+        )
+        .join(s, s.c.source_id == t.c.source_id)
+        .where(alive(t, rev), t.c.geom.is_not(None))
+        .order_by(t.c.uid)
+    )  # fmt: skip
+    found = conn.execute(query).all()
+    to_plane = transformation(district.storage_crs, district.measuring_crs, district.extent)
+    columns: dict[str, NDArray[np.object_]] = {
+        k: _objects([r._mapping[k] for r in found]) for k in query.selected_columns.keys()
+    }
+    geoms = to_plane.geometries(np.asarray(shapely.from_wkb(columns["wkb"]), dtype=object))
+    _refuse_unplaced(layer, columns["uid"], geoms)
+    accuracy = np.array([np.nan if v is None else v for v in columns["accuracy_m"]], dtype=float)
+    return LayerRows(
+        layer=layer, revision=touched, uids=columns["uid"], labels=columns[layer.names.label],
+        sources=columns["source"], geoms=geoms, accuracy_m=accuracy + to_plane.accuracy_m,
+        is_indicative=columns["is_indicative"].astype(bool), is_demonstration=columns["is_demonstration"].astype(bool),
+        attributes={n: columns[n] for n in names}, valid_from=columns["valid_from"], valid_to=columns["valid_to"],
+        coverage=_coverage(conn, definition, layer, rev),
+    )  # fmt: skip
+
+
+def _objects(values: list[Any]) -> NDArray[np.object_]:
+    out = np.empty(len(values), dtype=object)
+    out[:] = values
+    return out
+
+
+def _refuse_unplaced(layer: Layer, uids: NDArray[np.object_], geoms: NDArray[np.object_]) -> None:
+    bounds = shapely.bounds(geoms) if len(geoms) else np.empty((0, 4))
+    lost = ~np.isfinite(bounds).all(axis=1) & ~shapely.is_empty(geoms)
+    if lost.any():
+        uid = uids[int(np.argmax(lost))]
+        raise GeometryError(
+            f"{layer.id}/{uid} lies outside the domain of the measuring CRS.",
+            f"{layer.id}/{uid} 超出量算坐标系的适用范围。",
+            remedy_en="Check its coordinates and the district's measuring_crs.",
+            remedy_zh="请检查其坐标以及区域的 measuring_crs。",
+        )
+
+
+def _coverage(conn: Connection, definition: MapDefinition, layer: Layer, rev: int) -> shapely.Geometry | None:
+    """The union of what the layer's sources cover, in the measuring CRS; None when none of them says."""
+    c = tables.coverage
+    at_rev = and_(c.c.rev_from <= rev, or_(c.c.rev_to.is_(None), c.c.rev_to > rev))
+    wkb = conn.scalars(
+        select(func.ST_AsBinary(type_coerce(c.c.geom, BYTEA))).where(c.c.layer == layer.id, at_rev)
+    ).all()
+    if not wkb:
+        return None
+    district = definition.district
+    to_plane = transformation(district.storage_crs, district.measuring_crs, district.extent)
+    return shapely.union_all(to_plane.geometries(np.asarray(shapely.from_wkb(wkb), dtype=object)))
