@@ -1,0 +1,161 @@
+/** The service over HTTP. The only module that knows URLs; all are relative to the page. */
+
+/** @typedef {import('./types').Answer} Answer */
+/** @typedef {import('./types').Box} Box */
+/** @typedef {import('./types').Config} Config */
+/** @typedef {import('./types').ConflictSummary} ConflictSummary */
+/** @typedef {import('./types').Hit} Hit */
+/** @typedef {import('./types').Item} Item */
+/** @typedef {import('./types').Items} Items */
+/** @typedef {import('./types').Lang} Lang */
+/** @typedef {import('./types').Problem} Problem */
+
+/** What the service refused, or that it could not be reached (status 0). */
+export class ApiError extends Error {
+  /** @param {Problem} problem */
+  constructor(problem) {
+    super(problem.detail || problem.title || `HTTP ${problem.status}`);
+    this.name = 'ApiError';
+    this.problem = problem;
+  }
+
+  /**
+   * What went wrong and what to do, in the user's language as far as the service says it.
+   * @param {Lang} lang
+   * @returns {{detail: string, remedy: string}}
+   */
+  words(lang) {
+    const { problem } = this;
+    return {
+      detail: problem[`detail_${lang}`] || problem.detail || problem.title || '',
+      remedy: problem[`remedy_${lang}`] || problem.remedy || '',
+    };
+  }
+}
+
+const base = new URL('.', document.baseURI);
+
+/** @param {string} path @param {Record<string, string | number | undefined | null>} [query] */
+function url(path, query = {}) {
+  const target = new URL(path, base);
+  for (const [key, value] of Object.entries(query)) {
+    if (value !== undefined && value !== null && value !== '') target.searchParams.set(key, String(value));
+  }
+  return target;
+}
+
+/** @param {Response} response @returns {Promise<Problem>} */
+async function problemOf(response) {
+  const body = await response.json().catch(() => null);
+  return { title: response.statusText, ...(body ?? {}), status: response.status };
+}
+
+/** @param {URL} target @param {RequestInit} [options] */
+async function request(target, options = {}) {
+  let response;
+  try {
+    response = await fetch(target, { ...options, headers: { 'Accept-Language': document.documentElement.lang, ...options.headers } });
+  } catch (error) {
+    if (/** @type {Error} */ (error).name === 'AbortError') throw error;
+    throw new ApiError({ status: 0, code: 'unreachable' });
+  }
+  if (!response.ok) throw new ApiError(await problemOf(response));
+  return response;
+}
+
+/** @param {URL} target @param {RequestInit} [options] */
+async function json(target, options) {
+  const response = await request(target, { ...options, headers: { Accept: 'application/json', ...options?.headers } });
+  return response.json();
+}
+
+/** Words of the interface in one language. @param {Lang} lang @returns {Promise<Record<string, string>>} */
+export const fetchLocale = (lang) => json(url(`web/locale/${lang}.json`));
+
+/** @returns {Promise<Config>} */
+export const fetchConfig = () => json(url('app/config'));
+
+/** @returns {Promise<ConflictSummary>} */
+export const fetchConflictSummary = () => json(url('app/conflicts'));
+
+/** @param {string} text @param {AbortSignal} [signal] @returns {Promise<Hit[]>} */
+export const fetchHits = (text, signal) => json(url('app/search', { q: text }), { signal: signal ?? null });
+
+/**
+ * One feature, by its uid.
+ * @param {string} layer
+ * @param {string} uid
+ * @returns {Promise<Item>}
+ */
+export const fetchItem = (layer, uid) => json(url(`collections/${enc(layer)}/items/${enc(uid)}`, { f: 'json' }));
+
+/**
+ * A page of features.
+ * @param {string} layer
+ * @param {{bbox?: Box, limit?: number, offset?: number, [field: string]: unknown}} query field filters by name
+ * @returns {Promise<Items>}
+ */
+export const fetchItems = (layer, query) => {
+  const { bbox, ...rest } = query;
+  const plain = /** @type {Record<string, string | number | undefined>} */ (rest);
+  return json(url(`collections/${enc(layer)}/items`, { f: 'json', ...plain, bbox: bbox?.join(',') }));
+};
+
+/**
+ * A further page, from a link of an earlier one; only its path is used, so it stays on this host.
+ * @param {string} href
+ * @returns {Promise<Items>}
+ */
+export const fetchPage = (href) => {
+  const { search } = new URL(href, base);
+  const path = new URL(href, base).pathname.replace(/^.*?(?=\/collections\/)/, '').slice(1);
+  return json(new URL(path + search, base));
+};
+
+/**
+ * Bytes of a vector tile; empty when nothing stands there.
+ * @param {string} layer
+ * @param {number} z
+ * @param {number} x
+ * @param {number} y
+ * @param {number | null} revision of the layer; names the content, so the browser may keep it
+ * @param {AbortSignal} [signal]
+ * @returns {Promise<ArrayBuffer>}
+ */
+export async function fetchTile(layer, z, x, y, revision, signal) {
+  const target = url(`collections/${enc(layer)}/tiles/WebMercatorQuad/${z}/${y}/${x}`, { rev: revision });
+  const response = await request(target, { signal: signal ?? null });
+  return response.arrayBuffer();
+}
+
+/** Tile address of a raster, with {z}, {y} and {x} left open. @param {string} raster */
+export const rasterTiles = (raster) =>
+  `${base.pathname}rasters/${enc(raster)}/tiles/WebMercatorQuad/{z}/{y}/{x}.png`;
+
+/**
+ * The value of a raster at a place.
+ * @param {string} raster
+ * @param {number} lon degrees
+ * @param {number} lat degrees
+ * @returns {Promise<{value: number | null, unit?: string, label?: import('./types').Words | string | null}>}
+ */
+export const fetchRasterValue = (raster, lon, lat) => json(url(`rasters/${enc(raster)}/value`, { lon, lat }));
+
+/**
+ * The answer to "may this stand here?".
+ * @param {import('./types').SiteQuery} inputs
+ * @param {AbortSignal} [signal]
+ * @returns {Promise<Answer>}
+ */
+export const screenSite = (inputs, signal) =>
+  json(url('processes/screen/execution'), {
+    method: 'POST',
+    body: JSON.stringify({ inputs }),
+    headers: { 'Content-Type': 'application/json' },
+    signal: signal ?? null,
+  });
+
+/** @param {string} text */
+function enc(text) {
+  return encodeURIComponent(text);
+}

@@ -1,0 +1,100 @@
+/** Drawing and editing one site; the tools are loaded when drawing first starts. */
+
+import { DivIcon, GeoJSON, loadDrawingTools, Marker } from './leaflet.js';
+
+/** @typedef {import('geojson').Geometry} Geometry */
+/** @typedef {'Polygon' | 'Rectangle' | 'Line' | 'Marker'} ShapeKind */
+
+const LOOK = { className: 'mark mark-site', weight: 3, fillOpacity: 0.08 };
+
+/**
+ * @param {import('leaflet').Map} map
+ * @param {object} on
+ * @param {(geometry: Geometry) => void} on.drawn a site was finished, in degrees
+ * @param {(geometry: Geometry) => void} on.edited its shape was changed
+ * @param {(active: boolean) => void} on.active drawing began or ended
+ */
+export function createDrawing(map, on) {
+  let drawing = false;
+  /** @type {GeoJSON | null} */
+  let edited = null;
+
+  /** @param {boolean} active */
+  const setDrawing = (active) => {
+    if (drawing === active) return;
+    drawing = active;
+    on.active(active);
+  };
+
+  /** Ends drawing without a result. */
+  const cancel = () => {
+    if (drawing) map.pm.disableDraw();
+    setDrawing(false);
+  };
+
+  const stopEditing = () => {
+    edited?.remove();
+    edited = null;
+  };
+
+  const prepare = async () => {
+    if (map.pm) return;
+    await loadDrawingTools(map);
+    map.pm.setGlobalOptions({ snappable: false, continueDrawing: false, allowSelfIntersection: false });
+    map.on('pm:create', (event) => {
+      const { layer } = /** @type {{layer: any}} */ (/** @type {unknown} */ (event));
+      const { geometry } = layer.toGeoJSON(9);
+      layer.remove();
+      setDrawing(false);
+      on.drawn(geometry);
+    });
+  };
+
+  return {
+    /** Whether clicks on the map belong to the drawing just now. */
+    busy: () => drawing || edited !== null,
+
+    cancel,
+
+    /** @param {ShapeKind} shape */
+    async start(shape) {
+      await prepare();
+      stopEditing();
+      cancel();
+      setDrawing(true);
+      map.pm.enableDraw(shape, {
+        tooltips: false,
+        templineStyle: LOOK,
+        hintlineStyle: { ...LOOK, dashArray: '5 6' },
+        pathOptions: LOOK,
+        markerStyle: { icon: new DivIcon({ className: 'site-pin', iconSize: [22, 22] }) },
+      });
+    },
+
+    /** Give the site handles to drag. @param {Geometry} geometry */
+    async edit(geometry) {
+      await prepare();
+      cancel();
+      stopEditing();
+      const layer = new GeoJSON(geometry, {
+        style: () => LOOK,
+        pointToLayer: (_feature, place) => pin(place),
+      }).addTo(map);
+      edited = layer;
+      layer.eachLayer((/** @type {any} */ part) => {
+        part.pm.enable({ allowSelfIntersection: false, snappable: false });
+        part.on('pm:edit', () => on.edited(part.toGeoJSON(9).geometry));
+      });
+    },
+
+    stopEditing,
+    editing: () => edited !== null,
+  };
+}
+
+/** @typedef {ReturnType<typeof createDrawing>} Drawing */
+
+/** @param {import('leaflet').LatLng} place */
+function pin(place) {
+  return new Marker(place, { icon: new DivIcon({ className: 'site-pin', iconSize: [22, 22] }) });
+}

@@ -1,0 +1,136 @@
+/** Shapes of the HTTP contract, for the type checker only; nothing imports this file at run time. */
+import type { Feature as GeoFeature, Geometry, GeoJsonProperties } from 'geojson';
+
+export type Lang = 'zh' | 'en';
+export type Verdict = 'conflict' | 'unknown' | 'edge' | 'clear';
+export type Severity = 'prohibited' | 'restricted' | 'review' | 'notice';
+export interface Words { zh: string; en: string }
+/** [west, south, east, north] in degrees. */
+export type Box = [number, number, number, number];
+
+export interface Code { code: string; zh: string; en: string }
+export interface Field {
+  name: string; title: Words; type: string; unit?: string | null; codes?: Code[] | null; description?: Words | null;
+}
+export type Shape = 'circle' | 'square' | 'triangle' | 'diamond' | 'cross';
+export type Hatch = 'none' | 'diagonal' | 'cross' | 'dots';
+export interface Symbol {
+  shape?: Shape | null; colour?: string | null; size?: number | null; fill_opacity?: number | null; line_width?: number | null;
+  dash?: string | number[] | null; hatch?: Hatch | null;
+}
+export interface StyleClass extends Symbol { value: string }
+export interface Style extends Symbol { by?: string | null; classes?: StyleClass[] | null }
+export interface LegendRow extends Symbol { label: Words; value?: string | null }
+
+export interface Layer {
+  id: string; title: Words; abstract?: Words | null; theme: string;
+  role: 'subject' | 'zone' | 'context' | 'register' | 'derived';
+  geometry: string; count: number; visible: boolean; zoom: { min: number; max: number }; order: number;
+  last_revision: number | null; is_demonstration: boolean; is_indicative: boolean;
+  fields: Field[]; names: { label?: string | null; township?: string | null; county?: string | null };
+  style: Style; legend: LegendRow[]; extent: Box | null;
+}
+export interface Raster {
+  id: string; title: Words; unit: string | null; bounds: Box; attribution?: Words | string | null;
+  legend: { value: number | string; label: Words | string; colour: string }[]; min: number; max: number;
+}
+export interface Rule { id: string; group: string; title: Words; severity: Severity }
+export interface SiteField { name: string; title: Words; type: string; codes?: Code[] | null; unit?: string | null }
+export interface Basemap { id: string; title: Words; url: string; attribution?: Words | string | null; max_zoom?: number }
+export interface Config {
+  version: string; revision: number; read_only: boolean;
+  district: {
+    id: string; name: Words; extent: Box; view: { center: [number, number]; zoom: number }; languages: Lang[];
+    attribution?: Words | null; area_unit_local?: { name: Words; m2: number } | null;
+  };
+  themes: { id: string; title: Words; layers: string[] }[];
+  layers: Layer[]; rasters: Raster[]; rule_groups: { id: string; title: Words; pack: string }[]; rules: Rule[];
+  conflicts_layer: string; basemaps: Basemap[]; site_fields: SiteField[];
+}
+
+export type Properties = Record<string, unknown>;
+export interface Item extends GeoFeature<Geometry | null, GeoJsonProperties> { properties: Properties }
+export interface Items {
+  type: 'FeatureCollection'; features: Item[]; numberMatched: number; numberReturned: number;
+  links: { rel: string; href: string }[];
+}
+
+export interface ConflictSummary {
+  judged_revision: number | null; head: number; lagging: boolean; total: number;
+  by_verdict: Partial<Record<Verdict, number>>; by_severity: Partial<Record<Severity, number>>;
+  by_rule: { rule: string; verdict: Verdict; severity: Severity; count: number }[];
+  by_township: { county: string | null; township: string | null; count: number }[];
+}
+
+export interface Hit { layer: string; uid: string; label: string; point: [number, number] | null }
+
+export interface Part {
+  area_m2?: number | null; length_m?: number | null; share?: number | null; geometry?: Geometry | null;
+}
+export type Parts = Partial<Record<Verdict, Part | null>>;
+export interface ZoneFact {
+  layer: string; uid: string; name: string | null; overlap_m2?: number | null; overlap_m?: number | null;
+  share?: number | null; distance_m?: number | null; bearing_deg?: number | null; margin_m?: number | null;
+  error_m?: number | null; on_boundary?: boolean; is_indicative?: boolean; is_demonstration?: boolean;
+  source?: string | null; witness?: Geometry | null;
+}
+export interface Legal {
+  key: string; law: Words; article: string; text: Words; confidence?: string; valid_from?: string | null;
+  valid_to?: string | null; dates_confirmed?: boolean;
+}
+export interface Finding {
+  rule: string; group: string; title: Words; verdict: Verdict; severity: Severity | null;
+  severity_if_official?: Severity | null; missing: string[]; sentence: Words; zones: ZoneFact[]; legal: Legal[];
+  statutory?: boolean | null; exceptions?: Words | null; disposal?: Words | null; note?: Words | string | null;
+}
+export interface ThemeAnswer {
+  id: string; title: Words; verdict: Verdict; severity: Severity | null; parts?: Parts | null; findings: Finding[];
+}
+export interface Answer {
+  engine: string; law_date: string; as_of: { revision: number; head: number };
+  site: {
+    geometry: Geometry; kind: string; attributes: Properties; accuracy_m: number | null; accuracy_source?: string;
+    area_m2?: number | null; area_ellipsoidal_m2?: number | null;
+    area_local?: number | { value: number; unit?: Words; name?: Words } | null; length_m?: number | null;
+  };
+  verdict: Verdict; severity: Severity | null; demonstration: boolean; parts: Parts | null; themes: ThemeAnswer[];
+  clear: { rule: string; title: Words; reason: Words }[];
+  layers: {
+    id: string; title: Words; revision: number | null; coverage: 'full' | 'partial' | 'none';
+    is_demonstration: boolean; sources: unknown[];
+  }[];
+  packs: { id: string; version: string; hash: string }[];
+}
+
+export interface SiteQuery {
+  site: Geometry | { wkt: string; crs: string }; kind: string; attributes: Properties;
+  accuracy_m?: number; law_date?: string;
+}
+export interface Problem {
+  status: number; title?: string; detail?: string; code?: string; remedy?: string;
+  detail_zh?: string; detail_en?: string; remedy_zh?: string; remedy_en?: string;
+}
+
+/** One thing under the pointer, from a vector tile. */
+export interface Picked { layer: string; properties: Properties; geometry: 1 | 2 | 3 }
+
+/** What the parts of the page share; made in main.js. */
+export interface App {
+  config: Config;
+  store: import('./state').Store;
+  layers: ReadonlyMap<string, Layer>;
+  defaultVisible: ReadonlySet<string>;
+  highlights: import('./map/highlight').Highlights;
+  /** Move the map so that a box (degrees) stands in what the panels leave free. */
+  showBox(box: Box, maxZoom?: number): void;
+  showGeometry(geometry: Geometry | null | undefined, maxZoom?: number): void;
+  openCard(layer: string, uid: string, how?: { over?: boolean; zoom?: boolean }): void;
+  openChooser(picked: Picked[]): void;
+  openMembers(layer: string, box: Box): void;
+  openTable(layer: string): void;
+  openConflicts(): void;
+  openSite(): void;
+  screen(geometry: Geometry, kind: string, accuracy_m?: number): void;
+  notify(words: string, kind?: 'note' | 'trouble'): void;
+  fail(error: unknown): void;
+}

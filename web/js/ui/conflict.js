@@ -1,0 +1,143 @@
+/** One row of the conflict ledger, as a line of a list and as a card. */
+
+import { fetchItem } from '../api.js';
+import { titlesOf } from '../pure/fields.js';
+import { area, date, metres, percent, pick } from '../pure/format.js';
+import { language, t } from '../words.js';
+import { demonstrationBadge, severityBadge, verdictBadge } from './badges.js';
+import { h, icon } from './dom.js';
+import { textButton } from './tree.js';
+
+/** @typedef {import('../types').App} App */
+/** @typedef {import('../types').Item} Item */
+/** @typedef {import('../types').Layer} Layer */
+/** @typedef {import('../types').Properties} Properties */
+
+/** @param {Properties} row @param {string} name */
+const text = (row, name) => (row[name] === null || row[name] === undefined ? '' : String(row[name]));
+
+/** @param {Properties} row @param {string} name @returns {number | null} */
+const amount = (row, name) => (typeof row[name] === 'number' ? /** @type {number} */ (row[name]) : null);
+
+/** Titles of the rules of a row. @param {App} app @param {Properties} row */
+function ruleTitles(app, row) {
+  return text(row, 'rules').split(/\s+/).filter(Boolean).map((id) => {
+    const rule = app.config.rules.find((each) => each.id === id);
+    return { id, title: rule ? pick(rule.title, language()) : '' };
+  });
+}
+
+/**
+ * A line that opens the conflict.
+ * @param {App} app
+ * @param {Item} item
+ * @param {boolean} subjectFirst name the subject; else the zone alone (the subject is known from around)
+ */
+export function conflictRow(app, item, subjectFirst) {
+  const row = item.properties;
+  const [first] = ruleTitles(app, row);
+  const parties = [subjectFirst && text(row, 'subject_name'), text(row, 'zone_name')].filter(Boolean).join(' → ');
+  return h(
+    'button', {
+      type: 'button', class: `row verdict-edge-${text(row, 'verdict')}`,
+      onclick: () => app.openCard(app.config.conflicts_layer, text(row, 'uid'), { over: true, zoom: true }),
+    },
+    h('span', { class: `row-icon verdict-${text(row, 'verdict')}` }, icon(text(row, 'verdict'))),
+    h('span', { class: 'row-main' },
+      h('span', { class: 'row-title' }, parties || text(row, 'title')),
+      h('span', { class: 'row-sub' }, [first?.id, first?.title].filter(Boolean).join(' · ')),
+      h('span', { class: 'row-sub' }, [measures(row), text(row, 'township')].filter(Boolean).join(' · '))),
+    h('span', { class: 'row-badges' }, severityBadge(/** @type {any} */ (row['severity'])), demonstrationBadge(row['is_demonstration'] === true, true)),
+  );
+}
+
+/** Overlap, distance or margin of a row, in a few words. @param {Properties} row */
+function measures(row) {
+  const lang = language();
+  const overlap = amount(row, 'overlap_m2');
+  const distance = amount(row, 'distance_m');
+  const margin = amount(row, 'margin_m');
+  if (overlap) return `${area(overlap, lang)} (${percent(amount(row, 'share'), lang)})`;
+  if (distance) return t('conflict.distance.of', { d: metres(distance, lang) });
+  if (margin !== null) return t(margin >= 0 ? 'margin.inside' : 'margin.outside', { d: metres(Math.abs(margin), lang) });
+  return '';
+}
+
+/**
+ * The card of a conflict; subject and zone are marked on the map as soon as they arrive.
+ * @param {App} app
+ * @param {Layer} layer
+ * @param {Item} item
+ */
+export function conflictFacts(app, layer, item) {
+  const row = item.properties;
+  void markParty(app, 'conflict-subject', text(row, 'subject_layer'), text(row, 'subject_uid'));
+  void markParty(app, 'conflict-zone', text(row, 'zone_layer'), text(row, 'zone_uid'));
+  return [
+    h('p', { class: 'badges-row' },
+      verdictBadge(/** @type {any} */ (row['verdict'])), severityBadge(/** @type {any} */ (row['severity'])),
+      demonstrationBadge(row['is_demonstration'] === true)),
+    ...ruleTitles(app, row).map(({ id, title }) => h('h3', { class: 'conflict-rule' }, title || id, title && h('span', { class: 'code' }, id))),
+    h('div', { class: 'parties' }, party(app, 'subject', row), party(app, 'zone', row)),
+    h('dl', { class: 'facts' }, factRows(layer, row).flatMap(([title, value]) => [h('dt', {}, title), h('dd', {}, value)])),
+    h('div', { class: 'buttons' }, textButton('zoom', t('conflict.zoom'), () => app.showGeometry(item.geometry))),
+  ];
+}
+
+/** @param {App} app @param {string} name @param {string} layer @param {string} uid */
+async function markParty(app, name, layer, uid) {
+  if (!layer || !uid || !app.layers.has(layer)) return;
+  const item = await fetchItem(layer, uid).catch(() => null);
+  const { selection } = app.store.get();
+  if (item && selection?.layer === app.config.conflicts_layer) {
+    app.highlights.show(name, [item.geometry], name === 'conflict-zone' ? 'zone' : 'selection');
+  }
+}
+
+/** @param {App} app @param {'subject' | 'zone'} side @param {Properties} row */
+function party(app, side, row) {
+  const layer = app.layers.get(text(row, `${side}_layer`));
+  const uid = text(row, `${side}_uid`);
+  if (!layer) return null;
+  return h(
+    'button', { type: 'button', class: `row party party-${side}`, onclick: () => app.openCard(layer.id, uid, { over: true }) },
+    h('span', { class: 'row-main' },
+      h('span', { class: 'row-sub' }, `${t(`conflict.${side}`)} · ${pick(layer.title, language())}`),
+      h('span', { class: 'row-title' }, text(row, `${side}_name`) || uid)),
+  );
+}
+
+/** @param {Layer} layer @param {Properties} row @returns {[string, string][]} */
+function factRows(layer, row) {
+  const lang = language();
+  const missing = text(row, 'missing').split(/\s+/).filter(Boolean);
+  const official = text(row, 'severity_if_official');
+  /** @type {[string, string][]} */
+  const rows = [
+    [t('fact.overlap'), amount(row, 'overlap_m2') ? area(amount(row, 'overlap_m2'), lang) : ''],
+    [t('fact.share'), amount(row, 'share') ? percent(amount(row, 'share'), lang) : ''],
+    [t('fact.distance'), amount(row, 'distance_m') ? metres(amount(row, 'distance_m'), lang) : ''],
+    [t('fact.margin'), marginWords(amount(row, 'margin_m'), amount(row, 'error_m'))],
+    [t('fact.boundary'), row['on_boundary'] === true ? t('fact.boundary.touch') : ''],
+    [t('fact.missing'), missing.length ? titlesOf(layer.fields, missing, lang).join(lang === 'zh' ? '、' : ', ') : ''],
+    [t('fact.official'), official && official !== row['severity'] ? t(`severity.${official}`) : ''],
+    [t('fact.article'), text(row, lang === 'zh' ? 'article' : 'article_en') || text(row, 'article')],
+    [t('fact.place'), [text(row, 'county'), text(row, 'township')].filter(Boolean).join(' ')],
+    [t('fact.lawdate'), row['law_date'] ? date(text(row, 'law_date'), lang) : ''],
+    [t('fact.judged'), row['judged_rev'] ? t('source.since', { rev: text(row, 'judged_rev') }) : ''],
+  ];
+  return rows.filter(([, value]) => value);
+}
+
+/**
+ * A signed margin beside the error it has to be seen with.
+ * @param {number | null | undefined} margin metres, positive inside
+ * @param {number | null | undefined} error metres
+ */
+export function marginWords(margin, error) {
+  if (margin === null || margin === undefined) return '';
+  const lang = language();
+  const where = t(margin >= 0 ? 'margin.inside' : 'margin.outside', { d: metres(Math.abs(margin), lang) });
+  if (error === null || error === undefined) return `${where}; ${t('margin.error.unknown')}`;
+  return `${where}; ${t('margin.error', { d: metres(error, lang) })}`;
+}

@@ -1,0 +1,230 @@
+/** Screening of a site: draw or drop it, say what is planned, read the verdict. */
+
+import { screenSite } from '../api.js';
+import { boxOf, drawnAccuracy, guessCrs, kindOfCoordinates, positions, readSites, SiteError, swapped } from '../pure/site.js';
+import { parseWkt, toWkt } from '../pure/wkt.js';
+import { t } from '../words.js';
+import { askCrs, askOne } from './dialog.js';
+import { h, refill } from './dom.js';
+import { trouble } from './loading.js';
+import { siteForm } from './siteform.js';
+import { clearVerdictMarks, showVerdict } from './verdict.js';
+
+/** @typedef {import('geojson').Geometry} Geometry */
+/** @typedef {import('../types').Answer} Answer */
+/** @typedef {import('../types').App} App */
+/** @typedef {import('../types').SiteQuery} SiteQuery */
+
+/** Changes within this many milliseconds are asked about together. */
+const PAUSE = 250;
+/** Larger files are no parcels. */
+const LARGEST_FILE = 5_000_000;
+
+/**
+ * What the user has put together so far.
+ * @typedef {object} Draft
+ * @property {Geometry | null} geometry in degrees, once known
+ * @property {SiteQuery['site'] | null} site what is sent
+ * @property {string} kind
+ * @property {Record<string, unknown>} attributes only those stated
+ * @property {number | undefined} accuracy_m
+ * @property {string} lawDate '' = today
+ */
+
+/**
+ * @param {App} app
+ * @param {import('../map/draw.js').Drawing} drawing
+ * @param {() => {lat: number, zoom: number}} view of the map just now
+ */
+export function createSite(app, drawing, view) {
+  /** @type {Draft} */
+  const draft = { geometry: null, site: null, kind: 'new', attributes: {}, accuracy_m: undefined, lawDate: '' };
+  /** @type {Answer | null} */
+  let answer = null;
+  /** @type {unknown} */
+  let failure = null;
+  let waiting = false;
+  let timer = 0;
+  let wanted = new AbortController();
+  const form = h('div', {});
+  const result = h('div', { class: 'result', 'aria-live': 'polite' });
+
+  const showSite = () => app.highlights.show('site', drawing.editing() ? [] : [draft.geometry], 'site');
+
+  const renderResult = () => {
+    result.toggleAttribute('aria-busy', waiting);
+    if (failure) return refill(result, trouble(failure, run));
+    if (answer) return refill(result, showVerdict(app, answer));
+    if (waiting) return refill(result, h('p', { class: 'waiting' }, h('span', { class: 'spinner' }), t('site.screening')));
+    return refill(result);
+  };
+
+  const renderForm = () => refill(form, siteForm(app, draft, { start, file, text, edit, clear, changed: runSoon, editing: drawing.editing }));
+
+  const link = () => {
+    app.store.set({ site: draft.geometry ? { wkt: toWkt(draft.geometry, 6), kind: draft.kind } : null });
+  };
+
+  const run = async () => {
+    if (!draft.site) return;
+    wanted.abort();
+    wanted = new AbortController();
+    const { signal } = wanted;
+    waiting = true;
+    failure = null;
+    renderResult();
+    try {
+      answer = await screenSite(queryOf(draft), signal);
+      draft.geometry = answer.site.geometry ?? draft.geometry;
+    } catch (error) {
+      if (signal.aborted) return;
+      failure = error;
+    }
+    waiting = false;
+    link();
+    showSite();
+    renderResult();
+  };
+
+  const runSoon = () => {
+    clearTimeout(timer);
+    timer = window.setTimeout(() => void run(), PAUSE);
+  };
+
+  /**
+   * @param {SiteQuery['site']} site
+   * @param {Geometry | null} geometry in degrees, null when the site is in another system
+   * @param {number} [accuracy_m]
+   */
+  const take = async (site, geometry, accuracy_m) => {
+    drawing.stopEditing();
+    Object.assign(draft, { site, geometry, accuracy_m });
+    answer = null;
+    clearVerdictMarks(app);
+    showSite();
+    app.openSite();
+    renderForm();
+    await run();
+    if (draft.geometry) app.showGeometry(draft.geometry, 17);
+  };
+
+  /** @param {import('../map/draw.js').ShapeKind} shape */
+  const start = async (shape) => {
+    app.highlights.clear('site');
+    await drawing.start(shape).catch(app.fail);
+  };
+
+  /** @param {string} content */
+  const text = async (content) => {
+    try {
+      const sites = readSites(content);
+      const at = sites.length > 1 ? await askOne(t('site.which', { n: sites.length }), sites.map((site, i) => `${i + 1}. ${site.name || site.geometry.type}`)) : 0;
+      const site = at === null ? undefined : sites[at];
+      if (site) await place(site);
+    } catch (error) {
+      if (!(error instanceof SiteError)) throw error;
+      app.notify([t(error.key), error.message === error.key ? '' : error.message].filter(Boolean).join(' '), 'trouble');
+    }
+  };
+
+  /** Send what was read in the system it is in. @param {import('../pure/site.js').Site} site */
+  const place = async ({ geometry, crs }) => {
+    const { extent } = app.config.district;
+    const kind = kindOfCoordinates(boxOf(geometry), extent);
+    if (kind === 'degrees') return take(geometry, geometry);
+    const [first] = positions(geometry);
+    const sample = (first ?? []).join(', ');
+    if (kind === 'swapped') {
+      const told = await askCrs([], sample, true);
+      return told && take(told.swap ? swapped(geometry) : geometry, told.swap ? swapped(geometry) : geometry);
+    }
+    if (kind === 'elsewhere' && !crs) return take(geometry, geometry);
+    const guesses = guessCrs(first?.[0] ?? 0, (extent[0] + extent[2]) / 2);
+    const told = await askCrs([...new Set([crs, ...guesses].filter((each) => each !== null))], sample, false);
+    return told && take({ wkt: toWkt(geometry), crs: told.crs }, null);
+  };
+
+  /** @param {File} chosen */
+  const file = async (chosen) => {
+    if (chosen.size > LARGEST_FILE) app.notify(t('site.error.large'), 'trouble');
+    else await text(await chosen.text()).catch(app.fail);
+  };
+
+  const edit = async () => {
+    if (drawing.editing()) drawing.stopEditing();
+    else if (draft.geometry) await drawing.edit(draft.geometry).catch(app.fail);
+    showSite();
+    renderForm();
+  };
+
+  const clear = () => {
+    wanted.abort();
+    drawing.cancel();
+    drawing.stopEditing();
+    Object.assign(draft, { geometry: null, site: null, attributes: {}, accuracy_m: undefined });
+    answer = failure = null;
+    waiting = false;
+    clearVerdictMarks(app);
+    app.highlights.clear('site');
+    link();
+    renderForm();
+    renderResult();
+  };
+
+  const accuracyNow = () => drawnAccuracy(view().lat, view().zoom);
+
+  return {
+    /** @returns {import('./panel.js').View} */
+    view: () => ({
+      kind: 'site',
+      title: () => t('site.title'),
+      render(body) {
+        renderForm();
+        renderResult();
+        body.append(form, result);
+      },
+      shown: () => { showSite(); if (answer) renderResult(); },
+      left: () => { drawing.cancel(); clearVerdictMarks(app); },
+    }),
+
+    /** A site drawn by hand. @param {Geometry} geometry */
+    drawn: (geometry) => void take(geometry, geometry, accuracyNow()),
+
+    /** The same site with its shape changed. @param {Geometry} geometry */
+    edited(geometry) {
+      Object.assign(draft, { geometry, site: geometry, accuracy_m: accuracyNow() });
+      runSoon();
+    },
+
+    /** A site from a feature of the map. @param {Geometry} geometry @param {string} kind @param {number} [accuracy_m] */
+    screen(geometry, kind, accuracy_m) {
+      draft.kind = kind;
+      void take(geometry, geometry, accuracy_m);
+    },
+
+    /** A site from a link. @param {string} wkt @param {string | null} kind */
+    restore(wkt, kind) {
+      try {
+        draft.kind = kind ?? draft.kind;
+        const { geometry } = parseWkt(wkt);
+        void take(geometry, geometry);
+      } catch {
+        app.notify(t('site.error.link'), 'trouble');
+      }
+    },
+
+    file,
+    drawingChanged: renderForm,
+  };
+}
+
+/** @param {Draft} draft @returns {SiteQuery} */
+function queryOf(draft) {
+  return {
+    site: /** @type {SiteQuery['site']} */ (draft.site),
+    kind: draft.kind,
+    attributes: draft.attributes,
+    ...(draft.accuracy_m === undefined ? {} : { accuracy_m: draft.accuracy_m }),
+    ...(draft.lawDate ? { law_date: draft.lawDate } : {}),
+  };
+}
