@@ -199,7 +199,7 @@ def test_the_hash_of_a_rule_follows_its_law_and_its_tables_and_nothing_else(
         ("legal/eco-code.toml", '["SW66-2017"]', '["SW66-2008"]', "SW66-2017"),
         ("legal/soil-law.toml", "valid_from = 2019-01-01", "valid_from = 2027-01-01", "not older"),
         ("tables.toml", 'legal = ["GWLM"]', 'legal = ["GWL"]', "GWLM"),
-        ("fixtures/DW.toml", 'rule = "XDW-01"', 'rule = "XDW-99"', "XDW-99"),
+        ("fixtures/DW-01-07.toml", 'rule = "XDW-01"', 'rule = "XDW-99"', "XDW-99"),
     ],
 )  # fmt: skip
 def test_a_wrong_pack_is_refused_with_the_file_and_the_remedy(
