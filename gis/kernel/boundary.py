@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import shapely
 
 from gis.kernel.arrays import Flags, Floats, Geometries, Indices
-from gis.kernel.cutting import Pieces
+from gis.kernel.inside import points_in
 
 __all__ = ["SEAM_M", "Boundary", "outlines"]
 
@@ -43,20 +42,21 @@ class Boundary:
         return len(self.lines)
 
     @classmethod
-    def trace(cls, zones: Geometries, pieces: Pieces, tree: shapely.STRtree) -> Boundary:
-        """The boundary of the union of the polygons among ``zones``; lines and points have none.
-
-        ``pieces`` and ``tree`` are the zones' pieces and their index.
-        """
+    def trace(cls, zones: Geometries) -> Boundary:
+        """The boundary of the union of the polygons among ``zones``; lines and points have none."""
         runs, owner = outlines(zones)
-        polygon_piece = shapely.get_type_id(pieces.geoms) == 3
-        meets = _pairs_with_others(runs, owner, pieces, tree, polygon_piece)
-        alone = np.ones(len(runs), dtype=bool)
-        alone[meets] = False
-        segments, segment_owner = _segments(runs[meets], owner[meets])
-        seen, seen_owner = _visible(segments, segment_owner, pieces, tree, polygon_piece)
-        lines = np.concatenate([runs[alone], seen])
-        return cls(lines, np.concatenate([owner[alone], seen_owner]), shapely.STRtree(lines))
+        run, other = _near_runs(runs, owner)
+        mixed = np.zeros(len(runs), dtype=bool)
+        mixed[run] = True
+        parts, parent = _divide(runs, run, other)
+        # A run that meets no other outline is wholly inside or wholly outside each other zone: one probe decides.
+        probes = np.concatenate([_right_of(_first_segments(runs[~mixed])), _right_of(parts)])
+        probe_owner = np.concatenate([owner[~mixed], owner[parent]])
+        seen = ~_covered(probes, probe_owner, zones)
+        clear = np.count_nonzero(~mixed)
+        broken = np.asarray(shapely.linestrings(parts[seen[clear:]]), dtype=object).reshape(-1)
+        lines = np.concatenate([runs[~mixed][seen[:clear]], broken])
+        return cls(lines, probe_owner[seen], shapely.STRtree(lines))
 
 
 def outlines(zones: Geometries) -> tuple[Geometries, Indices]:
@@ -92,70 +92,64 @@ def _runs(rings: Geometries, owner: Indices) -> tuple[Geometries, Indices]:
     return np.asarray(shapely.linestrings(xy[rows], indices=line), dtype=object), owner[run_ring]
 
 
-def _pairs_with_others(
-    lines: Geometries, owner: Indices, pieces: Pieces, tree: shapely.STRtree, polygon_piece: Flags
-) -> Indices:
-    """Which lines come within a seam's width of a polygon of another zone."""
-    line, piece = tree.query(lines, predicate="dwithin", distance=SEAM_M)
-    other = (pieces.owner[piece] != owner[line]) & polygon_piece[piece]
-    return np.unique(line[other])
+def _near_runs(runs: Geometries, owner: Indices) -> tuple[Indices, Indices]:
+    """Pairs of runs of different zones that come within a seam's width of each other."""
+    run, other = shapely.STRtree(runs).query(runs, predicate="dwithin", distance=SEAM_M)
+    foreign = owner[run] != owner[other]
+    return run[foreign], other[foreign]
 
 
-def _segments(lines: Geometries, owner: Indices) -> tuple[Floats, Indices]:
-    """The single segments of ``lines`` as float64[k, 2, 2], and their owners."""
-    xy, line = shapely.get_coordinates(lines, return_index=True)
-    same = line[1:] == line[:-1]
-    return np.stack([xy[:-1][same], xy[1:][same]], axis=1), owner[line[1:][same]]
+def _first_segments(runs: Geometries) -> Floats:
+    xy, line = shapely.get_coordinates(runs, return_index=True)
+    first = np.searchsorted(line, np.arange(len(runs)))
+    return np.stack([xy[first], xy[first + 1]], axis=1)
 
 
-def _visible(
-    segments: Floats, owner: Indices, pieces: Pieces, tree: shapely.STRtree, polygon_piece: Flags
-) -> tuple[Geometries, Indices]:
-    """The parts of ``segments`` on whose right side no other zone lies."""
-    lines = np.asarray(shapely.linestrings(segments), dtype=object)
-    row, piece = tree.query(lines, predicate="dwithin", distance=SEAM_M)
-    other = (pieces.owner[piece] != owner[row]) & polygon_piece[piece]
-    row, piece = row[other], piece[other]
-    parts, parent = _split_at_crossings(segments, lines, row, pieces.geoms[piece])
-    shown = ~_covered_on_the_right(parts, parent, row, pieces.geoms[piece])
-    return np.asarray(shapely.linestrings(parts[shown]), dtype=object).reshape(-1), owner[parent[shown]]
+def _divide(runs: Geometries, run: Indices, other: Indices) -> tuple[Floats, Indices]:
+    """The segments of the runs named in ``run``, divided where ``other`` crosses, touches or ends beside them.
+
+    Returns float64[k, 2, 2] and the run of each.
+    """
+    chosen = np.unique(run)
+    at, of = _marks(runs, run, other)
+    vertices, line = shapely.get_coordinates(runs[chosen], return_index=True)
+    position = shapely.line_locate_point(runs[of], shapely.points(at))
+    position = np.concatenate([_along(vertices, line), position])
+    at = np.concatenate([vertices, at])
+    of = np.concatenate([chosen[line], of])
+    order = np.lexsort((position, of))
+    at, of, position = at[order], of[order], position[order]
+    step = (of[1:] == of[:-1]) & (position[1:] > position[:-1])
+    return np.stack([at[:-1][step], at[1:][step]], axis=1), of[1:][step]
 
 
-def _split_at_crossings(
-    segments: Floats, lines: Geometries, row: Indices, others: Geometries
-) -> tuple[Floats, Indices]:
-    """Segments divided where the outlines of ``others`` cross them; ``row[i]`` meets ``others[i]``."""
-    marks = shapely.intersection(lines[row], shapely.boundary(others))
-    at, mark = shapely.get_coordinates(marks, return_index=True)
-    start, vector = segments[:, 0], segments[:, 1] - segments[:, 0]
-    squared = np.maximum((vector**2).sum(axis=1), np.finfo(float).tiny)
-    parent = row[mark]
-    position = ((at - start[parent]) * vector[parent]).sum(axis=1) / squared[parent]
-    inner = (position > 0) & (position < 1)
-    count = len(segments)
-    all_parent = np.concatenate([np.arange(count), np.arange(count), parent[inner]])
-    all_position = np.concatenate([np.zeros(count), np.ones(count), position[inner]])
-    order = np.lexsort((all_position, all_parent))
-    p, t = all_parent[order], all_position[order]
-    piece = (p[1:] == p[:-1]) & (t[1:] > t[:-1])
-    of = p[1:][piece]
-    ends = [np.where((t == 1)[:, None], segments[p, 1], start[p] + t[:, None] * vector[p])]
-    return np.stack([ends[0][:-1][piece], ends[0][1:][piece]], axis=1), of
+def _along(vertices: Floats, line: Indices) -> Floats:
+    """How far each vertex is along its line; a closed line's last vertex is at its end, not at its start."""
+    step = np.zeros(len(vertices))
+    step[1:] = np.hypot(*(vertices[1:] - vertices[:-1]).T)
+    total = np.cumsum(step)
+    return np.asarray(total - total[np.searchsorted(line, line)])
 
 
-def _covered_on_the_right(parts: Floats, parent: Indices, row: Indices, others: Geometries) -> Flags:
-    """Whether a point a seam's width to the right of each part's middle lies in one of its ``others``."""
-    vector = parts[:, 1] - parts[:, 0]
+def _marks(runs: Geometries, run: Indices, other: Indices) -> tuple[Floats, Indices]:
+    crossing, pair = shapely.get_coordinates(shapely.intersection(runs[run], runs[other]), return_index=True)
+    corner, beside = shapely.get_coordinates(runs[other], return_index=True)
+    near = shapely.dwithin(runs[run][beside], shapely.points(corner), SEAM_M)
+    return np.concatenate([crossing, corner[near]]), np.concatenate([run[pair], run[beside[near]]])
+
+
+def _right_of(segments: Floats) -> Floats:
+    """A point beside the middle of each segment, a seam's width to the right: outside the segment's own zone."""
+    vector = segments[:, 1] - segments[:, 0]
     length = np.maximum(np.hypot(vector[:, 0], vector[:, 1]), np.finfo(float).tiny)
     right = np.stack([vector[:, 1], -vector[:, 0]], axis=1) / length[:, None]
-    probe = parts.mean(axis=1) + SEAM_M * right
-    order = np.argsort(row, kind="stable")
-    row, others = row[order], others[order]
-    first = np.searchsorted(row, parent)
-    count = np.searchsorted(row, parent, side="right") - first
-    part = np.repeat(np.arange(len(parts)), count)
-    which = np.arange(len(part)) - np.repeat(np.cumsum(count) - count, count) + np.repeat(first, count)
-    hit = shapely.intersects_xy(others[which], probe[part, 0], probe[part, 1])
-    covered = np.zeros(len(parts), dtype=bool)
-    covered[part[hit]] = True
+    return np.asarray(segments.mean(axis=1) + SEAM_M * right)
+
+
+def _covered(probes: Floats, owner: Indices, zones: Geometries) -> Flags:
+    """Whether a polygon of another zone covers each probe."""
+    point, zone = points_in(probes, zones)
+    foreign = zone != owner[point]
+    covered = np.zeros(len(probes), dtype=bool)
+    covered[point[foreign]] = True
     return covered

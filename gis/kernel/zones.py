@@ -111,7 +111,7 @@ class ZoneSet:
 
     @cached_property
     def _boundary(self) -> Boundary:
-        return Boundary.trace(self.geoms, self.pieces, self._tree)
+        return Boundary.trace(self.geoms)
 
     def take(self, index: ArrayLike) -> ZoneSet:
         """The zones at ``index`` (int[] or bool[n]) as a set of their own; pieces that exist are used again."""

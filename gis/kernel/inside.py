@@ -1,0 +1,53 @@
+"""Which points lie in which polygons: the quickest question, asked of whole zones."""
+
+from __future__ import annotations
+
+import numpy as np
+import shapely
+
+from gis.kernel.arrays import Floats, Geometries, Indices
+from gis.kernel.threads import each_zone
+
+__all__ = ["points_in"]
+
+
+def points_in(xy: Floats, geoms: Geometries, threads: int | None = None) -> tuple[Indices, Indices]:
+    """All pairs (point, geometry) where the point lies in the geometry or on its edge.
+
+    Points are sorted by easting once; each geometry then sees only the run of points within its box, without a
+    point object being made. Each geometry is copied before it is prepared, so that callers may share ``geoms``
+    between threads.
+
+    Parameters
+    ----------
+    xy : float64[n, 2]
+        Metres.
+    geoms : object[m]
+        Valid geometries in the same plane; empty ones hold no point.
+    threads : int or None
+        None = :data:`gis.kernel.threads.THREADS`.
+
+    Returns
+    -------
+    tuple of int64[k], int64[k]
+        Point index and geometry index, sorted by geometry and then by point.
+    """
+    order = np.argsort(xy[:, 0], kind="stable")
+    x, y = np.ascontiguousarray(xy[order, 0]), np.ascontiguousarray(xy[order, 1])
+    boxes = np.asarray(shapely.bounds(geoms), dtype=np.float64).reshape(-1, 4)
+    start = np.searchsorted(x, boxes[:, 0], side="left")
+    stop = np.searchsorted(x, boxes[:, 2], side="right")
+
+    def inside(zone: int) -> Indices:
+        window = y[start[zone] : stop[zone]]
+        near = np.flatnonzero((window >= boxes[zone, 1]) & (window <= boxes[zone, 3])) + start[zone]
+        if not len(near):
+            return near
+        own = shapely.from_wkb(shapely.to_wkb(geoms[zone]))
+        shapely.prepare(own)
+        return np.sort(order[near[shapely.intersects_xy(own, x[near], y[near])]])
+
+    asked = np.flatnonzero(stop > start)
+    hits = each_zone(inside, asked, shapely.get_num_coordinates(geoms[asked]), threads)
+    zone = np.repeat(asked, [len(h) for h in hits]).astype(np.int64)
+    return np.concatenate([np.empty(0, dtype=np.int64), *hits]).astype(np.int64), zone

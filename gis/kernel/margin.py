@@ -1,0 +1,108 @@
+"""How deep inside, or how far outside: the signed distance to the boundary that decides."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import shapely
+
+from gis.kernel.arrays import TOUCH_M, Flags, Floats, Geometries, Indices, geometries
+from gis.kernel.measures import overlap, size
+from gis.kernel.pairs import intersecting
+from gis.kernel.zones import ZoneSet
+
+__all__ = ["Margin", "signed_margin"]
+
+
+@dataclass(frozen=True, eq=False)
+class Margin:
+    """Signed distances of subjects to the boundary of the union of a zone set.
+
+    Attributes
+    ----------
+    margin_m : float64[n]
+        Metres: > 0 wholly inside, < 0 wholly outside, 0 where the subject crosses or touches the boundary;
+        -inf when there is no zone, NaN for an empty subject.
+    zone : int64[n]
+        The zone whose outline is nearest; -1 when there is none.
+    error_zone_accuracy_m : float64[n]
+        That zone's accuracy; NaN when unknown or when there is no zone.
+    segment : int64[n]
+        Index into ``zones.boundary.lines`` for subjects that lie inside; -1 for the others, which are decided
+        without the boundary of the union.
+    on_boundary : bool[n]
+        The subject merely touches: no more than a micrometre of it is inside.
+    """
+
+    margin_m: Floats
+    zone: Indices
+    error_zone_accuracy_m: Floats
+    segment: Indices
+    on_boundary: Flags
+
+
+def signed_margin(subjects: Any, zones: ZoneSet, *, threads: int | None = None, check: bool = True) -> Margin:
+    """The margin of each subject to the real boundary of the union of ``zones``.
+
+    A seam between two zones is no boundary. From outside, the distance to the nearest zone is the distance to the
+    union, so the union's boundary is only traced when a subject lies inside.
+
+    Parameters
+    ----------
+    subjects : sequence of shapely geometries
+        Metres in the plane of ``zones``; any kind.
+    zones : ZoneSet
+    threads : int or None
+        None = two.
+    check : bool
+        False skips the validity test of ``subjects``.
+
+    Raises
+    ------
+    KernelInputError
+        For a missing or invalid subject.
+    """
+    array = geometries(subjects, "subjects", check=check)
+    margin = np.full(len(array), -np.inf)
+    zone = np.full(len(array), -1, dtype=np.int64)
+    segment = np.full(len(array), -1, dtype=np.int64)
+    s, z = intersecting(array, zones, threads=threads, check=False)
+    inside = np.zeros(len(array), dtype=bool)
+    inside[s] = True
+    _outside(array, zones, np.flatnonzero(~inside & ~shapely.is_empty(array)), margin, zone)
+    margin[s], zone[s] = 0.0, z
+    in_polygon = np.unique(s[shapely.get_dimensions(zones.geoms[z]) == 2])
+    _inside(array, zones, in_polygon, margin, zone, segment)
+    margin[shapely.is_empty(array)] = np.nan
+    touches = np.abs(margin) <= TOUCH_M
+    touches[touches] = _mere_touch(array, zones, np.flatnonzero(touches), s, z)
+    accuracy = np.append(zones.accuracy_m, np.nan)[zone]
+    return Margin(margin, zone, accuracy, segment, touches)
+
+
+def _outside(array: Geometries, zones: ZoneSet, rows: Indices, margin: Floats, zone: Indices) -> None:
+    if not len(zones.pieces):
+        return
+    (_, piece), gap = zones.tree.query_nearest(array[rows], return_distance=True, all_matches=False)
+    margin[rows], zone[rows] = -gap, zones.pieces.owner[piece]
+
+
+def _inside(
+    array: Geometries, zones: ZoneSet, rows: Indices, margin: Floats, zone: Indices, segment: Indices
+) -> None:
+    if not len(rows):
+        return
+    boundary = zones.boundary
+    (_, line), gap = boundary.tree.query_nearest(array[rows], return_distance=True, all_matches=False)
+    margin[rows], zone[rows], segment[rows] = gap, boundary.owner[line], line
+
+
+def _mere_touch(array: Geometries, zones: ZoneSet, rows: Indices, s: Indices, z: Indices) -> Flags:
+    """Whether no more than a micrometre of each subject is inside any zone; points always."""
+    met = np.isin(s, rows)
+    shared = np.zeros(len(array))
+    np.maximum.at(shared, s[met], overlap(array, zones, s[met], z[met], check=False))
+    allowed = np.where(shapely.get_dimensions(array) == 2, TOUCH_M * shapely.length(array), TOUCH_M)
+    return np.asarray(shared[rows] <= allowed[rows])

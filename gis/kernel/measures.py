@@ -1,0 +1,189 @@
+"""How much, how far and in which direction: measures of single pairs (subject, zone)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import shapely
+from numpy.typing import ArrayLike
+
+from gis.kernel.arrays import Flags, Floats, Geometries, Indices, geometries
+from gis.kernel.nearest import nearest_piece, rows_by_zone
+from gis.kernel.threads import each_zone
+from gis.kernel.zones import ZoneSet
+
+__all__ = ["bearing", "distance", "overlap", "size", "witness"]
+
+PREPARE_RATIO = 300
+"""Preparing a zone pays when it has fewer than this many vertices for each subject that asks."""
+
+
+def size(geoms: Any) -> Floats:
+    """Area in m2 of polygons, length in m of lines, 0 of points; float64[n]. Empty gives 0."""
+    array = np.asarray(geoms, dtype=object).reshape(-1)
+    return np.where(shapely.get_dimensions(array) == 2, shapely.area(array), _line_length(array))
+
+
+def _line_length(array: Geometries) -> Floats:
+    return np.where(shapely.get_dimensions(array) == 1, shapely.length(array), 0.0)
+
+
+def overlap(
+    subjects: Any,
+    zones: ZoneSet,
+    s: ArrayLike,
+    z: ArrayLike,
+    *,
+    threads: int | None = None,
+    check: bool = True,
+) -> Floats:
+    """How much of each subject lies in the zone: m2 for a polygon, m for a line, 0 for a point.
+
+    Subjects wholly inside are decided by a predicate; the others are intersected with the pieces they touch.
+
+    Parameters
+    ----------
+    subjects : sequence of shapely geometries
+        Metres in the plane of ``zones``. Each is of one kind (no mixed collections). Empty gives 0.
+    zones : ZoneSet
+    s, z : int[k]
+        Indices of the pairs, such as :func:`gis.kernel.pairs.intersecting` gives.
+    threads : int or None
+        None = two.
+    check : bool
+        False skips the validity test of ``subjects``.
+
+    Returns
+    -------
+    float64[k]
+        Pairs that do not meet give 0.
+
+    Raises
+    ------
+    KernelInputError
+        For a missing or invalid subject.
+    """
+    array = geometries(subjects, "subjects", check=check)
+    pair_s, pair_z = np.asarray(s, dtype=np.int64), np.asarray(z, dtype=np.int64)
+    result = np.zeros(len(pair_s))
+    names, rows = rows_by_zone(pair_z)
+    rows_of = dict(zip(names.tolist(), rows, strict=True))
+
+    def measure(zone: int) -> None:
+        mine = rows_of[zone]
+        result[mine] = _overlap_one(array[pair_s[mine]], zones, zone)
+
+    each_zone(measure, names, zones.weight[names], threads)
+    return result
+
+
+def _overlap_one(subjects: Geometries, zones: ZoneSet, zone: int) -> Floats:
+    amount = np.zeros(len(subjects))
+    inside = _properly_inside(subjects, zones, zone)
+    amount[inside] = size(subjects[inside])
+    rest = np.flatnonzero(~inside)
+    row, shared = _shared_pieces(subjects[rest], zones, zone)
+    amount[rest] = _summed(shared, row, len(rest), shapely.get_dimensions(subjects[rest]))
+    return amount
+
+
+def _properly_inside(subjects: Geometries, zones: ZoneSet, zone: int) -> Flags:
+    if zones.weight[zone] > PREPARE_RATIO * len(subjects):
+        return np.zeros(len(subjects), dtype=bool)
+    own = shapely.from_wkb(shapely.to_wkb(zones.geoms[zone]))
+    shapely.prepare(own)
+    return np.asarray(shapely.contains_properly(own, subjects), dtype=bool)
+
+
+def _shared_pieces(subjects: Geometries, zones: ZoneSet, zone: int) -> tuple[Indices, Geometries]:
+    """What each subject shares with each piece of the zone it touches, and the subject's row."""
+    pieces = zones.pieces.geoms[zones.piece_start[zone] : zones.piece_start[zone + 1]]
+    row, piece = shapely.STRtree(pieces).query(subjects, predicate="intersects")
+    return row.astype(np.int64), np.asarray(shapely.intersection(subjects[row], pieces[piece]), dtype=object)
+
+
+def _summed(shared: Geometries, row: Indices, count: int, dimension: Indices) -> Floats:
+    area = np.bincount(row, shapely.area(shared), minlength=count)
+    if not (dimension == 1).any():
+        return np.asarray(area)
+    return np.where(dimension == 1, _length_once(shared, row, count), area)
+
+
+def _length_once(shared: Geometries, row: Indices, count: int) -> Floats:
+    """Length of all that each row shares; what runs along a cut is shared with two pieces and counts once."""
+    parts, index = shapely.get_parts(shared, return_index=True)
+    line = shapely.get_type_id(parts) == 1
+    parts, of = parts[line], row[index[line]]
+    order = np.argsort(of, kind="stable")
+    names, place = np.unique(of[order], return_inverse=True)
+    if not len(names):
+        return np.zeros(count)
+    merged = shapely.node(shapely.multilinestrings(parts[order], indices=place))
+    return np.asarray(np.bincount(names, shapely.length(merged), minlength=count))
+
+
+def distance(
+    subjects: Any,
+    zones: ZoneSet,
+    s: ArrayLike,
+    z: ArrayLike,
+    *,
+    threads: int | None = None,
+    check: bool = True,
+) -> Floats:
+    """Plane distance of each pair (s[i], z[i]) in metres, float64[k]; 0 where they meet.
+
+    Raises KernelInputError for an invalid subject, and for a pair that names an empty geometry.
+    """
+    array = geometries(subjects, "subjects", check=check)
+    return nearest_piece(array, zones, np.asarray(s, np.int64), np.asarray(z, np.int64), threads=threads)[1]
+
+
+def bearing(
+    subjects: Any,
+    zones: ZoneSet,
+    s: ArrayLike,
+    z: ArrayLike,
+    *,
+    threads: int | None = None,
+    check: bool = True,
+) -> Floats:
+    """Direction from each subject to the nearest point of its zone, in degrees clockwise from grid north.
+
+    float64[k] in [0, 360); NaN where they meet, as there is no direction. Raises as :func:`distance` does.
+    """
+    array = geometries(subjects, "subjects", check=check)
+    line = _shortest(array, zones, np.asarray(s, np.int64), np.asarray(z, np.int64), threads)
+    ends = shapely.get_coordinates(line).reshape(-1, 2, 2)
+    east, north = (ends[:, 1] - ends[:, 0]).T
+    degrees = np.degrees(np.arctan2(east, north)) % 360.0
+    return np.where((east == 0) & (north == 0), np.nan, degrees)
+
+
+def _shortest(
+    subjects: Geometries, zones: ZoneSet, s: Indices, z: Indices, threads: int | None = None
+) -> Geometries:
+    piece, _ = nearest_piece(subjects, zones, s, z, threads=threads)
+    return np.asarray(shapely.shortest_line(subjects[s], zones.pieces.geoms[piece]), dtype=object)
+
+
+def witness(
+    subjects: Any,
+    zones: ZoneSet,
+    s: ArrayLike,
+    z: ArrayLike,
+    *,
+    threads: int | None = None,
+    check: bool = True,
+) -> Geometries:
+    """What shows each pair on a map: the shared geometry where they meet, else the shortest line between them.
+
+    object[k]; the line runs from the subject to the zone. Raises as :func:`distance` does.
+    """
+    array = geometries(subjects, "subjects", check=check)
+    pair_s, pair_z = np.asarray(s, np.int64), np.asarray(z, np.int64)
+    result = _shortest(array, zones, pair_s, pair_z, threads)
+    meets = shapely.length(result) == 0
+    result[meets] = shapely.intersection(array[pair_s[meets]], zones.geoms[pair_z[meets]])
+    return result

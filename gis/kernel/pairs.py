@@ -1,0 +1,145 @@
+"""Which subjects meet which zones."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import shapely
+from numpy.typing import ArrayLike
+
+from gis.errors import KernelInputError
+from gis.kernel.arrays import Floats, Geometries, Indices, coordinates, geometries
+from gis.kernel.inside import points_in
+from gis.kernel.nearest import nearest_piece
+from gis.kernel.threads import each_zone
+from gis.kernel.zones import ZoneSet
+
+__all__ = ["intersecting", "points_in_zones", "within"]
+
+FEW_SUBJECTS = 32
+
+
+def points_in_zones(xy: ArrayLike, zones: ZoneSet, *, threads: int | None = None) -> tuple[Indices, Indices]:
+    """All pairs (point, zone) where the zone covers the point; a point on the zone's edge counts.
+
+    Parameters
+    ----------
+    xy : float64[n, 2]
+        Eastings and northings in metres, in the plane of ``zones``. n may be 0.
+    zones : ZoneSet
+    threads : int or None
+        None = two.
+
+    Returns
+    -------
+    tuple of int64[k], int64[k]
+        Point index and zone index, sorted by zone and then by point.
+
+    Raises
+    ------
+    KernelInputError
+        When a coordinate is not finite or the shape is not (n, 2).
+
+    Examples
+    --------
+    >>> zones = ZoneSet.prepare([shapely.box(0, 0, 10, 10)], 1.0)
+    >>> points_in_zones([[5, 5], [10, 10], [11, 5]], zones)
+    (array([0, 1]), array([0, 0]))
+    """
+    return points_in(coordinates(xy), zones.geoms, threads)
+
+
+def intersecting(
+    subjects: Any, zones: ZoneSet, *, threads: int | None = None, check: bool = True
+) -> tuple[Indices, Indices]:
+    """All pairs (subject, zone) that share at least one point; a mere touch counts.
+
+    Parameters
+    ----------
+    subjects : sequence of shapely geometries
+        Metres in the plane of ``zones``; any kind. Empty ones meet nothing.
+    zones : ZoneSet
+    threads : int or None
+        None = two.
+    check : bool
+        False skips the validity test of ``subjects``.
+
+    Returns
+    -------
+    tuple of int64[k], int64[k]
+        Subject index and zone index, sorted by subject and then by zone.
+
+    Raises
+    ------
+    KernelInputError
+        For a missing or invalid subject.
+    """
+    array = geometries(subjects, "subjects", check=check)
+    if len(array) <= FEW_SUBJECTS:
+        return _few_intersecting(array, zones)
+    if (shapely.get_type_id(array) == 0).all() and not shapely.is_empty(array).any():
+        return _ordered(*points_in(shapely.get_coordinates(array), zones.geoms, threads))
+    tree = shapely.STRtree(array)
+    asked = np.flatnonzero(~np.isnan(zones.bounds[:, 0]))
+    hits = each_zone(lambda z: tree.query(zones.geoms[z], "intersects"), asked, zones.weight[asked], threads)
+    return _by_subject(hits, asked)
+
+
+def _few_intersecting(subjects: Geometries, zones: ZoneSet) -> tuple[Indices, Indices]:
+    """Pieces find the candidates, the whole zone decides: next to a cut a piece may be off by a rounding step."""
+    subject, piece = zones.tree.query(subjects)
+    pairs = np.unique(np.stack([subject, zones.pieces.owner[piece]], axis=1), axis=0).reshape(-1, 2)
+    s, z = pairs[:, 0].astype(np.int64), pairs[:, 1].astype(np.int64)
+    meets = shapely.intersects(subjects[s], zones.geoms[z])
+    return s[meets], z[meets]
+
+
+def _by_subject(hits: list[Any], asked: Indices) -> tuple[Indices, Indices]:
+    zone = np.repeat(asked, [len(h) for h in hits])
+    return _ordered(np.concatenate([np.empty(0, dtype=np.int64), *hits]).astype(np.int64), zone)
+
+
+def _ordered(subject: Indices, zone: Indices) -> tuple[Indices, Indices]:
+    order = np.lexsort((zone, subject))
+    return subject[order], zone[order].astype(np.int64)
+
+
+def within(
+    subjects: Any, zones: ZoneSet, distance_m: ArrayLike, *, threads: int | None = None, check: bool = True
+) -> tuple[Indices, Indices, Floats]:
+    """All pairs (subject, zone) no further apart than ``distance_m``, with their distance.
+
+    Parameters
+    ----------
+    subjects : sequence of shapely geometries
+        Metres in the plane of ``zones``; any kind. Empty ones are near nothing.
+    zones : ZoneSet
+    distance_m : float or float[len(zones)]
+        Finite and not negative; one bound for all zones or one for each.
+    threads : int or None
+        None = two.
+    check : bool
+        False skips the validity test of ``subjects``.
+
+    Returns
+    -------
+    tuple of int64[k], int64[k], float64[k]
+        Subject index, zone index and plane distance in metres (0 where they meet), sorted by subject and zone.
+
+    Raises
+    ------
+    KernelInputError
+        For an invalid subject or a distance that is negative or not finite.
+    """
+    array = geometries(subjects, "subjects", check=check)
+    reach = np.broadcast_to(np.asarray(distance_m, dtype=np.float64), (len(zones),))
+    if not (np.isfinite(reach) & (reach >= 0)).all():
+        raise KernelInputError("distance_m must be finite and not negative.", "distance_m 应为有限非负数。")
+    tree = shapely.STRtree(array)
+    asked = np.flatnonzero(~np.isnan(zones.bounds[:, 0]))
+    hits = each_zone(
+        lambda z: tree.query(zones.geoms[z], "dwithin", float(reach[z])), asked, zones.weight[asked], threads
+    )
+    s, z = _by_subject(hits, asked)
+    return s, z, nearest_piece(array, zones, s, z, threads=threads)[1]
