@@ -104,7 +104,7 @@ def transformation(source: str | int, target: str | int, extent: Extent) -> Tran
     CrsError
         When a CRS is unknown, when PROJ has only a ballpark operation, or one of unknown accuracy.
     """
-    from_crs, to_crs = parse_crs(source), parse_crs(target)
+    from_crs, to_crs = parse_crs(source).to_2d(), parse_crs(target).to_2d()
     names = _label(from_crs), _label(to_crs)
     if from_crs.equals(to_crs, ignore_axis_order=True):
         return Transformation(*names, "identity", 0.0, None)
@@ -113,7 +113,7 @@ def transformation(source: str | int, target: str | int, extent: Extent) -> Tran
         # taken is reported with the data instead.
         warnings.simplefilter("ignore", UserWarning)
         area = pyproj.aoi.AreaOfInterest(*extent)
-        group = TransformerGroup(from_crs, to_crs, always_xy=True, area_of_interest=area)
+        group = TransformerGroup(from_crs, to_crs, always_xy=True, area_of_interest=area)  # type: ignore[arg-type]  # pyproj's stub names a twin of the class
     bound = _EQUIVALENT_FRAMES_M.get(frozenset({_geodetic_code(from_crs), _geodetic_code(to_crs)}))
     if bound is not None and group.transformers:
         null = group.transformers[0]

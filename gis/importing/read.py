@@ -6,11 +6,13 @@ place at all (a register).
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
 import geopandas as gpd
 import numpy as np
+import orjson
 import pandas as pd
 import pyogrio
 import shapely
@@ -19,14 +21,18 @@ from gis.errors import ImportRefused
 
 __all__ = ["RawTable", "read_file"]
 
-# Only drivers that read a plain local file: GDAL opens VRT and network formats by content otherwise.
-_DRIVERS = {
-    ".geojson": "GeoJSON",
-    ".json": "GeoJSON",
-    ".gpkg": "GPKG",
-    ".fgb": "FlatGeobuf",
-    ".shp": "ESRI Shapefile",
+# How a file of each kind begins. GDAL chooses its driver by content and would open a VRT, or a JSON that
+# describes a GDAL pipeline, under any name; so the content must be what the name says before GDAL sees it.
+_MAGIC = {
+    ".geojson": re.compile(rb"(\xef\xbb\xbf)?\s*\{"),
+    ".json": re.compile(rb"(\xef\xbb\xbf)?\s*\{"),
+    ".gpkg": re.compile(rb"SQLite format 3\x00"),
+    ".fgb": re.compile(rb"fgb\x03fgb"),
+    ".shp": re.compile(rb"\x00\x00\x27\x0a"),
 }
+_GEOJSON_TYPES = {"FeatureCollection", "Feature", "GeometryCollection", "Point", "LineString", "Polygon"} | {
+    "MultiPoint", "MultiLineString", "MultiPolygon",
+}  # fmt: skip
 _LON = ("lon", "lng", "longitude", "经度", "x")
 _LAT = ("lat", "latitude", "纬度", "y")
 _WKT = ("wkt", "geom", "geometry")
@@ -58,23 +64,39 @@ def read_file(path: Path, *, layer: str | None = None) -> RawTable:
     suffix = path.suffix.lower()
     if suffix == ".csv":
         return _read_csv(path)
-    if suffix not in _DRIVERS:
+    if suffix not in _MAGIC:
         raise ImportRefused(
             f"{path.name} is of a kind that cannot be imported ({suffix or 'no ending'}).",
             f"不支持导入 {path.name} 的格式（{suffix or '无扩展名'}）。",
-            remedy_en=f"Give one of: .csv {' '.join(sorted(_DRIVERS))}.",
-            remedy_zh=f"支持：.csv {' '.join(sorted(_DRIVERS))}。",
+            remedy_en=f"Give one of: .csv {' '.join(sorted(_MAGIC))}.",
+            remedy_zh=f"支持：.csv {' '.join(sorted(_MAGIC))}。",
         )
-    return _read_vector(path, _DRIVERS[suffix], layer)
+    _refuse_disguised(path, suffix)
+    return _read_vector(path, layer)
 
 
-def _read_vector(path: Path, driver: str, layer: str | None) -> RawTable:
-    try:
-        found = pyogrio.detect_write_driver(str(path))
-        if found != driver:
+def _refuse_disguised(path: Path, suffix: str) -> None:
+    with path.open("rb") as file:
+        genuine = _MAGIC[suffix].match(file.read(64)) is not None
+    if genuine and suffix in (".geojson", ".json"):
+        try:
+            held = orjson.loads(path.read_bytes().removeprefix(b"\xef\xbb\xbf"))
+        except orjson.JSONDecodeError as error:
             raise ImportRefused(
-                f"{path.name} is {found}, not {driver}.", f"{path.name} 实为 {found}，而非 {driver}。"
-            )
+                f"{path.name} is not valid JSON: {error}", f"{path.name} 不是有效的 JSON：{error}"
+            ) from error
+        genuine = held.get("type") in _GEOJSON_TYPES
+    if not genuine:
+        raise ImportRefused(
+            f"{path.name} is not what its ending {suffix} says.",
+            f"{path.name} 的内容与扩展名 {suffix} 不符。",
+            remedy_en="Export it again from the program that made it.",
+            remedy_zh="请从原软件重新导出。",
+        )
+
+
+def _read_vector(path: Path, layer: str | None) -> RawTable:
+    try:
         frame = pyogrio.read_dataframe(path, layer=layer, fid_as_index=True)
     except (pyogrio.errors.DataSourceError, pyogrio.errors.DataLayerError, ValueError) as error:
         reason = str(error).partition("\n")[0]
@@ -102,9 +124,8 @@ def _read_csv(path: Path) -> RawTable:
     lat = next((lower[n] for n in _LAT if n in lower), None)
     geometry = np.full(len(frame), None, dtype=object)
     if wkt is not None:
-        geometry = shapely.from_wkt(
-            frame[wkt].where(frame[wkt].notna(), None).to_numpy(dtype=object), on_invalid="ignore"
-        )
+        texts = [v if isinstance(v, str) else None for v in frame[wkt]]
+        geometry = shapely.from_wkt(np.array(texts, dtype=object), on_invalid="ignore")
         frame = frame.drop(columns=wkt)
     elif lon is not None and lat is not None:
         x = pd.to_numeric(frame[lon], errors="coerce").to_numpy(dtype=float)
