@@ -41,19 +41,27 @@ class Account:
         the command inherits.
         """
         environment = {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C", "HOME": str(folder)}
-        return subprocess.run(
-            command,
-            cwd=folder,
-            env=environment,
-            input=text,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            pass_fds=keep_open,
-            user=None if self.is_self else self.uid,
-            group=None if self.is_self else self.gid,
-            extra_groups=None if self.is_self else os.getgrouplist(self.name, self.gid),
-        )
+        try:
+            return subprocess.run(
+                command,
+                cwd=folder,
+                env=environment,
+                input=text,
+                capture_output=True,
+                text=True,
+                errors="replace",
+                pass_fds=keep_open,
+                user=None if self.is_self else self.uid,
+                group=None if self.is_self else self.gid,
+                extra_groups=None if self.is_self else os.getgrouplist(self.name, self.gid),
+            )
+        except OSError as error:
+            raise ClusterError(
+                f"{command[0]} cannot be run as the user {self.name!r}: {error.strerror}",
+                f"无法以用户“{self.name}”运行 {command[0]}：{error.strerror}",
+                remedy_en="Run onemap as a normal user, or set ONEMAP_DATABASE_URL.",
+                remedy_zh="请以普通用户运行 onemap，或设置 ONEMAP_DATABASE_URL。",
+            ) from None
 
     def make_folder(self, path: Path) -> None:
         """Make the folder ``path``, closed to all other accounts; its parent must be open to this one."""
@@ -79,12 +87,11 @@ class Account:
             )
 
     def adopt(self, folder: Path) -> None:
-        """Hand the new ``folder`` of this process over to the account; nothing to do for one's own."""
-        if self.is_self:
-            return
+        """Hand a ``folder`` of this process over to the account; others' folders are left alone."""
         descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
         try:
-            os.fchown(descriptor, self.uid, self.gid)
+            if os.fstat(descriptor).st_uid == os.geteuid() and not self.is_self:
+                os.fchown(descriptor, self.uid, self.gid)
         finally:
             os.close(descriptor)
 

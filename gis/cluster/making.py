@@ -6,10 +6,12 @@ nothing that could be taken for the real one.
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -26,7 +28,7 @@ __all__ = ["DATABASE", "make_data", "make_database"]
 
 DATABASE = "onemap"
 
-type_connect = Callable[[str], AbstractContextManager[psycopg.Connection[Any]]]
+Connect = Callable[[str], AbstractContextManager[psycopg.Connection[Any]]]
 
 
 def make_data(layout: Layout, account: Account, binaries: Binaries, lock: int, *, durable: bool) -> None:
@@ -60,18 +62,31 @@ def make_data(layout: Layout, account: Account, binaries: Binaries, lock: int, *
             remedy_zh="请检查磁盘空间和目录权限，或设置 ONEMAP_HOME。",
         )
     making.rename(layout.data)
+    _sync_folder(layout.server)
 
 
-def make_database(connect: type_connect) -> None:
+def _sync_folder(folder: Path) -> None:
+    """Make the new names in ``folder`` survive a power cut, before rows are stored under them."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def make_database(connect: Connect) -> None:
     """Make the database ``onemap`` with PostGIS unless it is there; ``connect`` opens one by name."""
     making = f"{DATABASE}_making"
+    exists = sql.SQL("SELECT 1 FROM pg_database WHERE datname = {}").format(DATABASE)
     with connect("postgres") as server:
-        if server.execute("SELECT 1 FROM pg_database WHERE datname = %s", [DATABASE]).fetchone():
+        if server.execute(exists).fetchone():
             return
-        server.execute(sql.SQL("DROP DATABASE IF EXISTS {}").format(sql.Identifier(making)))
-        server.execute(sql.SQL("CREATE DATABASE {} TEMPLATE template0").format(sql.Identifier(making)))
+        # The session of a killed starter ends its statement before it notices; until then it has this lock.
+        server.execute("SELECT pg_advisory_lock(hashtext(%s))", [making])
+        names = {"making": sql.Identifier(making), "made": sql.Identifier(DATABASE)}
+        # By force: another session of a killed starter may still be at work in it.
+        server.execute(sql.SQL("DROP DATABASE IF EXISTS {making} WITH (FORCE)").format(**names))
+        server.execute(sql.SQL("CREATE DATABASE {making} TEMPLATE template0").format(**names))
         with connect(making) as fresh:
             fresh.execute("CREATE EXTENSION postgis")
-        server.execute(
-            sql.SQL("ALTER DATABASE {} RENAME TO {}").format(sql.Identifier(making), sql.Identifier(DATABASE))
-        )
+        server.execute(sql.SQL("ALTER DATABASE {making} RENAME TO {made}").format(**names))

@@ -62,10 +62,17 @@ def _command_line(pid: int) -> list[str]:
 
 
 def clear_stale(data: Path, socket: Path) -> None:
-    """Remove what a killed server left behind. The caller holds the lock and knows that no server lives.
+    """Remove the lock files of a server that is no more.
 
-    PostgreSQL still refuses to start while a process of the old server is attached to its shared memory.
+    PostgreSQL removes them itself only when no process has their number. Another program may have it by now,
+    or the killed server itself, where nobody collects dead processes (the first process of a container).
+    Should a server be on its way up all the same, its files name a PostgreSQL process and stay. A process of
+    the old server that lives on is still found by PostgreSQL, through the shared memory it holds.
     """
-    (data / "postmaster.pid").unlink(missing_ok=True)
-    for left_over in socket.glob(".s.PGSQL.*"):
-        left_over.unlink(missing_ok=True)
+    for lock_file in (data / "postmaster.pid", *socket.glob(".s.PGSQL.*.lock")):
+        try:
+            pid = int(lock_file.read_text().split("\n", 1)[0])
+        except (FileNotFoundError, ValueError):
+            continue
+        if not _serves(_command_line(pid), data):
+            lock_file.unlink(missing_ok=True)

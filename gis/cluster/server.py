@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 import time
 from dataclasses import dataclass
@@ -32,6 +33,8 @@ _PASSING = ("starting up", "recovery", "shutting down", "not yet accepting")
 # What it says while a process of its killed forerunner has not noticed yet; that takes moments.
 _STILL_LEAVING = ("pre-existing shared memory block", "lock file")
 _LEAVING_WAIT_S = 30.0
+# pg_ctl hands its paths to a shell, between double quotes.
+_UNSAFE = re.compile(r"[\"$`\\\x00-\x1f]")
 
 
 @dataclass(frozen=True)
@@ -66,12 +69,18 @@ class Cluster:
         False gives up crash safety for speed; for tests only.
     memory_mb : int, optional
         Memory the server's settings are made for, MiB; the machine's by default.
+
+    Attributes
+    ----------
+    started : bool
+        Whether ``ensure_running`` of this object started the server, rather than found it running.
     """
 
     def __init__(self, home: Path, *, durable: bool = True, memory_mb: int | None = None) -> None:
         self.layout = Layout(home.expanduser().resolve())
         self._durable = durable
         self._memory_mb = memory_mb
+        self.started = False
 
     def url(self, database: str = DATABASE) -> str:
         """The SQLAlchemy URL of ``database`` on this server, whether it runs or not."""
@@ -97,7 +106,8 @@ class Cluster:
             account = server_account(self.layout.home, self.layout.server)
             if not self._is_ready():
                 self._start(account, lock)
-            make_database(self._connect)
+                self.started = True
+            self._make_database()
             locks.take_use(self.layout.in_use)
         return self.url()
 
@@ -163,8 +173,8 @@ class Cluster:
             time.sleep(0.05)
         return False
 
-    def _unanswered(self, error: psycopg.OperationalError) -> ClusterError:
-        reason = (str(error).strip().splitlines() or ["no reason given"])[-1]
+    def _unanswered(self, error: psycopg.Error) -> ClusterError:
+        reason = (str(error).strip().splitlines() or ["no reason given"])[0]
         return ClusterError(
             f"The database server of {self.layout.home} runs but does not answer: {reason}",
             f"{self.layout.home} 的数据库服务在运行，但没有应答：{reason}",
@@ -173,9 +183,8 @@ class Cluster:
         )
 
     def _start(self, account: Account, lock: int) -> None:
-        if not self.layout.server.exists():
-            self.layout.server.mkdir(mode=0o700)
-            account.adopt(self.layout.server)
+        self.layout.server.mkdir(mode=0o700, exist_ok=True)
+        account.adopt(self.layout.server)
         require_reachable(account, self.layout.server)
         require_private(self.layout.server, account)
         binaries = find_binaries(major=self.layout.data_major())
@@ -185,6 +194,12 @@ class Cluster:
         clear_stale(self.layout.data, self.layout.socket)
         self._write_settings(account)
         self._launch(account, binaries)
+
+    def _make_database(self) -> None:
+        try:
+            make_database(self._connect)
+        except psycopg.Error as error:
+            raise self._unanswered(error) from None
 
     def _write_settings(self, account: Account) -> None:
         """Made anew at every start: memory and accounts may have changed since the last one."""
@@ -263,6 +278,13 @@ def _require_unix() -> None:
 
 def _make_home(home: Path) -> None:
     """Make ``home``; root's must be open for the server's account to pass, whatever root's umask says."""
+    if _UNSAFE.search(str(home)):
+        raise ClusterError(
+            f"The folder {str(home)!r} cannot be used for the database: its name has a quote, $ or the like.",
+            f"目录 {str(home)!r} 不能用于存放数据库：名称中含有引号、$ 等符号。",
+            remedy_en="Set ONEMAP_HOME to a folder without them.",
+            remedy_zh="请把 ONEMAP_HOME 设为不含这些符号的目录。",
+        )
     missing = [folder for folder in (home, *home.parents) if not folder.exists()]
     try:
         for folder in reversed(missing):

@@ -12,7 +12,8 @@ def test_a_fresh_database_has_postgis_and_no_tables_of_its_own(database: Engine)
         area = connection.execute(text("SELECT ST_Area('POLYGON((0 0,2 0,2 1,0 0))'::geometry)")).scalar_one()
         tables = connection.execute(
             text(
-                "SELECT count(*) FROM pg_tables WHERE schemaname = 'public' AND tablename <> 'spatial_ref_sys'"
+                "SELECT count(*) FROM pg_tables"
+                " WHERE schemaname = 'public' AND tablename <> 'spatial_ref_sys'"
             )
         ).scalar_one()
     assert (area, tables) == (1.0, 0)
