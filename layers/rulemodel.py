@@ -43,6 +43,7 @@ __all__ = [
     "RulePack",
     "Scalar",
     "Severity",
+    "SiteKind",
     "Table",
     "TableRow",
     "Unless",
@@ -287,6 +288,15 @@ class Group(Frozen):
     order: int = 0
 
 
+class SiteKind(Frozen):
+    """What a drawn site may be: the subjects of rules it answers to, and the attributes that follow from it."""
+
+    kind: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
+    title: Text
+    subjects: Annotated[tuple[str, ...], Field(min_length=1)]
+    attributes: dict[str, Scalar] = Field(default_factory=dict)
+
+
 class FixtureSubject(Frozen):
     """What a fixture screens. ``wkt`` in metres of any plane; ``accuracy_m`` nan: not known."""
 
@@ -336,6 +346,7 @@ class RulePack(Frozen):
     title: Text
     description: Text | None = None
     groups: tuple[Group, ...]
+    sites: tuple[SiteKind, ...] = ()
     rules: tuple[Rule, ...]
     references: dict[str, Reference]
     tables: dict[str, Table]

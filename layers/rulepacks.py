@@ -40,6 +40,7 @@ from layers.rulemodel import (
     RulePack,
     Scalar,
     Severity,
+    SiteKind,
     Table,
     Where,
     canonical_hash,
@@ -58,6 +59,7 @@ class PackFile(Frozen):
     title: Text
     description: Text | None = None
     groups: tuple[Group, ...] = Field(min_length=1)
+    sites: tuple[SiteKind, ...] = ()
 
 
 class RuleFile(Frozen):
@@ -175,6 +177,10 @@ def _load_pack(folder: Path, layers: Mapping[str, Layer]) -> RulePack:
     head = _read(folder / "pack.toml", PackFile)
     references = _references(folder)
     tables = _tables(folder, references)
+    with _refusals_name(folder / "pack.toml"):
+        for site in head.sites:
+            for subject in site.subjects:
+                known(f"Site kind {site.kind} answers to", subject, [PARCEL, *layers])
     rules = _rules(folder, _Names(head, layers, references, tables))
     return RulePack(
         **{name: getattr(head, name) for name in PackFile.model_fields},
@@ -182,7 +188,7 @@ def _load_pack(folder: Path, layers: Mapping[str, Layer]) -> RulePack:
         references=references,
         tables=tables,
         fixtures=_fixtures(folder, {rule.id: rule for rule in rules}, layers),
-        hash=canonical_hash([head.id, head.version, sorted((rule.id, rule.hash) for rule in rules)]),
+        hash=canonical_hash([head.id, head.version, head.sites, sorted((rule.id, rule.hash) for rule in rules)]),
     )
 
 
