@@ -18,7 +18,7 @@ from stdnum.cn import uscc
 
 from layers.model import Field, Layer
 
-__all__ = ["FORMATS", "Checked", "Issue", "as_text", "check_rows"]
+__all__ = ["FORMATS", "Checked", "Issue", "as_text", "check_field", "check_rows"]
 
 ROW_VALUES = {"accuracy_m": "number", "is_indicative": "boolean", "valid_from": "date", "valid_to": "date"}
 _TRUE, _FALSE = {"true", "1", "yes", "是", "t", "y"}, {"false", "0", "no", "否", "f", "n"}
@@ -88,7 +88,7 @@ def check_rows(layer: Layer, frame: pd.DataFrame) -> Checked:
     columns: dict[str, pd.Series[Any]] = {}
     for field in layer.fields:
         raw = frame[field.name] if field.name in frame else pd.Series([None] * len(frame), dtype=object)
-        columns[field.name] = _check_field(field, raw, issues)
+        columns[field.name] = check_field(field, raw, issues)
     for name, kind in ROW_VALUES.items():
         if name in frame:
             columns[name] = _typed(name, kind, frame[name], issues)
@@ -107,7 +107,8 @@ def as_text(value: object) -> str | None:
     return str(value).strip() or None
 
 
-def _check_field(field: Field, raw: pd.Series[Any], issues: list[Issue]) -> pd.Series[Any]:
+def check_field(field: Field, raw: pd.Series[Any], issues: list[Issue]) -> pd.Series[Any]:
+    """``raw`` as typed values of ``field``, null where missing or unreadable; adds an issue a fault."""
     values = _typed(field.name, field.type, raw, issues)
     present = values.notna().to_numpy()
     stated = np.array([as_text(v) is not None for v in raw])

@@ -201,7 +201,7 @@ def _identified(
 def _with_accuracy(
     rows: pd.DataFrame, layer: Layer, source: SourceInfo, used: Transformation | None
 ) -> pd.DataFrame:
-    """Each row's position error: its own bound, else the source's, else the layer's, plus the transformation's."""
+    """Each row's position error: its own, else the source's, else the layer's; plus the transformation's."""
     if not layer.has_geometry:
         return rows
     stated = source.accuracy_m if source.accuracy_m is not None else layer.accuracy_m
@@ -270,7 +270,7 @@ def _write_coverage(
     conn: Connection, layer: Layer, source_id: int, geometry: shapely.Geometry | None, change: Change,
     options: ImportOptions, path: Path,
 ) -> Change:  # fmt: skip
-    """Replace the source's coverage of the layer where it differs, in the revision of the rows or a new one."""
+    """Renew the source's coverage of the layer where it differs, in the rows' revision or a new one."""
     if geometry is None:
         return change
     c = tables.coverage

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from threading import Lock
 from typing import Any
@@ -25,7 +25,7 @@ from layers.model import Layer
 __all__ = ["LayerRows", "read_rows"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class LayerRows:
     """One layer at one revision.
 
@@ -69,6 +69,18 @@ class LayerRows:
         inside: NDArray[np.bool_] = began & lasts
         return inside
 
+    def take(self, index: NDArray[np.intp]) -> LayerRows:
+        """The rows at ``index``, in that order; layer, revision and coverage stay."""
+        arrays = {
+            name: getattr(self, name)[index]
+            for name in (
+                "uids", "labels", "sources", "geoms", "accuracy_m", "is_indicative", "is_demonstration",
+                "valid_from", "valid_to",
+            )
+        }  # fmt: skip
+        attributes = {name: column[index] for name, column in self.attributes.items()}
+        return replace(self, attributes=attributes, **arrays)
+
 
 # Layers change rarely and are read for every screening; the key names content, so nothing here can go stale.
 _CACHE: OrderedDict[tuple[object, ...], LayerRows] = OrderedDict()
@@ -108,8 +120,9 @@ def _read(conn: Connection, definition: MapDefinition, layer: Layer, rev: int, t
     names = [f.name for f in layer.fields]
     query = (
         select(
-            t.c.uid, func.ST_AsBinary(type_coerce(t.c.geom, BYTEA)).label("wkb"), t.c.accuracy_m, t.c.is_indicative,
-            t.c.valid_from, t.c.valid_to, s.c.name.label("source"), s.c.is_demonstration, *(t.c[n] for n in names),
+            t.c.uid, func.ST_AsBinary(type_coerce(t.c.geom, BYTEA)).label("wkb"), t.c.accuracy_m,
+            t.c.is_indicative, t.c.valid_from, t.c.valid_to, s.c.name.label("source"), s.c.is_demonstration,
+            *(t.c[n] for n in names),
         )
         .join(s, s.c.source_id == t.c.source_id)
         .where(alive(t, rev), t.c.geom.is_not(None))
@@ -126,8 +139,10 @@ def _read(conn: Connection, definition: MapDefinition, layer: Layer, rev: int, t
     return LayerRows(
         layer=layer, revision=touched, uids=columns["uid"], labels=columns[layer.names.label],
         sources=columns["source"], geoms=geoms, accuracy_m=accuracy + to_plane.accuracy_m,
-        is_indicative=columns["is_indicative"].astype(bool), is_demonstration=columns["is_demonstration"].astype(bool),
-        attributes={n: columns[n] for n in names}, valid_from=columns["valid_from"], valid_to=columns["valid_to"],
+        is_indicative=columns["is_indicative"].astype(bool),
+        is_demonstration=columns["is_demonstration"].astype(bool),
+        attributes={n: columns[n] for n in names},
+        valid_from=columns["valid_from"], valid_to=columns["valid_to"],
         coverage=_coverage(conn, definition, layer, rev),
     )  # fmt: skip
 
