@@ -1,7 +1,7 @@
 """Geometric facts about many subjects and many zones: what meets what, how much, how far, how surely.
 
-Pure functions of arrays in metres of one measuring plane. The kernel knows no law, no layer and no database; it says
-how a geometry lies to a set of zones, and leaves what that means to the rules.
+Pure functions of arrays in metres of one measuring plane. The kernel knows no law, no layer and no database;
+it says how a geometry lies to a set of zones, and leaves what that means to the rules.
 
     cut                       zones in small pieces                               -> Pieces
     ZoneSet.prepare           zones with their indexes                            -> ZoneSet

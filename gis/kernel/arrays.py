@@ -39,7 +39,8 @@ def geometries(
     Raises
     ------
     KernelInputError
-        For a missing (None) or foreign entry and, with ``check``, for an invalid geometry; names index and reason.
+        For a missing (None) or foreign entry and, with ``check``, for an invalid geometry; names index and
+        reason.
     """
     if isinstance(values, shapely.Geometry):
         values = [values]

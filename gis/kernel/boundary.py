@@ -9,27 +9,30 @@ import shapely
 
 from gis.kernel.arrays import Flags, Floats, Geometries, Indices
 from gis.kernel.inside import points_in
+from gis.kernel.prepared import PreparedCopies
+from gis.kernel.threads import in_halves
 
 __all__ = ["SEAM_M", "Boundary", "outlines"]
 
 SEAM_M = 1e-3
-"""Metres. A gap between two zones narrower than this is a seam, not a boundary: outlines drawn along one line with
+"""Metres. A gap between two zones narrower than this is a seam, not a boundary: outlines drawn along one line
+with
 different vertices leave such gaps by rounding."""
 
-RUN_VERTICES = 32
+RUN_VERTICES = 16
 
 
 @dataclass(frozen=True, eq=False)
 class Boundary:
-    """Outline of a union of polygons as short lines, each with the zone it comes from.
+    """Short lines that bound zones, each with the zone it comes from.
 
     Attributes
     ----------
     lines : object[k]
-        Linestrings of at most 32 vertices, interior of their zone on the left.
+        Linestrings of at most 16 vertices, interior of their zone on the left.
     owner : int64[k]
-        The zone that each line bounds. Where two zones have the same edge with their interiors on the same side,
-        both have a line there.
+        The zone that each line bounds. Where two zones have the same edge with their interiors on the same
+        side, both have a line there.
     tree : shapely.STRtree
         Index of ``lines``.
     """
@@ -38,29 +41,47 @@ class Boundary:
     owner: Indices
     tree: shapely.STRtree
 
+    @classmethod
+    def of_each(cls, zones: Geometries) -> Boundary:
+        """The outlines of the polygons among ``zones``, each zone for itself; lines and points have none."""
+        lines, owner = outlines(zones)
+        return cls(lines, owner, shapely.STRtree(lines))
+
     def __len__(self) -> int:
         return len(self.lines)
 
-    @classmethod
-    def trace(cls, zones: Geometries) -> Boundary:
-        """The boundary of the union of the polygons among ``zones``; lines and points have none."""
-        runs, owner = outlines(zones)
-        run, other = _near_runs(runs, owner)
-        mixed = np.zeros(len(runs), dtype=bool)
-        mixed[run] = True
-        parts, parent = _divide(runs, run, other)
-        # A run that meets no other outline is wholly inside or wholly outside each other zone: one probe decides.
-        probes = np.concatenate([_right_of(_first_segments(runs[~mixed])), _right_of(parts)])
-        probe_owner = np.concatenate([owner[~mixed], owner[parent]])
-        seen = ~_covered(probes, probe_owner, zones)
-        clear = np.count_nonzero(~mixed)
-        broken = np.asarray(shapely.linestrings(parts[seen[clear:]]), dtype=object).reshape(-1)
-        lines = np.concatenate([runs[~mixed][seen[:clear]], broken])
-        return cls(lines, probe_owner[seen], shapely.STRtree(lines))
+    def of_union(
+        self, zones: Geometries, copies: PreparedCopies, among: Indices | None = None
+    ) -> tuple[Geometries, Indices]:
+        """The parts of the outlines that bound the union of all ``zones``, and the zone of each.
+
+        ``among`` names the lines to look at; None takes all.
+        """
+        asked = np.arange(len(self)) if among is None else np.unique(among)
+        run, other = self._near_others(asked)
+        alone = np.setdiff1d(asked, run)
+        parts, parent = _divide(self.lines, run, other)
+        # A line that meets no other outline is wholly inside or wholly outside each other zone: one probe
+        # decides.
+        probes = np.concatenate([_right_of(_first_segments(self.lines[alone])), _right_of(parts)])
+        probe_owner = self.owner[np.concatenate([alone, parent])]
+        seen = ~_covered(probes, probe_owner, zones, copies)
+        broken = np.asarray(shapely.linestrings(parts[seen[len(alone) :]]), dtype=object).reshape(-1)
+        return np.concatenate([self.lines[alone][seen[: len(alone)]], broken]), probe_owner[seen]
+
+    def _near_others(self, asked: Indices) -> tuple[Indices, Indices]:
+        """Pairs (one of ``asked``, a line of another zone) within a seam's width of each other."""
+        boxes = shapely.bounds(self.lines[asked]).reshape(-1, 4) + SEAM_M * np.array([-1, -1, 1, 1])
+        row, other = self.tree.query(shapely.box(*boxes.T))
+        run = asked[row]
+        foreign = self.owner[run] != self.owner[other]
+        run, other = run[foreign], other[foreign]
+        near = in_halves(lambda a, b: shapely.dwithin(a, b, SEAM_M), self.lines[run], self.lines[other])
+        return run[near], other[near]
 
 
 def outlines(zones: Geometries) -> tuple[Geometries, Indices]:
-    """All rings of the polygons in ``zones`` as runs of at most 32 vertices, and the zone of each run.
+    """All rings of the polygons in ``zones`` as runs of at most 16 vertices, and the zone of each run.
 
     The interior is on the left of every run: shells run counter-clockwise, holes clockwise.
     """
@@ -92,13 +113,6 @@ def _runs(rings: Geometries, owner: Indices) -> tuple[Geometries, Indices]:
     return np.asarray(shapely.linestrings(xy[rows], indices=line), dtype=object), owner[run_ring]
 
 
-def _near_runs(runs: Geometries, owner: Indices) -> tuple[Indices, Indices]:
-    """Pairs of runs of different zones that come within a seam's width of each other."""
-    run, other = shapely.STRtree(runs).query(runs, predicate="dwithin", distance=SEAM_M)
-    foreign = owner[run] != owner[other]
-    return run[foreign], other[foreign]
-
-
 def _first_segments(runs: Geometries) -> Floats:
     xy, line = shapely.get_coordinates(runs, return_index=True)
     first = np.searchsorted(line, np.arange(len(runs)))
@@ -106,7 +120,7 @@ def _first_segments(runs: Geometries) -> Floats:
 
 
 def _divide(runs: Geometries, run: Indices, other: Indices) -> tuple[Floats, Indices]:
-    """The segments of the runs named in ``run``, divided where ``other`` crosses, touches or ends beside them.
+    """The segments of the runs in ``run``, divided where ``other`` crosses, touches or ends beside them.
 
     Returns float64[k, 2, 2] and the run of each.
     """
@@ -132,23 +146,24 @@ def _along(vertices: Floats, line: Indices) -> Floats:
 
 
 def _marks(runs: Geometries, run: Indices, other: Indices) -> tuple[Floats, Indices]:
-    crossing, pair = shapely.get_coordinates(shapely.intersection(runs[run], runs[other]), return_index=True)
+    shared = in_halves(shapely.intersection, runs[run], runs[other])
+    crossing, pair = shapely.get_coordinates(shared, return_index=True)
     corner, beside = shapely.get_coordinates(runs[other], return_index=True)
     near = shapely.dwithin(runs[run][beside], shapely.points(corner), SEAM_M)
     return np.concatenate([crossing, corner[near]]), np.concatenate([run[pair], run[beside[near]]])
 
 
 def _right_of(segments: Floats) -> Floats:
-    """A point beside the middle of each segment, a seam's width to the right: outside the segment's own zone."""
+    """A point a seam's width to the right of the middle of each segment: outside its own zone."""
     vector = segments[:, 1] - segments[:, 0]
     length = np.maximum(np.hypot(vector[:, 0], vector[:, 1]), np.finfo(float).tiny)
     right = np.stack([vector[:, 1], -vector[:, 0]], axis=1) / length[:, None]
     return np.asarray(segments.mean(axis=1) + SEAM_M * right)
 
 
-def _covered(probes: Floats, owner: Indices, zones: Geometries) -> Flags:
+def _covered(probes: Floats, owner: Indices, zones: Geometries, copies: PreparedCopies) -> Flags:
     """Whether a polygon of another zone covers each probe."""
-    point, zone = points_in(probes, zones)
+    point, zone = points_in(probes, zones, copies)
     foreign = zone != owner[point]
     covered = np.zeros(len(probes), dtype=bool)
     covered[point[foreign]] = True

@@ -39,11 +39,11 @@ class Pieces:
         return len(self.geoms)
 
 
-def cut(geoms: Any, max_vertices: int = 96, *, check: bool = True) -> Pieces:
+def cut(geoms: Any, max_vertices: int = 256, *, check: bool = True) -> Pieces:
     """Pieces of at most ``max_vertices`` vertices, by halving at the median vertex of the longer side.
 
-    A cut edge lies inside the zone and is no boundary of it. New vertices arise where a cut crosses the outline;
-    they are off it by no more than one rounding step of the coordinates.
+    A cut edge lies inside the zone and is no boundary of it. New vertices arise where a cut crosses the
+    outline; they are off it by no more than one rounding step of the coordinates.
 
     Parameters
     ----------

@@ -6,17 +6,20 @@ import numpy as np
 import shapely
 
 from gis.kernel.arrays import Floats, Geometries, Indices
+from gis.kernel.prepared import PreparedCopies
 from gis.kernel.threads import each_zone
 
 __all__ = ["points_in"]
 
 
-def points_in(xy: Floats, geoms: Geometries, threads: int | None = None) -> tuple[Indices, Indices]:
+def points_in(
+    xy: Floats, geoms: Geometries, copies: PreparedCopies, threads: int | None = None
+) -> tuple[Indices, Indices]:
     """All pairs (point, geometry) where the point lies in the geometry or on its edge.
 
-    Points are sorted by easting once; each geometry then sees only the run of points within its box, without a
-    point object being made. Each geometry is copied before it is prepared, so that callers may share ``geoms``
-    between threads.
+    Points are sorted by easting once, so that each geometry sees only the run of points within its box, and
+    no point object is made. Within that run they are asked in order of northing: neighbours walk the same
+    part of the geometry's index, which is then still in the processor's cache.
 
     Parameters
     ----------
@@ -24,6 +27,8 @@ def points_in(xy: Floats, geoms: Geometries, threads: int | None = None) -> tupl
         Metres.
     geoms : object[m]
         Valid geometries in the same plane; empty ones hold no point.
+    copies : PreparedCopies
+        Of ``geoms``.
     threads : int or None
         None = :data:`gis.kernel.threads.THREADS`.
 
@@ -41,13 +46,15 @@ def points_in(xy: Floats, geoms: Geometries, threads: int | None = None) -> tupl
     def inside(zone: int) -> Indices:
         window = y[start[zone] : stop[zone]]
         near = np.flatnonzero((window >= boxes[zone, 1]) & (window <= boxes[zone, 3])) + start[zone]
-        if not len(near):
-            return near
-        own = shapely.from_wkb(shapely.to_wkb(geoms[zone]))
-        shapely.prepare(own)
-        return np.sort(order[near[shapely.intersects_xy(own, x[near], y[near])]])
+        near = near[np.argsort(y[near])]
+        if len(near):
+            with copies.lend(zone) as own:
+                near = near[shapely.intersects_xy(own, x[near], y[near])]
+        found: Indices = np.sort(order[near])
+        return found
 
     asked = np.flatnonzero(stop > start)
-    hits = each_zone(inside, asked, shapely.get_num_coordinates(geoms[asked]), threads)
+    vertices = np.asarray(shapely.get_num_coordinates(geoms[asked]), dtype=np.int64)
+    hits = each_zone(inside, asked, vertices, threads)
     zone = np.repeat(asked, [len(h) for h in hits]).astype(np.int64)
     return np.concatenate([np.empty(0, dtype=np.int64), *hits]).astype(np.int64), zone

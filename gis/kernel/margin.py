@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 import shapely
+from shapely.geometry.base import BaseGeometry
 
 from gis.kernel.arrays import TOUCH_M, Flags, Floats, Geometries, Indices, geometries
-from gis.kernel.measures import overlap, size
-from gis.kernel.pairs import intersecting
+from gis.kernel.measures import overlap
+from gis.kernel.pairs import FEW_SUBJECTS, intersecting
 from gis.kernel.zones import ZoneSet
 
 __all__ = ["Margin", "signed_margin"]
@@ -29,9 +30,9 @@ class Margin:
         The zone whose outline is nearest; -1 when there is none.
     error_zone_accuracy_m : float64[n]
         That zone's accuracy; NaN when unknown or when there is no zone.
-    segment : int64[n]
-        Index into ``zones.boundary.lines`` for subjects that lie inside; -1 for the others, which are decided
-        without the boundary of the union.
+    segment : object[n]
+        The piece of the union's boundary that is nearest, for subjects that are not wholly outside; None for
+        the others, which are decided without the boundary of the union.
     on_boundary : bool[n]
         The subject merely touches: no more than a micrometre of it is inside.
     """
@@ -39,15 +40,15 @@ class Margin:
     margin_m: Floats
     zone: Indices
     error_zone_accuracy_m: Floats
-    segment: Indices
+    segment: Geometries
     on_boundary: Flags
 
 
 def signed_margin(subjects: Any, zones: ZoneSet, *, threads: int | None = None, check: bool = True) -> Margin:
     """The margin of each subject to the real boundary of the union of ``zones``.
 
-    A seam between two zones is no boundary. From outside, the distance to the nearest zone is the distance to the
-    union, so the union's boundary is only traced when a subject lies inside.
+    A seam between two zones is no boundary. From outside, the distance to the nearest zone is the distance to
+    the union, so the union's boundary is only traced when a subject lies inside.
 
     Parameters
     ----------
@@ -67,7 +68,7 @@ def signed_margin(subjects: Any, zones: ZoneSet, *, threads: int | None = None, 
     array = geometries(subjects, "subjects", check=check)
     margin = np.full(len(array), -np.inf)
     zone = np.full(len(array), -1, dtype=np.int64)
-    segment = np.full(len(array), -1, dtype=np.int64)
+    segment = np.full(len(array), None, dtype=object)
     s, z = intersecting(array, zones, threads=threads, check=False)
     inside = np.zeros(len(array), dtype=bool)
     inside[s] = True
@@ -90,13 +91,28 @@ def _outside(array: Geometries, zones: ZoneSet, rows: Indices, margin: Floats, z
 
 
 def _inside(
-    array: Geometries, zones: ZoneSet, rows: Indices, margin: Floats, zone: Indices, segment: Indices
+    array: Geometries, zones: ZoneSet, rows: Indices, margin: Floats, zone: Indices, segment: Geometries
 ) -> None:
-    if not len(rows):
-        return
-    boundary = zones.boundary
-    (_, line), gap = boundary.tree.query_nearest(array[rows], return_distance=True, all_matches=False)
-    margin[rows], zone[rows], segment[rows] = gap, boundary.owner[line], line
+    if len(rows) <= FEW_SUBJECTS and not zones.is_traced:
+        for row in rows:
+            margin[row], zone[row], segment[row] = _nearest_traced_here(array[row], zones)
+    elif len(rows):
+        boundary = zones.boundary
+        (_, line), gap = boundary.tree.query_nearest(array[rows], return_distance=True, all_matches=False)
+        margin[rows], zone[rows], segment[rows] = gap, boundary.owner[line], boundary.lines[line]
+
+
+def _nearest_traced_here(subject: BaseGeometry, zones: ZoneSet) -> tuple[float, int, BaseGeometry]:
+    """Distance, zone and line of the union's boundary nearest to a subject, tracing it only around there."""
+    outline = zones.outline
+    radius = 2.0 * float(outline.tree.query_nearest(subject, return_distance=True)[1][0]) + 1.0
+    while True:
+        lines, owner = zones.boundary_among(outline.tree.query(subject, predicate="dwithin", distance=radius))
+        gap = shapely.distance(subject, lines)
+        if len(gap) and gap.min() <= radius:
+            nearest = int(np.argmin(gap))
+            return float(gap[nearest]), int(owner[nearest]), lines[nearest]
+        radius *= 2.0
 
 
 def _mere_touch(array: Geometries, zones: ZoneSet, rows: Indices, s: Indices, z: Indices) -> Flags:

@@ -84,16 +84,15 @@ def _overlap_one(subjects: Geometries, zones: ZoneSet, zone: int) -> Floats:
     amount[inside] = size(subjects[inside])
     rest = np.flatnonzero(~inside)
     row, shared = _shared_pieces(subjects[rest], zones, zone)
-    amount[rest] = _summed(shared, row, len(rest), shapely.get_dimensions(subjects[rest]))
+    amount[rest] = _summed(shared, row, subjects[rest])
     return amount
 
 
 def _properly_inside(subjects: Geometries, zones: ZoneSet, zone: int) -> Flags:
     if zones.weight[zone] > PREPARE_RATIO * len(subjects):
         return np.zeros(len(subjects), dtype=bool)
-    own = shapely.from_wkb(shapely.to_wkb(zones.geoms[zone]))
-    shapely.prepare(own)
-    return np.asarray(shapely.contains_properly(own, subjects), dtype=bool)
+    with zones.copies.lend(zone) as own:
+        return np.asarray(shapely.contains_properly(own, subjects), dtype=bool)
 
 
 def _shared_pieces(subjects: Geometries, zones: ZoneSet, zone: int) -> tuple[Indices, Geometries]:
@@ -103,7 +102,8 @@ def _shared_pieces(subjects: Geometries, zones: ZoneSet, zone: int) -> tuple[Ind
     return row.astype(np.int64), np.asarray(shapely.intersection(subjects[row], pieces[piece]), dtype=object)
 
 
-def _summed(shared: Geometries, row: Indices, count: int, dimension: Indices) -> Floats:
+def _summed(shared: Geometries, row: Indices, subjects: Geometries) -> Floats:
+    count, dimension = len(subjects), shapely.get_dimensions(subjects)
     area = np.bincount(row, shapely.area(shared), minlength=count)
     if not (dimension == 1).any():
         return np.asarray(area)
@@ -177,7 +177,7 @@ def witness(
     threads: int | None = None,
     check: bool = True,
 ) -> Geometries:
-    """What shows each pair on a map: the shared geometry where they meet, else the shortest line between them.
+    """What shows each pair on a map: the geometry shared where they meet, else the shortest line.
 
     object[k]; the line runs from the subject to the zone. Raises as :func:`distance` does.
     """

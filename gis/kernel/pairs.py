@@ -47,7 +47,7 @@ def points_in_zones(xy: ArrayLike, zones: ZoneSet, *, threads: int | None = None
     >>> points_in_zones([[5, 5], [10, 10], [11, 5]], zones)
     (array([0, 1]), array([0, 0]))
     """
-    return points_in(coordinates(xy), zones.geoms, threads)
+    return points_in(coordinates(xy), zones.geoms, zones.copies, threads)
 
 
 def intersecting(
@@ -79,7 +79,7 @@ def intersecting(
     if len(array) <= FEW_SUBJECTS:
         return _few_intersecting(array, zones)
     if (shapely.get_type_id(array) == 0).all() and not shapely.is_empty(array).any():
-        return _ordered(*points_in(shapely.get_coordinates(array), zones.geoms, threads))
+        return _ordered(*points_in(shapely.get_coordinates(array), zones.geoms, zones.copies, threads))
     tree = shapely.STRtree(array)
     asked = np.flatnonzero(~np.isnan(zones.bounds[:, 0]))
     hits = each_zone(lambda z: tree.query(zones.geoms[z], "intersects"), asked, zones.weight[asked], threads)
@@ -87,7 +87,7 @@ def intersecting(
 
 
 def _few_intersecting(subjects: Geometries, zones: ZoneSet) -> tuple[Indices, Indices]:
-    """Pieces find the candidates, the whole zone decides: next to a cut a piece may be off by a rounding step."""
+    """Pieces find the candidates, the whole zone decides: a piece may be off by a rounding step at a cut."""
     subject, piece = zones.tree.query(subjects)
     pairs = np.unique(np.stack([subject, zones.pieces.owner[piece]], axis=1), axis=0).reshape(-1, 2)
     s, z = pairs[:, 0].astype(np.int64), pairs[:, 1].astype(np.int64)
@@ -125,7 +125,8 @@ def within(
     Returns
     -------
     tuple of int64[k], int64[k], float64[k]
-        Subject index, zone index and plane distance in metres (0 where they meet), sorted by subject and zone.
+        Subject index, zone index and plane distance in metres (0 where they meet), sorted by subject and
+        zone.
 
     Raises
     ------

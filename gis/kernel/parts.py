@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 import shapely
-from numpy.typing import ArrayLike
+from numpy.typing import NDArray
 from shapely.geometry.base import BaseGeometry
 
-from gis.errors import KernelInputError
-from gis.kernel.arrays import TOUCH_M, Floats, Geometries, accuracies, geometries
-from gis.kernel.reach import Reach, reach_near
+from gis.kernel.arrays import Floats, accuracies, geometries
 from gis.kernel.measures import size
+from gis.kernel.overlay import kept, nothing, one_dimension, origin_of, shifted, without_slivers
 from gis.kernel.points import classify_points
+from gis.kernel.reach import Reach
 from gis.kernel.verdicts import CLEAR, CONFLICT, EDGE, UNKNOWN
 from gis.kernel.zones import ZoneSet
 
 __all__ = ["Parts", "combine", "split", "uncovered"]
+
+_CODES = (CONFLICT, UNKNOWN, EDGE, CLEAR)
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,8 +32,8 @@ class Parts:
     conflict, unknown, edge, clear : shapely geometry
         Metres in the measuring plane; empty where there is none. All have the site's dimension.
     sizes : float64[4]
-        Their sizes in the order conflict, unknown, edge, clear: m2 of a polygon, m of a line, number of points. They
-        are measured near the origin, where coordinates are finest, so take shares from here.
+        Their sizes in the order conflict, unknown, edge, clear: m2 of a polygon, m of a line, number of
+        points. They are measured near the origin, where coordinates are finest, so take shares from here.
     on_boundary : bool
         The site merely touches the limit, though no part of it need lie within: the verdict is edge at least.
     """
@@ -47,8 +48,7 @@ class Parts:
     @property
     def verdict(self) -> int:
         """The worst verdict of any part: a code of :mod:`gis.kernel.verdicts`."""
-        codes = (CONFLICT, UNKNOWN, EDGE)
-        present = [code for code, size_ in zip(codes, self.sizes, strict=False) if size_ > 0]
+        present = [code for code, part in zip(_CODES, self.sizes, strict=True) if part > 0]
         return max([*present, EDGE if self.on_boundary else CLEAR])
 
 
@@ -63,10 +63,10 @@ def split(
 ) -> Parts:
     """The parts of ``subject`` by where it is relative to ``zones`` grown by ``distance_m``.
 
-    A place is in conflict when it is inside by more than the combined error (accuracy of the subject plus that of
-    the zone whose boundary decides), clear when it is outside by more, edge between. Places in doubt only because an
-    accuracy is not known are unknown. The measure is the distance to the union of the zones: seams do not count.
-    Each part is found by overlay, in coordinates shifted to the site.
+    A place is in conflict when it is inside by more than the combined error (accuracy of the subject plus
+    that of the zone whose boundary decides), clear when it is outside by more, edge between. Places in doubt
+    only because an accuracy is not known are unknown. The measure is the distance to the union of the zones:
+    seams do not count. Each part is found by overlay, in coordinates shifted to the site.
 
     Rounded limits (at corners, and all around for ``distance_m`` > 0) are drawn with arcs of at most
     :data:`gis.kernel.reach.ARC_ERROR_M` error, always so that edge gains and neither conflict nor clear does.
@@ -89,122 +89,93 @@ def split(
     ------
     KernelInputError
         For an invalid subject, one of mixed kinds, a negative accuracy or distance.
+
+    Examples
+    --------
+    >>> zones = ZoneSet.prepare([shapely.box(0, 0, 10, 10)], 1.0)
+    >>> split(shapely.box(5, 2, 15, 8), 0.0, zones).sizes
+    array([24.,  0., 12., 24.])
     """
     site = geometries(subject, "subject", check=check)[0]
-    dimension = _one_dimension(site)
     error = float(accuracies(subject_accuracy_m, 1, "subject_accuracy_m")[0])
     grow = float(accuracies(distance_m, 1, "distance_m")[0])
-    if dimension == 0 and not site.is_empty:
-        parts = _split_points(site, error, zones, grow)
+    if one_dimension(site) == 0:
+        xy = shapely.get_coordinates(site)
+        found = classify_points(xy, error, zones, grow)
+        verdicts, on_boundary = found.verdict, bool(found.on_boundary.any())
+        return _point_parts(xy, _exchanged(verdicts) if outside else verdicts, on_boundary)
+    return _extended_parts(site, error, zones, grow, outside)
+
+
+def _exchanged(verdicts: NDArray[np.int8]) -> NDArray[np.int8]:
+    return np.where(verdicts == CONFLICT, CLEAR, np.where(verdicts == CLEAR, CONFLICT, verdicts)).astype(
+        np.int8
+    )
+
+
+def _point_parts(xy: Floats, verdicts: NDArray[np.int8], on_boundary: bool) -> Parts:
+    groups = [xy[verdicts == code] for code in _CODES]
+    conflict, unknown, edge, clear = (
+        shapely.points(group[0]) if len(group) == 1 else shapely.multipoints(group) for group in groups
+    )
+    sizes = np.array([len(group) for group in groups], dtype=np.float64)
+    return Parts(conflict, unknown, edge, clear, sizes, on_boundary)
+
+
+def _extended_parts(site: BaseGeometry, error: float, zones: ZoneSet, grow: float, outside: bool) -> Parts:
+    origin = origin_of(site)
+    local, none = shifted(site, -origin), nothing(site)
+    present = ~shapely.is_empty(zones.geoms)
+    if site.is_empty or not present.any():
+        pieces, touched = [none, none, none, local], False
+    elif np.isnan(error):
+        pieces, touched = [none, local, none, none], False
     else:
-        parts = _split_extended(site, error, zones, grow)
-    return _exchanged(parts) if outside else parts
-
-
-def _one_dimension(site: BaseGeometry) -> int:
-    dimensions = set(shapely.get_dimensions(shapely.get_parts(site)).tolist()) - {-1}
-    if len(dimensions) > 1:
-        raise KernelInputError(
-            "The site mixes points, lines and polygons.",
-            "地块混合了点、线、面。",
-            remedy_en="Screen each kind on its own.",
-            remedy_zh="请按几何类型分别筛查。",
+        known = ~np.isnan(zones.accuracy_m[present]).any()
+        reach = Reach.around(
+            site, error, zones if known else zones.take(~np.isnan(zones.accuracy_m)), grow, origin
         )
-    return dimensions.pop() if dimensions else -1
+        conflict, edge, clear = _divided(local, reach)
+        touched = reach.is_touched_by(local)
+        if not known:
+            # A zone that may be anywhere leaves only what other zones surely hold.
+            edge, clear, unknown = none, none, kept(shapely.difference(local, conflict), local)
+        pieces = [conflict, none if known else unknown, edge, clear]
+    if outside:
+        pieces[0], pieces[3] = pieces[3], pieces[0]
+    return _parts(origin, local, pieces, touched)
 
 
-def _exchanged(parts: Parts) -> Parts:
-    return replace(parts, conflict=parts.clear, clear=parts.conflict, sizes=parts.sizes[[3, 1, 2, 0]])
-
-
-def _split_points(site: BaseGeometry, error: float, zones: ZoneSet, grow: float) -> Parts:
-    xy = shapely.get_coordinates(site)
-    found = classify_points(xy, error, zones, grow)
-    groups = [xy[found.verdict == code] for code in (CONFLICT, UNKNOWN, EDGE, CLEAR)]
-    sizes = np.array([len(g) for g in groups], dtype=np.float64)
-    geoms = [shapely.multipoints(g) if len(g) != 1 else shapely.points(g[0]) for g in groups]
-    return Parts(*geoms, sizes=sizes, on_boundary=bool(found.on_boundary.any()))
-
-
-def _split_extended(site: BaseGeometry, error: float, zones: ZoneSet, grow: float) -> Parts:
-    origin = _origin(site)
-    local = _shifted(site, -origin)
-    if site.is_empty or shapely.is_empty(zones.geoms).all():
-        return _parts(origin, [_none(local), _none(local), _none(local), local])
-    if np.isnan(error):
-        return _parts(origin, [_none(local), local, _none(local), _none(local)])
-    known = ~np.isnan(zones.accuracy_m) | shapely.is_empty(zones.geoms)
-    reach = reach_near(site, error, zones if known.all() else zones.take(known), grow, origin)
-    pieces = _divide(local, reach)
-    if not known.all():
-        rest = shapely.difference(local, pieces[0])
-        return _parts(origin, [pieces[0], _kept(rest, local), _none(local), _none(local)])
-    touched = _thin(pieces[0], local)
-    if touched:
-        pieces = [_none(local), _kept(shapely.union_all([pieces[0], pieces[1]]), local), pieces[2]]
-    conflict, edge, clear = pieces
-    return _parts(origin, [conflict, _none(local), edge, clear], on_boundary=touched or reach.touches)
-
-
-def _divide(site: BaseGeometry, reach: Reach) -> list[BaseGeometry]:
-    """Conflict, edge and clear part of a site, all in local coordinates."""
-    near = _kept(shapely.intersection(site, reach.outer), site)
-    clear = _kept(shapely.difference(site, reach.outer), site)
-    conflict = _kept(shapely.intersection(near, reach.inner), site)
-    edge = _kept(shapely.difference(near, reach.inner), site)
+def _divided(site: BaseGeometry, reach: Reach) -> tuple[BaseGeometry, BaseGeometry, BaseGeometry]:
+    """Conflict, edge and clear part of a site, all in shifted coordinates."""
+    if not len(reach.near):
+        return nothing(site), nothing(site), site
+    outer, inner = reach.outer(), reach.inner()
+    near = kept(shapely.intersection(site, outer), site)
+    clear = kept(shapely.difference(site, outer), site)
+    conflict = kept(shapely.intersection(near, inner), site)
+    edge = kept(shapely.difference(near, inner), site)
     if shapely.get_dimensions(site) == 1:
-        # A line along the limit itself touches: it is neither inside nor outside.
-        rim = shapely.boundary(reach.inner)
-        along = _kept(shapely.intersection(conflict, rim), site)
-        if not along.is_empty:
-            conflict = _kept(shapely.difference(conflict, rim), site)
-            edge = _kept(shapely.union_all([edge, along]), site)
-    return [conflict, edge, clear]
+        conflict, along = _off_the_rim(conflict, inner)
+        edge = kept(shapely.union_all([edge, along]), site)
+    return conflict, edge, clear
 
 
-def _thin(conflict: BaseGeometry, site: BaseGeometry) -> bool:
-    """Whether a conflict is nothing but rounding along a shared boundary: nowhere a micrometre deep."""
-    return 0 < size([conflict])[0] <= TOUCH_M * (shapely.length(conflict) if _area_like(site) else 1.0)
+def _off_the_rim(line: BaseGeometry, area: BaseGeometry) -> tuple[BaseGeometry, BaseGeometry]:
+    """A line without, and only, what runs along the rim of an area: that touches and is not inside."""
+    rim = shapely.boundary(area)
+    along = kept(shapely.intersection(line, rim), line)
+    return (line if along.is_empty else kept(shapely.difference(line, rim), line)), along
 
 
-def _area_like(geom: BaseGeometry) -> bool:
-    return bool(shapely.get_dimensions(geom) == 2)
-
-
-def _kept(geom: BaseGeometry, like: BaseGeometry) -> BaseGeometry:
-    """The parts of ``geom`` of the dimension of ``like``; an overlay also returns points and lines of contact."""
-    dimension = shapely.get_dimensions(like)
-    if geom.is_empty:
-        return _none(like)
-    parts = shapely.get_parts(geom)
-    chosen = parts[(shapely.get_dimensions(parts) == dimension) & ~shapely.is_empty(parts)]
-    if len(chosen) == len(parts):
-        return geom
-    return shapely.multipolygons(chosen) if dimension == 2 else shapely.multilinestrings(chosen)
-
-
-def _none(like: BaseGeometry) -> BaseGeometry:
-    return shapely.from_wkt("POLYGON EMPTY" if _area_like(like) else "LINESTRING EMPTY")
-
-
-def _origin(geom: BaseGeometry) -> Floats:
-    """A point of whole metres near the geometry: shifting by it loses no digit."""
-    if geom.is_empty:
-        return np.zeros(2)
-    x0, y0, x1, y1 = geom.bounds
-    return np.floor(np.array([(x0 + x1) / 2, (y0 + y1) / 2]))
-
-
-def _shifted(geom: Any, by: Floats) -> Any:
-    return shapely.transform(geom, lambda xy: xy + by)
-
-
-def _parts(origin: Floats, pieces: list[BaseGeometry], *, on_boundary: bool = False) -> Parts:
-    return Parts(*(_shifted(p, origin) for p in pieces), sizes=size(pieces), on_boundary=on_boundary)
+def _parts(origin: Floats, site: BaseGeometry, pieces: list[BaseGeometry], on_boundary: bool) -> Parts:
+    tidy = without_slivers(pieces, site)
+    conflict, unknown, edge, clear = (shifted(piece, origin) for piece in tidy)
+    return Parts(conflict, unknown, edge, clear, size(tidy), on_boundary)
 
 
 def combine(site: BaseGeometry, parts: Iterable[Parts]) -> Parts:
-    """Each place of ``site`` with the worst verdict that any of ``parts`` gives it: conflict > unknown > edge > clear.
+    """The worst verdict of any of ``parts`` at each place of ``site``: conflict > unknown > edge > clear.
 
     Parameters
     ----------
@@ -217,58 +188,62 @@ def combine(site: BaseGeometry, parts: Iterable[Parts]) -> Parts:
     -------
     Parts
         Four parts of the site, each found by overlay; ``on_boundary`` when any of ``parts`` is.
+
+    Raises
+    ------
+    KernelInputError
+        For a site of mixed kinds.
     """
     given = list(parts)
-    origin = _origin(site)
-    local = _shifted(site, -origin)
-    if shapely.get_dimensions(site) == 0:
-        return _combine_points(site, given)
-    taken = _none(local)
-    pieces: list[BaseGeometry] = []
+    on_boundary = any(part.on_boundary for part in given)
+    if one_dimension(site) == 0:
+        return _combined_points(site, given, on_boundary)
+    origin = origin_of(site)
+    local = shifted(site, -origin)
+    taken, pieces = nothing(site), []
     for name in ("conflict", "unknown", "edge"):
-        layer = shapely.union_all([_shifted(getattr(p, name), -origin) for p in given])
-        mine = shapely.intersection(local, layer) if not layer.is_empty else _none(local)
-        pieces.append(_kept(shapely.difference(mine, taken), local))
+        layer = shapely.union_all([shifted(getattr(part, name), -origin) for part in given])
+        mine = shapely.difference(shapely.intersection(local, layer), taken)
+        pieces.append(kept(mine, local))
         taken = shapely.union_all([taken, layer])
-    pieces.append(_kept(shapely.difference(local, taken), local))
-    return _parts(origin, pieces, on_boundary=any(p.on_boundary for p in given))
+    pieces.append(kept(shapely.difference(local, taken), local))
+    return _parts(origin, local, pieces, on_boundary)
 
 
-def _combine_points(site: BaseGeometry, given: list[Parts]) -> Parts:
+def _combined_points(site: BaseGeometry, given: list[Parts], on_boundary: bool) -> Parts:
     xy = shapely.get_coordinates(site)
-    codes = np.zeros(len(xy), dtype=np.int8)
+    verdicts = np.full(len(xy), CLEAR, dtype=np.int8)
     for part in given:
-        for name, code in (("conflict", CONFLICT), ("unknown", UNKNOWN), ("edge", EDGE)):
-            listed = shapely.get_coordinates(getattr(part, name))
-            here = (xy[:, None] == listed[None]).all(axis=2).any(axis=1)
-            codes[here] = np.maximum(codes[here], code)
-    groups = [xy[codes == code] for code in (CONFLICT, UNKNOWN, EDGE, CLEAR)]
-    geoms = [shapely.multipoints(g) if len(g) != 1 else shapely.points(g[0]) for g in groups]
-    sizes = np.array([len(g) for g in groups], dtype=np.float64)
-    return Parts(*geoms, sizes=sizes, on_boundary=any(p.on_boundary for p in given))
+        for code, geom in ((CONFLICT, part.conflict), (UNKNOWN, part.unknown), (EDGE, part.edge)):
+            named = shapely.get_coordinates(geom)
+            here = (xy[:, None] == named[None]).all(axis=2).any(axis=1)
+            verdicts[here] = np.maximum(verdicts[here], code)
+    return _point_parts(xy, verdicts, on_boundary)
 
 
 def uncovered(site: BaseGeometry, coverage: BaseGeometry | None) -> Parts:
-    """The part of ``site`` outside a layer's coverage as unknown, the rest clear; combine it with the rule's parts.
+    """The part of ``site`` outside a layer's coverage as unknown, the rest clear; combine it with others.
 
-    ``coverage`` is a polygon in the measuring plane; None means that the layer covers everything.
+    Parameters
+    ----------
+    site : polygon, line or point, or a multiple of one kind
+        Metres in the measuring plane.
+    coverage : polygon or None
+        In the same plane; its edge belongs to it. None: the layer covers everything.
+
+    Raises
+    ------
+    KernelInputError
+        For a site of mixed kinds.
     """
-    origin = _origin(site)
-    local = _shifted(site, -origin)
     if coverage is None or site.is_empty:
         return combine(site, [])
-    if shapely.get_dimensions(site) == 0:
-        return _uncovered_points(site, coverage)
-    area = _shifted(coverage, -origin)
-    missing = _kept(shapely.difference(local, area), local)
-    covered = _kept(shapely.intersection(local, area), local)
-    return _parts(origin, [_none(local), missing, _none(local), covered])
-
-
-def _uncovered_points(site: BaseGeometry, coverage: BaseGeometry) -> Parts:
-    points = shapely.get_parts(site)
-    held = shapely.intersects(points, coverage)
-    empty = shapely.from_wkt("POINT EMPTY")
-    groups = [empty, shapely.multipoints(points[~held]), empty, shapely.multipoints(points[held])]
-    sizes = np.array([0.0, np.count_nonzero(~held), 0.0, np.count_nonzero(held)])
-    return Parts(*groups, sizes=sizes)
+    if one_dimension(site) == 0:
+        xy = shapely.get_coordinates(site)
+        held = shapely.intersects_xy(coverage, xy)
+        return _point_parts(xy, np.where(held, CLEAR, UNKNOWN).astype(np.int8), on_boundary=False)
+    origin = origin_of(site)
+    local, area, none = shifted(site, -origin), shifted(coverage, -origin), nothing(site)
+    missing = kept(shapely.difference(local, area), local)
+    covered = kept(shapely.intersection(local, area), local)
+    return _parts(origin, local, [none, missing, none, covered], on_boundary=False)

@@ -10,7 +10,6 @@ from numpy.typing import ArrayLike, NDArray
 
 from gis.kernel.arrays import TOUCH_M, Flags, Floats, Geometries, Indices, accuracies, coordinates
 from gis.kernel.boundary import outlines
-from gis.kernel.inside import points_in
 from gis.kernel.margin import signed_margin
 from gis.kernel.nearest import rows_by_zone
 from gis.kernel.pairs import within
@@ -32,8 +31,8 @@ class PointVerdicts:
     accuracy_unknown : bool[n]
         The verdict is UNKNOWN because an accuracy is not known.
     margin_m : float64[n]
-        How far inside (> 0) or outside (< 0) the zones grown by ``distance_m`` the point lies, to the boundary that
-        decides; -inf without zones.
+        How far inside (> 0) or outside (< 0) the zones grown by ``distance_m`` the point lies, to the
+        boundary that decides; -inf without zones.
     error_m : float64[n]
         Point accuracy plus accuracy of the zone that decides; NaN when either is unknown.
     on_boundary : bool[n]
@@ -60,12 +59,12 @@ def classify_points(
 ) -> PointVerdicts:
     """Whether each point is within ``distance_m`` of the zones, given how well both are placed.
 
-    A point is a CONFLICT when it is inside by more than the combined error (point accuracy plus zone accuracy, both
-    bounds), CLEAR when it is outside by more, EDGE between; the very boundary is EDGE. With zones of different
-    accuracy the boundary that decides is the one with the least distance beyond its own error, so a coarse zone
-    further off is not masked by a fine one near by; a point safely inside one zone stays a CONFLICT whatever
-    the others allow. A point of unknown accuracy is UNKNOWN when there is any zone. A zone of unknown accuracy makes
-    UNKNOWN what the other zones do not make a CONFLICT.
+    A point is a CONFLICT when it is inside by more than the combined error (point accuracy plus zone
+    accuracy, both bounds), CLEAR when it is outside by more, EDGE between; the very boundary is EDGE. With
+    zones of different accuracy the boundary that decides is the one with the least distance beyond its own
+    error, so a coarse zone further off is not masked by a fine one near by; a point safely inside one zone
+    stays a CONFLICT whatever the others allow. A point of unknown accuracy is UNKNOWN when there is any zone.
+    A zone of unknown accuracy makes UNKNOWN what the other zones do not make a CONFLICT.
 
     Parameters
     ----------
@@ -99,7 +98,7 @@ def classify_points(
 
 
 def _sure_or_unknown(every: PointVerdicts, sure: PointVerdicts, names: Indices) -> PointVerdicts:
-    """Verdicts of the zones of known accuracy where those make a conflict, else unknown with the facts of all."""
+    """The conflicts of the zones of known accuracy; unknown, with the facts of all zones, elsewhere."""
     conflict = sure.verdict == CONFLICT
     return PointVerdicts(
         np.where(conflict, CONFLICT, UNKNOWN).astype(np.int8),

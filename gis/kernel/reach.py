@@ -9,35 +9,16 @@ import shapely
 from shapely.geometry.base import BaseGeometry
 
 from gis.kernel.arrays import TOUCH_M, Floats, Geometries, Indices
-from gis.kernel.boundary import Boundary, outlines
+from gis.kernel.overlay import is_sliver, shifted
 from gis.kernel.zones import ZoneSet
 
-__all__ = ["ARC_ERROR_M", "Reach", "arc_error_m", "quad_segs", "reach_near"]
+__all__ = ["ARC_ERROR_M", "Reach", "arc_error_m", "quad_segs"]
 
 ARC_ERROR_M = 0.01
 """Metres. Arcs are drawn with so many corners that they are off the true circle by no more than this ..."""
 
 MOST_QUAD_SEGS = 256
-"""... except for radii above 2,100 m, where this many corners a quarter circle leave 0.00047 % of the radius."""
-
-
-@dataclass(frozen=True, eq=False)
-class Reach:
-    """Limits near one site, in coordinates shifted by its origin.
-
-    Attributes
-    ----------
-    inner : polygon
-        Where a place is surely within the distance of a zone.
-    outer : polygon
-        Where a place may be within it; beyond, it surely is not.
-    touches : bool
-        The site's nearest point is on the limit itself, within a micrometre, and not inside.
-    """
-
-    inner: BaseGeometry
-    outer: BaseGeometry
-    touches: bool
+"""... except for radii above 2,100 m, where so many corners a quarter circle leave 0.00047 % of it."""
 
 
 def quad_segs(radius_m: float) -> int:
@@ -53,124 +34,134 @@ def arc_error_m(radius_m: float) -> float:
     return float(radius_m * (1.0 / np.cos(np.pi / (4.0 * quad_segs(radius_m))) - 1.0))
 
 
-def _grown(geoms: Geometries, radius_m: float, *, over: bool) -> BaseGeometry:
-    """The union grown by a radius; ``over`` draws arcs outside the true circle, otherwise inside it."""
-    corners = quad_segs(radius_m)
-    drawn = radius_m / np.cos(np.pi / (4.0 * corners)) if over else radius_m
-    base = shapely.union_all(geoms)
-    return base if radius_m <= 0 else shapely.buffer(base, drawn, quad_segs=corners)
+@dataclass(frozen=True, eq=False)
+class Reach:
+    """The zones that matter to one site, cut out around it and shifted to its origin.
 
-
-def reach_near(site: BaseGeometry, error: float, zones: ZoneSet, grow: float, origin: Floats) -> Reach:
-    """Limits of ``zones`` grown by ``grow`` that matter to ``site``.
-
-    Parameters
+    Attributes
     ----------
-    site : geometry
-        In the plane of ``zones``, not shifted.
-    error : float
-        The site's own accuracy in metres, known.
     zones : ZoneSet
-        All of known accuracy (empty ones aside).
-    grow : float
-        Distance of the rule in metres.
+        All zones, all of known accuracy.
+    near : int64[k]
+        Those that the site may be within the distance of.
+    gap_m : float64[k]
+        Their distance from the site.
+    total_m : float64[k]
+        Their accuracy plus the site's.
+    bodies : object[k]
+        The zones near the site, shifted.
+    grow_m : float
+        The rule's distance.
+    frame : polygon
+        Box around the site beyond which nothing matters, not shifted.
     origin : float64[2]
-        Whole metres subtracted from the limits' coordinates.
+        What is subtracted from coordinates.
     """
-    total = error + zones.accuracy_m
-    candidates, gap = _zones_near(site, zones, grow + total)
-    total = total[candidates]
-    frame = _frame(site, float((grow + total).max(initial=0.0)) + 1.0)
-    local = [_window(zones, int(z), frame, origin) for z in candidates]
-    touches = bool((np.abs(gap - grow) <= TOUCH_M).any()) and not bool((gap < grow - TOUCH_M).any())
-    return Reach(
-        _inner(zones, candidates, local, total, grow, frame, origin), _outer(local, total, grow), touches
-    )
+
+    zones: ZoneSet
+    near: Indices
+    gap_m: Floats
+    total_m: Floats
+    bodies: Geometries
+    grow_m: float
+    frame: BaseGeometry
+    origin: Floats
+
+    @classmethod
+    def around(
+        cls, site: BaseGeometry, error_m: float, zones: ZoneSet, grow_m: float, origin: Floats
+    ) -> Reach:
+        """What of ``zones`` (of known accuracy, empty ones aside) matters to ``site``; one plane, metres."""
+        limit = grow_m + error_m + np.nan_to_num(zones.accuracy_m)
+        near, gap = _zones_near(site, zones, limit)
+        margin = float(limit[near].max(initial=0.0)) + 1.0
+        x0, y0, x1, y1 = site.bounds
+        frame = shapely.box(x0 - margin, y0 - margin, x1 + margin, y1 + margin)
+        bodies = np.array([_body(zones, int(zone), frame, origin) for zone in near], dtype=object)
+        return cls(zones, near, gap, limit[near] - grow_m, bodies, grow_m, frame, origin)
+
+    def outer(self) -> BaseGeometry:
+        """Where a place may be within the distance of a zone; beyond, it surely is not."""
+        return _grown_each(self.bodies, self.grow_m + self.total_m, over=True)
+
+    def inner(self) -> BaseGeometry:
+        """Where a place is surely within the distance of a zone.
+
+        Zones whose error is less than the distance are grown by the difference. The others must be entered
+        deeper than their error: either into the union as a whole, at every part of its boundary, or into one
+        zone.
+        """
+        polygon = shapely.get_dimensions(self.bodies) == 2
+        far = (self.total_m < self.grow_m) | (polygon & (self.total_m == self.grow_m))
+        grown = _grown_each(self.bodies[far], self.grow_m - self.total_m[far], over=False)
+        if far[polygon].all():
+            return grown
+        deep = [self._deep_in_union(polygon)]
+        if len(np.unique(self.total_m)) > 1:
+            deep += [self._deep_in_zone(int(i)) for i in np.flatnonzero(polygon & ~far)]
+        return shapely.union_all([grown, *deep])
+
+    def is_touched_by(self, site: BaseGeometry) -> bool:
+        """Whether the (shifted) site comes up to the limit, within a micrometre, and no further."""
+        if not len(self.gap_m) or abs(float(self.gap_m.min()) - self.grow_m) > TOUCH_M:
+            return False
+        if self.grow_m > 0:
+            return True
+        shared = shapely.get_parts(shapely.intersection(site, shapely.union_all(self.bodies)))
+        shared = shared[shapely.get_dimensions(shared) == shapely.get_dimensions(site)]
+        return bool(is_sliver(shared).all())
+
+    def _deep_in_union(self, polygon: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> BaseGeometry:
+        outline = self.zones.outline
+        lines, owner = self.zones.boundary_among(outline.tree.query(self.frame))
+        depth = np.full(len(self.zones), 0.0)
+        depth[self.near] = self.total_m - self.grow_m
+        rim = _grown_each(shifted(lines, -self.origin), depth[owner], over=True, skip_zero=True)
+        return shapely.difference(shapely.union_all(self.bodies[polygon]), rim)
+
+    def _deep_in_zone(self, i: int) -> BaseGeometry:
+        outline = self.zones.outline
+        lines = outline.tree.query(self.frame)
+        own = shifted(outline.lines[lines[outline.owner[lines] == self.near[i]]], -self.origin)
+        rim = _grown_each(own, np.full(len(own), self.total_m[i] - self.grow_m), over=True, skip_zero=True)
+        deep: BaseGeometry = shapely.difference(self.bodies[i], rim)
+        return deep
 
 
 def _zones_near(site: BaseGeometry, zones: ZoneSet, limit: Floats) -> tuple[Indices, Floats]:
     """Zones no further from the site than their limit, with their distance."""
-    widest = float(np.nanmax(limit, initial=0.0)) + TOUCH_M
-    piece = zones.tree.query(site, predicate="dwithin", distance=widest)
-    owner = zones.pieces.owner[piece]
+    piece = zones.tree.query(site, predicate="dwithin", distance=float(limit.max(initial=0.0)) + TOUCH_M)
     gap = np.full(len(zones), np.inf)
-    np.minimum.at(gap, owner, shapely.distance(site, zones.pieces.geoms[piece]))
+    np.minimum.at(gap, zones.pieces.owner[piece], shapely.distance(site, zones.pieces.geoms[piece]))
     near = np.flatnonzero(gap <= limit + TOUCH_M)
     return near, gap[near]
 
 
-def _frame(site: BaseGeometry, margin: float) -> BaseGeometry:
-    x0, y0, x1, y1 = site.bounds
-    return shapely.box(x0 - margin, y0 - margin, x1 + margin, y1 + margin)
-
-
-def _window(zones: ZoneSet, zone: int, frame: BaseGeometry, origin: Floats) -> Geometries:
-    """The pieces of a zone within the frame, shifted."""
+def _body(zones: ZoneSet, zone: int, frame: BaseGeometry, origin: Floats) -> BaseGeometry:
+    """The pieces of a zone that meet the frame, joined again and shifted."""
     pieces = zones.pieces.geoms[zones.piece_start[zone] : zones.piece_start[zone + 1]]
-    return _shift(pieces[shapely.intersects(frame, pieces)], origin)
+    joined: BaseGeometry = shapely.union_all(shifted(pieces[shapely.intersects(frame, pieces)], -origin))
+    return joined
 
 
-def _shift(geoms: Geometries, origin: Floats) -> Geometries:
-    return np.asarray(shapely.transform(geoms, lambda xy: xy - origin), dtype=object)
+def _grown_each(geoms: Geometries, radius_m: Floats, *, over: bool, skip_zero: bool = False) -> BaseGeometry:
+    """The union of geometries grown by a radius each.
+
+    ``over`` draws arcs outside the true circle, otherwise they are inside it. ``skip_zero`` leaves out what
+    is not grown.
+    """
+    grown = []
+    for radius in np.unique(radius_m):
+        if radius > 0 or not skip_zero:
+            grown.append(_grown(shapely.union_all(geoms[radius_m == radius]), max(float(radius), 0.0), over))
+    joined: BaseGeometry = shapely.union_all(grown)
+    return joined
 
 
-def _by_radius(local: list[Geometries], radius: Floats) -> list[tuple[float, Geometries]]:
-    return [
-        (float(r), np.concatenate([g for g, own in zip(local, radius, strict=True) if own == r]))
-        for r in np.unique(radius)
-    ]
-
-
-def _outer(local: list[Geometries], total: Floats, grow: float) -> BaseGeometry:
-    return shapely.union_all([_grown(g, r, over=True) for r, g in _by_radius(local, grow + total)])
-
-
-def _inner(
-    zones: ZoneSet,
-    candidates: Indices,
-    local: list[Geometries],
-    total: Floats,
-    grow: float,
-    frame: BaseGeometry,
-    origin: Floats,
-) -> BaseGeometry:
-    far = total <= grow
-    grown = [
-        _grown(g, r, over=False)
-        for r, g in _by_radius([g for g, f in zip(local, far, strict=True) if f], grow - total[far])
-    ]
-    if far.all():
-        return shapely.union_all(grown)
-    kept = [_union_eroded(zones, candidates, local, total - grow, frame, origin)]
-    if len(np.unique(total)) > 1:
-        kept += [
-            _eroded(local[i], outlines(zones.geoms[candidates[i : i + 1]])[0], total[i] - grow, frame, origin)
-            for i in np.flatnonzero(~far)
-        ]
-    return shapely.union_all([*grown, *kept])
-
-
-def _union_eroded(
-    zones: ZoneSet,
-    candidates: Indices,
-    local: list[Geometries],
-    depth: Floats,
-    frame: BaseGeometry,
-    origin: Floats,
-) -> BaseGeometry:
-    """The union of the zones without what is no deeper inside than the error of the boundary there."""
-    boundary = Boundary.trace(shapely.clip_by_rect(zones.geoms[candidates], *frame.bounds))
-    base = shapely.union_all(np.concatenate(local))
-    margins = [
-        _grown(_shift(boundary.lines[depth[boundary.owner] == d], origin), float(d), over=True)
-        for d in np.unique(depth[depth > 0])
-    ]
-    return shapely.difference(base, shapely.union_all(margins))
-
-
-def _eroded(
-    local: Geometries, lines: Geometries, depth: float, frame: BaseGeometry, origin: Floats
-) -> BaseGeometry:
-    """One zone without what is no deeper inside than ``depth``."""
-    near = _shift(lines[shapely.intersects(frame, lines)], origin)
-    return shapely.difference(shapely.union_all(local), _grown(near, depth, over=True))
+def _grown(geom: BaseGeometry, radius_m: float, over: bool) -> BaseGeometry:
+    if radius_m == 0:
+        return geom
+    corners = quad_segs(radius_m)
+    drawn = radius_m / np.cos(np.pi / (4.0 * corners)) if over else radius_m
+    grown: BaseGeometry = shapely.buffer(geom, drawn, quad_segs=corners)
+    return grown

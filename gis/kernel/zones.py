@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike
 from gis.kernel.arrays import Floats, Geometries, Indices, accuracies, geometries
 from gis.kernel.boundary import Boundary
 from gis.kernel.cutting import Pieces, cut
+from gis.kernel.prepared import PreparedCopies
 
 __all__ = ["ZoneSet"]
 
@@ -20,8 +21,8 @@ __all__ = ["ZoneSet"]
 class ZoneSet:
     """Zones of one category, with the indexes that make questions about them quick.
 
-    Build it with :meth:`prepare`, keep it as long as the zones stand, ask it from any thread. Its geometries are
-    never prepared in place: what a thread prepares is its own copy.
+    Build it with :meth:`prepare`, keep it as long as the zones stand, ask it from any thread. Its geometries
+    are never prepared in place: what a thread prepares is its own copy.
 
     Attributes
     ----------
@@ -31,20 +32,28 @@ class ZoneSet:
         Bound of the position error of each outline in metres; NaN = unknown.
     max_vertices : int
         Size of a piece.
+    copies : PreparedCopies
+        Copies of ``geoms`` that a thread may borrow prepared.
     """
 
     def __init__(
-        self, geoms: Geometries, accuracy_m: Floats, max_vertices: int, pieces: Pieces | None = None
+        self,
+        geoms: Geometries,
+        accuracy_m: Floats,
+        max_vertices: int,
+        copies: PreparedCopies | None = None,
+        pieces: Pieces | None = None,
     ) -> None:
         self.geoms = geoms
         self.accuracy_m = accuracy_m
         self.max_vertices = max_vertices
+        self.copies = copies or PreparedCopies(geoms)
         self._given_pieces = pieces
         self._lock = RLock()
 
     @classmethod
     def prepare(
-        cls, geoms: Any, accuracy_m: ArrayLike | None = None, *, max_vertices: int = 96, check: bool = True
+        cls, geoms: Any, accuracy_m: ArrayLike | None = None, *, max_vertices: int = 256, check: bool = True
     ) -> ZoneSet:
         """A zone set of ``geoms``.
 
@@ -104,6 +113,16 @@ class ZoneSet:
         return shapely.STRtree(self.pieces.geoms)
 
     @property
+    def outline(self) -> Boundary:
+        """The outline of each zone for itself, seams included."""
+        with self._lock:
+            return self._outline
+
+    @cached_property
+    def _outline(self) -> Boundary:
+        return Boundary.of_each(self.geoms)
+
+    @property
     def boundary(self) -> Boundary:
         """The real boundary of the union of all zones: seams between zones and cut edges are none."""
         with self._lock:
@@ -111,14 +130,23 @@ class ZoneSet:
 
     @cached_property
     def _boundary(self) -> Boundary:
-        return Boundary.trace(self.geoms)
+        lines, owner = self.outline.of_union(self.geoms, self.copies)
+        return Boundary(lines, owner, shapely.STRtree(lines))
+
+    @property
+    def is_traced(self) -> bool:
+        """Whether :attr:`boundary` has been asked for before, so that it costs nothing now."""
+        return "_boundary" in self.__dict__
+
+    def boundary_among(self, lines: Indices) -> tuple[Geometries, Indices]:
+        """The parts of these lines of :attr:`outline` that bound the union, and the zone of each part."""
+        return self.outline.of_union(self.geoms, self.copies, lines)
 
     def take(self, index: ArrayLike) -> ZoneSet:
-        """The zones at ``index`` (int[] or bool[n]) as a set of their own; pieces that exist are used again."""
+        """The zones at ``index`` (int[] or bool[n]) as a set of their own; what is prepared is used again."""
         chosen = np.arange(len(self))[np.asarray(index)]
-        return ZoneSet(
-            self.geoms[chosen], self.accuracy_m[chosen], self.max_vertices, self._pieces_of(chosen)
-        )
+        copies, pieces = self.copies.take(chosen), self._pieces_of(chosen)
+        return ZoneSet(self.geoms[chosen], self.accuracy_m[chosen], self.max_vertices, copies, pieces)
 
     def _pieces_of(self, chosen: Indices) -> Pieces | None:
         with self._lock:
