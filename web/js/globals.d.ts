@@ -1,24 +1,24 @@
 /** Vendored scripts that speak through globals, as far as the map uses them. */
 import type * as Leaflet from 'leaflet';
 
-interface TilePoint { x: number; y: number; clone(): TilePoint }
-interface TileFeature {
+export interface TilePoint { x: number; y: number; clone(): TilePoint }
+export interface TileFeature {
   props: Record<string, unknown>; geomType: 1 | 2 | 3; geom: TilePoint[][];
   bbox: { minX: number; minY: number; maxX: number; maxY: number };
 }
-interface PaintSymbolizer {
+export interface PaintSymbolizer {
   before?(ctx: CanvasRenderingContext2D, z: number): void;
   draw(ctx: CanvasRenderingContext2D, geom: TilePoint[][], z: number, feature: TileFeature): void;
 }
-interface PaintRule { dataSource: string; dataLayer: string; symbolizer: PaintSymbolizer; minzoom?: number; maxzoom?: number }
-interface LabelRule {
+export interface PaintRule { dataSource: string; dataLayer: string; symbolizer: PaintSymbolizer; minzoom?: number; maxzoom?: number }
+export interface LabelRule {
   dataSource: string; dataLayer: string; symbolizer: object; minzoom?: number; maxzoom?: number;
   filter?: (zoom: number, feature: TileFeature) => boolean;
 }
-interface TileView {
+export interface TileView {
   queryFeatures(lng: number, lat: number, zoom: number, brush: number): { feature: TileFeature; layerName: string }[];
 }
-interface VectorLayer extends Leaflet.GridLayer {
+export interface VectorLayer extends Leaflet.GridLayer {
   views: Map<string, TileView>;
   paintRules: PaintRule[];
   labelRules: LabelRule[];
@@ -26,10 +26,10 @@ interface VectorLayer extends Leaflet.GridLayer {
   rerenderTiles(): void;
 }
 /** What the renderer asks of a PMTiles archive; the map answers it from a z/y/x end point. */
-interface Archive {
+export interface Archive {
   getZxy(z: number, x: number, y: number, signal?: AbortSignal): Promise<{ data: ArrayBuffer } | undefined>;
 }
-interface SourceOptions { url: Archive; levelDiff: number; maxDataZoom: number }
+export interface SourceOptions { url: Archive; levelDiff: number; maxDataZoom: number }
 
 declare global {
   const protomapsL: {
@@ -43,7 +43,7 @@ declare global {
 }
 
 declare module 'leaflet' {
-  interface Map { pm: DrawingTools }
+  interface Map { pm?: DrawingTools }
   interface Layer { pm: LayerTools }
   interface DrawingTools {
     enableDraw(shape: string, options?: object): void;
@@ -53,4 +53,3 @@ declare module 'leaflet' {
   }
   interface LayerTools { enable(options?: object): void; disable(): void }
 }
-export {};

@@ -1,6 +1,6 @@
 /** Drawing and editing one site; the tools are loaded when drawing first starts. */
 
-import { DivIcon, GeoJSON, loadDrawingTools, Marker } from './leaflet.js';
+import { DivIcon, GeoJSON, drawingTools, Marker } from './leaflet.js';
 
 /** @typedef {import('geojson').Geometry} Geometry */
 /** @typedef {'Polygon' | 'Rectangle' | 'Line' | 'Marker'} ShapeKind */
@@ -28,7 +28,7 @@ export function createDrawing(map, on) {
 
   /** Ends drawing without a result. */
   const cancel = () => {
-    if (drawing) map.pm.disableDraw();
+    if (drawing) map.pm?.disableDraw();
     setDrawing(false);
   };
 
@@ -38,9 +38,10 @@ export function createDrawing(map, on) {
   };
 
   const prepare = async () => {
-    if (map.pm) return;
-    await loadDrawingTools(map);
-    map.pm.setGlobalOptions({ snappable: false, continueDrawing: false, allowSelfIntersection: false });
+    const known = map.pm;
+    const tools = await drawingTools(map);
+    if (known) return tools;
+    tools.setGlobalOptions({ snappable: false, continueDrawing: false, allowSelfIntersection: false });
     map.on('pm:create', (event) => {
       const { layer } = /** @type {{layer: any}} */ (/** @type {unknown} */ (event));
       const { geometry } = layer.toGeoJSON(9);
@@ -48,6 +49,7 @@ export function createDrawing(map, on) {
       setDrawing(false);
       on.drawn(geometry);
     });
+    return tools;
   };
 
   return {
@@ -58,11 +60,11 @@ export function createDrawing(map, on) {
 
     /** @param {ShapeKind} shape */
     async start(shape) {
-      await prepare();
+      const tools = await prepare();
       stopEditing();
       cancel();
       setDrawing(true);
-      map.pm.enableDraw(shape, {
+      tools.enableDraw(shape, {
         tooltips: false,
         templineStyle: LOOK,
         hintlineStyle: { ...LOOK, dashArray: '5 6' },

@@ -9,11 +9,17 @@ import * as leaflet from 'leaflet';
 const L = { ...leaflet };
 /** @type {any} */ (globalThis).L = L;
 
-/** Loads the drawing tools into a map that is already there. @param {leaflet.Map} map */
-export async function loadDrawingTools(map) {
-  if (map.pm) return;
-  await import('leaflet-geoman');
-  map.pm = new L['PM'].Map(map);
+/**
+ * The drawing tools of a map that is already there, loaded when first asked for.
+ * @param {leaflet.Map} map
+ * @returns {Promise<import('leaflet').DrawingTools>}
+ */
+export async function drawingTools(map) {
+  if (!map.pm) {
+    await import('leaflet-geoman');
+    map.pm = new L['PM'].Map(map);
+  }
+  return /** @type {import('leaflet').DrawingTools} */ (map.pm);
 }
 
 export {

@@ -1,6 +1,7 @@
 /** Lists to choose one feature from: what stands under a click, and the members of a cluster. */
 
 import { fetchItems } from '../api.js';
+import { clusterBox } from '../pure/pick.js';
 import { labelOf } from '../pure/fields.js';
 import { number, pick } from '../pure/format.js';
 import { painter } from '../pure/style.js';
@@ -66,7 +67,7 @@ function choice(app, layer, properties) {
   const code = by ? by.codes?.find((each) => each.code === String(properties[by.name])) : null;
   const paint = painter(layer.style)(properties);
   const open = () => {
-    if (count > 1) app.openMembers(layer.id, boxOfCluster(properties));
+    if (count > 1) app.openMembers(layer.id, clusterBox(properties));
     else app.openCard(layer.id, String(properties['uid']), { over: true });
   };
   return h(
@@ -83,9 +84,4 @@ function choice(app, layer, properties) {
 /** @param {import('../pure/style.js').Paint} paint @returns {import('../types').Symbol} */
 function plain(paint) {
   return { shape: paint.shape, colour: paint.colour, fill_opacity: paint.fillOpacity, hatch: paint.hatch };
-}
-
-/** The box that a cluster carries in its attributes. @param {Properties} properties @returns {Box} */
-export function boxOfCluster(properties) {
-  return [Number(properties['w']), Number(properties['s']), Number(properties['e']), Number(properties['n_'] ?? properties['north'] ?? properties['s'])];
 }

@@ -7,7 +7,6 @@ import { demonstrationBadge, indicativeBadge, severityBadge, verdictBadge } from
 import { marginWords } from './conflict.js';
 import { h } from './dom.js';
 
-/** @typedef {import('../types').Answer} Answer */
 /** @typedef {import('../types').App} App */
 /** @typedef {import('../types').Finding} Finding */
 /** @typedef {import('../types').Legal} Legal */
@@ -19,8 +18,8 @@ export function siteTitles(app, names) {
   return titlesOf(declared, names, language());
 }
 
-/** @param {App} app @param {Answer} answer @param {Finding} finding */
-export function findingArticle(app, answer, finding) {
+/** @param {App} app @param {Finding} finding */
+export function findingArticle(app, finding) {
   const lang = language();
   const official = finding.severity_if_official;
   const witnesses = finding.zones.map((zone) => zone.witness);

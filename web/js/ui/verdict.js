@@ -40,7 +40,7 @@ export function showVerdict(app, answer) {
     siteFacts(answer),
     buttons(app, answer),
     unknowns(app, answer),
-    themes.filter((theme) => theme.findings.length).map((theme) => themeBlock(app, answer, theme, open.includes(theme))),
+    themes.filter((theme) => theme.findings.length).map((theme) => themeBlock(app, theme, open.includes(theme))),
     clearList(answer),
     basis(answer),
     h('p', { class: 'muted small' }, t('verdict.aid')),
@@ -133,8 +133,8 @@ function unknowns(app, answer) {
   );
 }
 
-/** @param {App} app @param {Answer} answer @param {ThemeAnswer} theme @param {boolean} open */
-function themeBlock(app, answer, theme, open) {
+/** @param {App} app @param {ThemeAnswer} theme @param {boolean} open */
+function themeBlock(app, theme, open) {
   const segments = strip(theme.parts, theme.verdict);
   const worst = segments.filter((each) => each.verdict !== 'clear');
   const words = worst.map((each) => `${t(`verdict.${each.verdict}`)} ${theme.parts ? percent(each.share, language()) : ''}`.trim()).join(', ');
@@ -143,7 +143,7 @@ function themeBlock(app, answer, theme, open) {
     h('summary', {},
       h('span', { class: 'theme-line' }, verdictBadge(theme.verdict), h('span', { class: 'grow' }, pick(theme.title, language())), severityBadge(theme.severity)),
       theme.parts && bar(segments, words)),
-    theme.findings.map((finding) => findingArticle(app, answer, finding)),
+    theme.findings.map((finding) => findingArticle(app, finding)),
   );
 }
 
