@@ -1,0 +1,107 @@
+#!/usr/bin/env bash
+# Make sure that programs which pip cannot bring are on this machine.
+#
+#   tools/system.sh NEED...      needs: python postgis chromium gdal fonts node
+#
+# What is missing is installed where apt-get is at hand with the right to use it; else one line says what to
+# install, and the exit status is 1.
+set -euo pipefail
+
+python=${PYTHON:-python3}
+missing=()  # names for people
+packages=() # of Debian and Ubuntu
+
+die() {
+  echo "$*" >&2
+  exit 1
+}
+
+lacks() { # NAME PACKAGE...: note that NAME is missing and which packages bring it
+  missing+=("$1")
+  packages+=("${@:2}")
+}
+
+any_file() { # FILE...: whether one of them exists; patterns that match nothing arrive as they are
+  local file
+  for file in "$@"; do [[ -f $file ]] && return 0; done
+  return 1
+}
+
+any_command() {
+  local name
+  for name in "$@"; do command -v "$name" >/dev/null && return 0; done
+  return 1
+}
+
+need_python() {
+  any_command "$python" || { lacks "Python 3.11 or newer" python3 python3-venv && return; }
+  "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' ||
+    die "Python 3.11 or newer is needed, and $python is $("$python" --version 2>&1). Name another: make PYTHON=..."
+  "$python" -c 'import ensurepip, venv' 2>/dev/null || lacks "Python's venv" python3-venv
+}
+
+need_postgis() {
+  local own=""
+  if any_command pg_config; then own=$(pg_config --sharedir)/extension/postgis.control; fi
+  any_file "$own" /usr/share/postgresql/*/extension/postgis.control /usr/pgsql-*/share/extension/postgis.control \
+    /opt/homebrew/share/postgresql@*/extension/postgis.control /usr/local/share/postgresql@*/extension/postgis.control \
+    /Applications/Postgres.app/Contents/Versions/*/share/postgresql/extension/postgis.control ||
+    lacks "PostgreSQL 15+ with PostGIS" "$(postgis_package)"
+}
+
+postgis_package() { # the newest one that the package lists know
+  local found
+  found=$(apt-cache search --names-only '^postgresql-[0-9]+-postgis-3$' 2>/dev/null | awk '{print $1}' | sort -V | tail -n 1)
+  echo "${found:-postgresql-15-postgis-3}"
+}
+
+need_chromium() {
+  any_command chromium chromium-browser google-chrome || lacks Chromium chromium
+}
+
+need_gdal() {
+  any_command ogrinfo || lacks "GDAL's programs" gdal-bin
+}
+
+need_fonts() { # without Chinese letters the widths and pictures of a page mean nothing
+  [[ $(uname) == Darwin ]] || any_file /usr/share/fonts/*/*CJK* /usr/share/fonts/*/*/*CJK* /usr/share/fonts/*/*/wqy* ||
+    lacks "a Chinese font" fonts-noto-cjk
+}
+
+need_node() {
+  any_command npm || die "Node 20.19 or newer with npm is needed to check the browser code."
+  node -e 'const [a, b] = process.versions.node.split("."); process.exit(a > 20 || (a == 20 && b >= 19) ? 0 : 1)' ||
+    die "Node 20.19 or newer is needed to check the browser code, and this is $(node --version)."
+}
+
+find_missing() { # NEED...
+  local need
+  missing=() packages=()
+  for need in "$@"; do "need_$need"; done
+}
+
+install() { # NEED...: 1 when this user may not install
+  local sudo=()
+  any_command apt-get || return 1
+  if [[ $(id -u) != 0 ]]; then
+    any_command sudo && { sudo -n true 2>/dev/null || [[ -t 0 ]]; } || return 1
+    sudo=(sudo)
+  fi
+  echo "==> Installing with apt-get: ${missing[*]}"
+  # The lists of a fresh machine are empty, and those of an old one name packages that are gone.
+  "${sudo[@]}" apt-get update
+  find_missing "$@"
+  "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "${packages[@]}"
+  find_missing "$@"
+  [[ ${#missing[@]} == 0 ]]
+}
+
+find_missing "$@"
+if [[ ${#missing[@]} != 0 ]] && ! install "$@"; then
+  names=$(printf '%s, ' "${missing[@]}")
+  case $(uname) in
+    Darwin) command="brew install $(printf '%s\n' "${packages[@]}" | sed 's/.*postgis.*/postgis/; s/gdal-bin/gdal/' | paste -sd ' ' -)" ;;
+    *) command="apt-get install ${packages[*]}" ;;
+  esac
+  die "Missing: ${names%, }. Install: $command"
+fi
