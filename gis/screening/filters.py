@@ -74,15 +74,22 @@ class FilterResult:
         A row is *no* as soon as one condition is known to fail, *yes* when all are known to hold.
     missing : mapping of str to bool[n]
         Per attribute the unknown rows that lack it; attributes that no unknown row lacks are left out.
+    failing : mapping of str to bool[n]
+        Per attribute the rows whose value is known to fail its condition.
     """
 
     yes: Flags
     no: Flags
     unknown: Flags
     missing: Mapping[str, Flags]
+    failing: Mapping[str, Flags]
+
+    def failed(self, row: int) -> tuple[str, ...]:
+        """Return the attributes that make row ``row`` a no."""
+        return tuple(name for name, fails in self.failing.items() if fails[row])
 
     def names(self, row: int) -> tuple[str, ...]:
-        """Return the attributes that row ``row`` lacks, in the order of the filter; empty unless it is unknown."""
+        """Return the attributes that row ``row`` lacks, in the filter's order; none unless it is unknown."""
         return tuple(name for name, lacks in self.missing.items() if lacks[row])
 
 
@@ -100,18 +107,20 @@ def evaluate(where: Where, attributes: Attributes, law_date: date) -> FilterResu
     """
     fails = np.zeros(attributes.count, dtype=bool)
     lacking: dict[str, Flags] = {}
+    failing: dict[str, Flags] = {}
     for name, condition in where.items():
         codes, values = attributes.encoded(name)
         lacking[name] = codes < 0
         # The last place is what the code -1 of a missing value reads.
         holds = np.array([*(_holds(condition, value, law_date) for value in values), True])
-        fails |= ~holds[codes]
+        failing[name] = ~holds[codes]
+        fails |= failing[name]
     any_lacking = np.zeros(attributes.count, dtype=bool)
     for lacks in lacking.values():
         any_lacking |= lacks
     unknown = any_lacking & ~fails
     missing = {name: lacks & unknown for name, lacks in lacking.items() if (lacks & unknown).any()}
-    return FilterResult(yes=~fails & ~unknown, no=fails, unknown=unknown, missing=missing)
+    return FilterResult(yes=~fails & ~unknown, no=fails, unknown=unknown, missing=missing, failing=failing)
 
 
 def _holds(condition: Condition, value: Any, law_date: date) -> bool:

@@ -1,0 +1,149 @@
+"""What a judgement says of one subject, in plain objects: findings with zones, and what is clear and why."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from shapely.geometry.base import BaseGeometry
+
+from gis.kernel import CLEAR, CONFLICT, EDGE, UNKNOWN, Parts
+from layers.model import Text
+from layers.rulemodel import Reference, Rule, Severity, Verdict
+
+__all__ = [
+    "BY_STRAIGHT_DISTANCE",
+    "NO_LEGAL_BASIS",
+    "VERDICTS",
+    "Cleared",
+    "Finding",
+    "ZoneFact",
+]
+
+VERDICTS: dict[int, Verdict] = {
+    CLEAR: "clear",
+    EDGE: "edge",
+    UNKNOWN: "unknown",
+    CONFLICT: "conflict",
+}
+"""The words for the kernel's verdict codes."""
+
+BY_STRAIGHT_DISTANCE = Text(
+    zh="无河网数据，按直线距离判定。", en="Without a river network it is judged by straight distance."
+)
+NO_LEGAL_BASIS = Text(zh="未找到该日期的法律依据。", en="No legal basis found for this date.")
+
+
+@dataclass(frozen=True, eq=False)
+class ZoneFact:
+    """One zone behind a finding.
+
+    Attributes
+    ----------
+    layer, uid, name : str
+        ``name`` may be None.
+    row : int
+        Its row in the zone layer.
+    verdict, severity, severity_if_official
+        Of this zone by itself.
+    overlap_m2, overlap_m, share : float or None
+        For polygons, for lines, and by size of the subject; None where they do not apply.
+    distance_m : float
+        0 where they meet.
+    bearing_deg : float or None
+        To the zone's nearest place, clockwise from grid north; None where they meet.
+    margin_m : float or None
+        How far within the rule's limit (positive) the subject's nearest place is.
+    error_m : float or None
+        Combined error; None when an accuracy is not known.
+    on_boundary : bool
+        A mere touch of the limit.
+    witness : geometry
+        What to draw, in the measuring plane.
+    """
+
+    layer: str
+    uid: str
+    name: str | None
+    row: int
+    verdict: Verdict
+    severity: Severity
+    severity_if_official: Severity
+    overlap_m2: float | None
+    overlap_m: float | None
+    share: float | None
+    distance_m: float
+    bearing_deg: float | None
+    margin_m: float | None
+    error_m: float | None
+    on_boundary: bool
+    is_indicative: bool
+    witness: BaseGeometry
+
+
+@dataclass(frozen=True, eq=False)
+class Finding:
+    """What one rule says of one subject, when it is not clear.
+
+    Attributes
+    ----------
+    rule : Rule
+        Its ``predicate`` has ``op``, ``reach_m`` and ``is_statutory`` for sentences.
+    severity : str
+        ``severity_if_official``, or review at most where the verdict rests on indicative zones.
+    severity_if_official : str
+        The rule's, or review at most where no law stood behind the rule on the law date.
+    missing : tuple of str
+        What would have to be known: attributes of the subject, "<layer>.<attribute>" of a zone,
+        "accuracy_m", "coverage", "geometry" or "access". A conflict may have some, for the parts of a site
+        that are unknown.
+    applies : bool
+        False when it is not known whether the rule is for this subject at all.
+    parts : Parts or None
+        The four parts of a line or polygon; None for a point.
+    has_basis : bool
+        Whether any law stood behind the rule on the law date; ``citations`` may still hold penalties.
+    margin_m, error_m : float or None
+        Of the boundary that decides.
+    notes : tuple of Text
+        What has to be said beside the facts.
+    """
+
+    rule: Rule
+    verdict: Verdict
+    severity: Severity
+    severity_if_official: Severity
+    missing: tuple[str, ...]
+    applies: bool
+    zones: tuple[ZoneFact, ...]
+    parts: Parts | None
+    citations: tuple[Reference, ...]
+    has_basis: bool
+    margin_m: float | None
+    error_m: float | None
+    on_boundary: bool
+    notes: tuple[Text, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Cleared:
+    """Why one rule has nothing against one subject.
+
+    Attributes
+    ----------
+    code : str
+        "not_applicable" (an attribute settles it), "exempt" (an exception is known to hold), "no_zones" (the
+        layer has none of that kind), or "not_met" (the place is not in conflict).
+    names : tuple of str
+        The attributes that settle a "not_applicable".
+    """
+
+    rule: Rule
+    code: str
+    reason: Text
+    names: tuple[str, ...] = ()
+
+
+def number(value: float) -> float | None:
+    """Return a plain number, None for NaN."""
+    return None if np.isnan(value) else float(value)

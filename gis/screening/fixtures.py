@@ -1,0 +1,62 @@
+"""Run the fixtures of a rule pack: places with the verdict they must get."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import shapely
+
+from gis.screening.inputs import Subjects, ZoneLayer
+from gis.screening.judge import judge
+from layers.rulemodel import Expectation, Fixture, RulePack
+
+__all__ = ["outcome_of"]
+
+
+def outcome_of(pack: RulePack, fixture: Fixture) -> Expectation:
+    """Return what the judge says of a fixture's subject; equal to ``fixture.expect`` when all is well.
+
+    The fixture's plane is taken as the measuring plane (metres). Raises KernelInputError for an invalid zone.
+    """
+    assert fixture.law_date is not None and fixture.subject.layer is not None
+    rule = pack.rule(fixture.rule)
+    subject = fixture.subject
+    subjects = Subjects(
+        layer_id=subject.layer or "",
+        kinds=frozenset({fixture.subject.layer}),
+        uids=_objects(["subject"]),
+        geoms=_objects([shapely.from_wkt(subject.wkt)]),
+        accuracy_m=np.array([subject.accuracy_m]),
+        attributes={name: _objects([value]) for name, value in subject.attributes.items()},
+    )
+    zones = {rule.zone_layer: _zones(fixture, rule.zone_layer)}
+    found = judge(subjects, zones, [pack], fixture.law_date, only=[rule.id])
+    findings = found.findings(0)
+    if not findings:
+        return Expectation(verdict="clear")
+    return Expectation(
+        verdict=findings[0].verdict, severity=findings[0].severity, missing=findings[0].missing
+    )
+
+
+def _zones(fixture: Fixture, layer_id: str) -> ZoneLayer:
+    zones = fixture.zones
+    names = dict.fromkeys(name for zone in zones for name in zone.attributes)
+    covered = fixture.coverage not in (None, "none")
+    return ZoneLayer(
+        layer_id=layer_id,
+        uids=_objects([f"zone-{i}" for i in range(len(zones))]),
+        names=_objects([None] * len(zones)),
+        geoms=_objects([shapely.from_wkt(str(zone.wkt)) for zone in zones]),
+        accuracy_m=np.array([zone.accuracy_m for zone in zones], dtype=np.float64),
+        is_indicative=np.array([zone.is_indicative for zone in zones], dtype=bool),
+        attributes={name: _objects([zone.attributes.get(name) for zone in zones]) for name in names},
+        coverage=shapely.from_wkt(str(fixture.coverage)) if covered else None,
+    )
+
+
+def _objects(values: list[Any]) -> np.ndarray[Any, np.dtype[np.object_]]:
+    array = np.empty(len(values), dtype=object)
+    array[:] = values
+    return array

@@ -1,0 +1,158 @@
+"""What the ground says of one rule: the question put to each subject, and its answer in verdict codes.
+
+Semantics, for the signed distance sd of a place to the union of the zones (negative inside), the combined
+error e (accuracy of the subject plus that of the zone that decides: a sum, because both are bounds) and the
+distance d of the rule (0 for "intersects"):
+
+* conflict when sd + e < d, clear when sd - e > d, else edge. A mere touch (sd = d with e = 0) is edge:
+  whether it counts is a matter of the law's wording, so a person decides.
+* "disjoint" and "area_share_outside" turn it round: lying in no zone is the conflict.
+* A zone for which the filter cannot be decided ("maybe" zone) makes unknown what it would make a conflict
+  or edge.
+* Coverage says where a layer is complete, so only there does the absence of a zone mean anything. Where a
+  rule is about meeting zones, a place that is not a conflict and not surely covered is unknown; where it is
+  about meeting none, it is the conflict that needs coverage, and a place surely inside a zone is clear
+  anywhere. Surely covered is a place whose surroundings, as far as its error and the distance of the rule
+  reach, lie within the coverage.
+* An accuracy that is not known has no bound: a subject without one is unknown, and a zone without one makes
+  unknown whatever the other zones do not settle.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gis.kernel import CLEAR, Parts
+from gis.kernel.arrays import TOUCH_M, Floats, Geometries, Indices
+from gis.kernel.pairs import within
+from gis.kernel.zones import ZoneSet
+from gis.screening.filters import Flags
+from gis.screening.inputs import PreparedLayer, Selection
+from layers.rulemodel import AreaShareOutside, Disjoint, Predicate
+
+__all__ = ["Answer", "Codes", "Missing", "Question", "near_pairs", "note_missing"]
+
+Codes = NDArray[np.int8]
+Missing = dict[str, Flags]
+
+
+@dataclass(frozen=True, eq=False)
+class Question:
+    """One rule's predicate, put to the zones it is about."""
+
+    predicate: Predicate
+    selection: Selection
+    threads: int | None = None
+
+    @property
+    def layer(self) -> PreparedLayer:
+        """The layer of the zones."""
+        return self.selection.layer
+
+    @property
+    def reach_m(self) -> float:
+        """The distance of the rule in metres."""
+        return self.predicate.reach_m
+
+    @property
+    def seeks_absence(self) -> bool:
+        """Whether lying in no zone is the conflict."""
+        return isinstance(self.predicate, (Disjoint, AreaShareOutside))
+
+    @property
+    def zone_accuracy_name(self) -> str:
+        """What a finding lists as missing for a zone whose accuracy is not known."""
+        return f"{self.layer.source.layer_id}.accuracy_m"
+
+    def lacking(self, rows: Indices) -> Missing:
+        """Tell which attributes of the filter zones lack, by name; ``rows`` of the layer, -1 for no zone."""
+        prefix = self.layer.source.layer_id
+        lacking = self.selection.lacking.missing
+        return {f"{prefix}.{name}": lacks[rows] & (rows >= 0) for name, lacks in lacking.items()}
+
+
+@dataclass(frozen=True, eq=False)
+class Answer:
+    """What the ground says of k subjects.
+
+    Attributes
+    ----------
+    code : int8[k]
+        Verdict codes of `gis.kernel.verdicts`.
+    missing : dict of str to bool[k]
+        By name, the unknown rows that lack it.
+    capped : bool[k]
+        The verdict rests on indicative zones: official zones alone would not give it.
+    margin_m, error_m : float64[k]
+        Distance of the subject's nearest place to the limit that decides, positive within; the combined
+        error. NaN where there is none.
+    on_boundary : bool[k]
+        The subject merely touches the limit.
+    parts : dict of int to Parts
+        For lines and polygons that are not clear, by row.
+    """
+
+    code: Codes
+    missing: Missing
+    capped: Flags
+    margin_m: Floats
+    error_m: Floats
+    on_boundary: Flags
+    parts: dict[int, Parts] = field(default_factory=dict)
+
+    @classmethod
+    def blank(cls, count: int) -> Answer:
+        """All clear, nothing measured."""
+        return cls(
+            np.full(count, CLEAR, dtype=np.int8),
+            {},
+            np.zeros(count, dtype=bool),
+            np.full(count, np.nan),
+            np.full(count, np.nan),
+            np.zeros(count, dtype=bool),
+        )
+
+    def put(self, rows: Indices, other: Answer) -> None:
+        """Write the answer of some rows."""
+        for name in ("code", "capped", "margin_m", "error_m", "on_boundary"):
+            getattr(self, name)[rows] = getattr(other, name)
+        for name, lacks in other.missing.items():
+            note_missing(self.missing, name, rows[lacks], len(self.code))
+        self.parts.update({int(rows[row]): parts for row, parts in other.parts.items()})
+
+
+def note_missing(missing: Missing, name: str, rows: Indices | Flags, count: int) -> None:
+    """Add ``name`` to what ``rows`` lack; no rows add nothing."""
+    marked = np.zeros(count, dtype=bool)
+    marked[rows] = True
+    if marked.any():
+        missing[name] = missing.get(name, np.zeros(count, dtype=bool)) | marked
+
+
+def near_pairs(
+    geoms: Geometries, accuracy_m: Floats, zones: ZoneSet, reach_m: float, threads: int | None = None
+) -> tuple[Indices, Indices, Floats]:
+    """All pairs (subject, zone) that may be within ``reach_m``, given their errors, with their distance.
+
+    An unknown accuracy counts as zero here. Sorted by subject, then zone; metres of the measuring plane.
+    """
+    own = np.nan_to_num(accuracy_m)
+    theirs = np.nan_to_num(zones.accuracy_m)
+    found: list[tuple[Indices, Indices, Floats]] = []
+    # Subjects of like error are asked together, so that one coarse one does not widen the search for all.
+    band = np.ceil(np.log2(own + 1.0))
+    for value in np.unique(band):
+        rows = np.flatnonzero(band == value)
+        limit = reach_m + theirs + own[rows].max() + TOUCH_M
+        s, z, gap = within(geoms[rows], zones, limit, threads=threads, check=False)
+        found.append((rows[s], z, gap))
+    if not found:
+        return np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0)
+    s, z, gap = (np.concatenate(column) for column in zip(*found, strict=True))
+    close = gap <= reach_m + own[s] + theirs[z] + TOUCH_M
+    s, z, gap = s[close], z[close], gap[close]
+    order = np.lexsort((z, s))
+    return s[order], z[order], gap[order]

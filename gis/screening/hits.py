@@ -1,0 +1,193 @@
+"""The zones behind a finding, with the facts of each pair: overlap, share, distance, bearing, margin."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import shapely
+
+from gis.kernel import CONFLICT, EDGE, UNKNOWN, bearing, overlap, size, witness
+from gis.kernel.arrays import TOUCH_M, Floats, Geometries, Indices
+from gis.kernel.zones import ZoneSet
+from gis.screening.counting import surely_met
+from gis.screening.filters import Flags
+from gis.screening.ground import Answer, Codes, Question, near_pairs
+
+__all__ = ["Hits", "find_hits"]
+
+
+@dataclass(frozen=True, eq=False)
+class Hits:
+    """Pairs of subject and zone that a rule's findings rest on, one entry a pair, sorted by subject and zone.
+
+    Attributes
+    ----------
+    subject, zone : int64[k]
+        Rows of the subjects and of the zone layer.
+    code : int8[k]
+        Verdict of this zone by itself; that of the finding is the worst of all.
+    is_indicative : bool[k]
+    overlap : float64[k]
+        m2 of a polygon, m of a line, 0 of a point.
+    share : float64[k]
+        Overlap by size of the subject; NaN for points.
+    distance_m : float64[k]
+        Between subject and zone in the measuring plane; 0 where they meet.
+    bearing_deg : float64[k]
+        From the subject to the zone's nearest place, clockwise from grid north; NaN where they meet.
+    margin_m : float64[k]
+        How far within the rule's limit (positive) the subject's nearest place is.
+    error_m : float64[k]
+        Combined error of the pair; NaN when an accuracy is not known.
+    on_boundary : bool[k]
+        The subject merely touches the limit.
+    witness : object[k]
+        What to draw: the shared geometry, or the shortest line from subject to zone.
+    dimension : int64[k]
+        Of the subject: 0 point, 1 line, 2 polygon; says what ``overlap`` is.
+    """
+
+    subject: Indices
+    zone: Indices
+    code: Codes
+    is_indicative: Flags
+    overlap: Floats
+    share: Floats
+    distance_m: Floats
+    bearing_deg: Floats
+    margin_m: Floats
+    error_m: Floats
+    on_boundary: Flags
+    witness: Geometries
+    dimension: Indices
+
+    @classmethod
+    def none(cls) -> Hits:
+        """No pairs."""
+        whole, real, object_ = np.empty(0, np.int64), np.empty(0), np.empty(0, object)
+        flag = np.empty(0, bool)
+        return cls(
+            whole, whole, np.empty(0, np.int8), flag, real, real, real, real, real, real, flag, object_, whole
+        )
+
+    def __len__(self) -> int:
+        return len(self.subject)
+
+    def of(self, subject: int) -> Indices:
+        """Return the places of the pairs of one subject."""
+        first, last = np.searchsorted(self.subject, [subject, subject + 1])
+        return np.arange(first, last)
+
+
+def find_hits(
+    geoms: Geometries, accuracy_m: Floats, rows: Indices, question: Question, answer: Answer
+) -> Hits:
+    """Return the pairs behind the findings of ``rows``: each zone that may be within the rule's distance.
+
+    For a rule about lying in no zone, a subject that no zone reaches is paired with the nearest one.
+
+    Parameters
+    ----------
+    geoms : object[n]
+        All subjects, metres in the measuring plane.
+    accuracy_m : float64[n]
+    rows : int64[]
+        The subjects with a finding: valid, not empty, not clear.
+    question : Question
+    answer : Answer
+        Over all n subjects.
+    """
+    zones = question.selection.both
+    s, z, gap = _pairs(geoms, accuracy_m, rows, question, zones)
+    return _measured(geoms, accuracy_m, s, z, gap, question, answer)
+
+
+def _pairs(
+    geoms: Geometries, accuracy_m: Floats, rows: Indices, question: Question, zones: ZoneSet
+) -> tuple[Indices, Indices, Floats]:
+    s, z, gap = near_pairs(geoms[rows], accuracy_m[rows], zones, question.reach_m, question.threads)
+    s = rows[s]
+    alone = np.setdiff1d(rows, s)
+    if question.seeks_absence and len(zones.pieces) and len(alone):
+        (at, piece), far = zones.tree.query_nearest(geoms[alone], return_distance=True, all_matches=False)
+        s, z = np.concatenate([s, alone[at]]), np.concatenate([z, zones.pieces.owner[piece]])
+        gap = np.concatenate([gap, far])
+        order = np.lexsort((z, s))
+        s, z, gap = s[order], z[order], gap[order]
+    return s, z, gap
+
+
+def _measured(
+    geoms: Geometries,
+    accuracy_m: Floats,
+    s: Indices,
+    z: Indices,
+    gap: Floats,
+    question: Question,
+    answer: Answer,
+) -> Hits:
+    """The facts of pairs; ``z`` are places in the selection's zones."""
+    zones = question.selection.both
+    names, place = np.unique(s, return_inverse=True)
+    mine = geoms[names]
+    shared = overlap(mine, zones, place, z, threads=question.threads, check=False)
+    whole = size(geoms[s])
+    margin = np.where(gap > 0, question.reach_m - gap, answer.margin_m[s])
+    return Hits(
+        subject=s,
+        zone=question.selection.both_index[z],
+        code=_codes(geoms, accuracy_m, s, z, gap, question, answer),
+        is_indicative=question.selection.is_indicative[z],
+        overlap=shared,
+        share=np.divide(shared, whole, out=np.full(len(s), np.nan), where=whole > 0),
+        distance_m=gap,
+        bearing_deg=bearing(mine, zones, place, z, threads=question.threads, check=False),
+        margin_m=margin,
+        error_m=accuracy_m[s] + zones.accuracy_m[z],
+        on_boundary=np.where(gap > 0, np.abs(margin) <= TOUCH_M, answer.on_boundary[s]),
+        witness=witness(mine, zones, place, z, threads=question.threads, check=False),
+        dimension=np.asarray(shapely.get_dimensions(geoms[s]), dtype=np.int64),
+    )
+
+
+def _codes(
+    geoms: Geometries,
+    accuracy_m: Floats,
+    s: Indices,
+    z: Indices,
+    gap: Floats,
+    question: Question,
+    answer: Answer,
+) -> Codes:
+    """The verdict of each pair by itself, never worse than that of the finding."""
+    zones = question.selection.both
+    code = answer.code[s].copy()
+    if question.seeks_absence:
+        return code
+    sure = gap + accuracy_m[s] + zones.accuracy_m[z] < question.reach_m
+    if question.reach_m == 0:
+        sure = _surely_inside(geoms, accuracy_m, s, z, gap, question, answer)
+    code[~sure & (code == CONFLICT)] = EDGE
+    doubtful = (z >= len(question.selection.yes)) | np.isnan(accuracy_m[s] + zones.accuracy_m[z])
+    code[doubtful] = UNKNOWN
+    return code
+
+
+def _surely_inside(
+    geoms: Geometries,
+    accuracy_m: Floats,
+    s: Indices,
+    z: Indices,
+    gap: Floats,
+    question: Question,
+    answer: Answer,
+) -> Flags:
+    """Whether each pair is a conflict by itself; where no zone alone is (a seam), all that are met share it."""
+    conflict = (answer.code[s] == CONFLICT) & (gap == 0)
+    met = np.bincount(s[conflict], minlength=len(geoms))
+    sure = conflict & (met[s] == 1)
+    asked = np.flatnonzero(conflict & (met[s] > 1))
+    sure[asked] = surely_met(geoms, accuracy_m, question.selection.both, s[asked], z[asked])
+    seam = conflict & (np.bincount(s[sure], minlength=len(geoms))[s] == 0)
+    return np.asarray(sure | seam)

@@ -1,0 +1,175 @@
+"""What the judge is given: subjects and zone layers as arrays, and zone layers made ready to be asked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from functools import cached_property
+from threading import RLock
+
+import numpy as np
+import shapely
+
+from gis.kernel.arrays import Floats, Geometries, Indices
+from gis.kernel.zones import ZoneSet
+from gis.screening.filters import Attributes, Column, FilterResult, Flags, evaluate
+from layers.rulemodel import Where
+
+__all__ = ["PreparedLayer", "Selection", "Subjects", "ZoneLayer", "screenable"]
+
+
+@dataclass(frozen=True, eq=False)
+class ZoneLayer:
+    """The zones of one layer that are in force, in the measuring plane.
+
+    Attributes
+    ----------
+    layer_id : str
+    uids, names : object[n]
+        What findings call a zone; a name may be None.
+    geoms : object[n]
+        Valid geometries in metres, x,y order; empty ones are never met.
+    accuracy_m : float64[n]
+        Bound of each outline's error in metres; NaN = unknown.
+    is_indicative : bool[n]
+        Zones that are no official delimitation.
+    attributes : mapping of str to object[n]
+        None where missing.
+    coverage : geometry or None
+        The polygon within which the layer is complete; None = never stated, which counts as nowhere.
+    """
+
+    layer_id: str
+    uids: Column
+    names: Column
+    geoms: Geometries
+    accuracy_m: Floats
+    is_indicative: Flags
+    attributes: Mapping[str, Column]
+    coverage: shapely.Geometry | None
+
+
+@dataclass(frozen=True, eq=False)
+class Subjects:
+    """What is judged, in the measuring plane.
+
+    Attributes
+    ----------
+    layer_id : str
+        A layer, or "parcel" for a drawn site.
+    kinds : frozenset of str
+        The subjects of rules that these answer to: layer ids and "parcel". A drawn new project answers to
+        ``{"projects", "parcel"}``.
+    uids : object[n]
+    geoms : object[n]
+        Points, lines or polygons in metres, x,y order, kinds may be mixed. What is missing, empty, invalid
+        or of another kind gets the verdict unknown with "geometry" missing.
+    accuracy_m : float64[n]
+        Bound of each position's error in metres; NaN = unknown.
+    attributes : mapping of str to object[n]
+        None where missing.
+    """
+
+    layer_id: str
+    kinds: frozenset[str]
+    uids: Column
+    geoms: Geometries
+    accuracy_m: Floats
+    attributes: Mapping[str, Column]
+
+    def __len__(self) -> int:
+        return len(self.geoms)
+
+
+@dataclass(frozen=True, eq=False)
+class Selection:
+    """The zones of a layer that pass a zone filter, and those that may.
+
+    Attributes
+    ----------
+    yes, maybe : ZoneSet
+        Zones known to pass; zones for which the filter cannot be decided.
+    yes_index, maybe_index : int64[]
+        Their rows in the layer.
+    lacking : FilterResult
+        Over all zones of the layer: which attributes the maybe zones lack.
+    """
+
+    layer: PreparedLayer = field(repr=False)
+    yes: ZoneSet
+    yes_index: Indices
+    maybe: ZoneSet
+    maybe_index: Indices
+    lacking: FilterResult
+
+    @cached_property
+    def both(self) -> ZoneSet:
+        """The yes zones and the maybe zones, in the order of ``both_index``."""
+        return self.layer.zones(self.both_index) if len(self.maybe) else self.yes
+
+    @cached_property
+    def both_index(self) -> Indices:
+        """Rows of the layer."""
+        return np.concatenate([self.yes_index, self.maybe_index])
+
+    @property
+    def is_indicative(self) -> Flags:
+        """Per zone of ``both``."""
+        return self.layer.source.is_indicative[self.both_index]
+
+    @cached_property
+    def official(self) -> Selection:
+        """The same without indicative zones."""
+        indicative = self.layer.source.is_indicative
+        yes, maybe = (rows[~indicative[rows]] for rows in (self.yes_index, self.maybe_index))
+        return Selection(self.layer, self.layer.zones(yes), yes, self.layer.zones(maybe), maybe, self.lacking)
+
+
+class PreparedLayer:
+    """A zone layer with its indexes. Keep it as long as the layer stands, use it from any thread.
+
+    Raises KernelInputError for an invalid zone or coverage (names index and reason).
+    """
+
+    def __init__(self, source: ZoneLayer) -> None:
+        self.source = source
+        self.attributes = Attributes(source.attributes, len(source.geoms))
+        self._all = ZoneSet.prepare(source.geoms, source.accuracy_m)
+        self._sets: dict[bytes, ZoneSet] = {}
+        self._selections: dict[bytes, Selection] = {}
+        self._lock = RLock()
+        outline = [] if source.coverage is None else [source.coverage]
+        self.coverage = ZoneSet.prepare(outline, 0.0)
+
+    def zones(self, rows: Indices) -> ZoneSet:
+        """Return the zones at ``rows`` as a set of their own; the same rows give the same set."""
+        if len(rows) == len(self._all):
+            return self._all
+        with self._lock:
+            key = rows.tobytes()
+            if key not in self._sets:
+                self._sets[key] = self._all.take(rows)
+            return self._sets[key]
+
+    def select(self, where: Where, law_date: date) -> Selection:
+        """Return the zones that pass ``where`` and those that may; equal answers give the same selection."""
+        found = evaluate(where, self.attributes, law_date)
+        with self._lock:
+            key = np.packbits(found.yes).tobytes() + b"|" + np.packbits(found.unknown).tobytes()
+            if key not in self._selections:
+                yes, maybe = np.flatnonzero(found.yes), np.flatnonzero(found.unknown)
+                self._selections[key] = Selection(self, self.zones(yes), yes, self.zones(maybe), maybe, found)
+            return self._selections[key]
+
+
+def screenable(geoms: Geometries) -> Flags:
+    """Tell which geometries can be judged: valid, not empty, and points, lines or polygons (bool[n])."""
+    fits = np.array(shapely.is_geometry(geoms), dtype=bool)
+    fits[fits] = np.isin(shapely.get_type_id(geoms[fits]), _KINDS)
+    fits[fits] = ~shapely.is_empty(geoms[fits]) & shapely.is_valid(geoms[fits])
+    return fits
+
+
+_KINDS = [0, 1, 2, 3, 4, 5, 6]
+"""All but GeometryCollection."""

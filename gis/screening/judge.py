@@ -1,0 +1,373 @@
+"""The judge: rules and geometric facts make verdicts. Pure functions of arrays; no database, no files.
+
+The order is: geometry, then the subject's attributes, then exceptions, then severity. What a predicate
+means on the ground, errors and coverage included, is said in `gis.screening.ground`; here attributes and
+law come in.
+
+* A subject for which the filter is known to fail is clear: the rule is not for it. Where the filter cannot be
+  decided and the ground gives a hit (conflict or edge), the verdict is unknown and names what is missing;
+  without a hit it is clear, because no attribute could make it one.
+* An exception (``unless``) counts only when it is known to hold: what nobody stated excuses nothing.
+* Verdict and severity are independent. An indicative zone keeps the verdict and caps the severity at review,
+  because its outline binds nobody; so does a rule without a legal basis on the law date.
+* A layer that the user may not see makes unknown, never clear.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date
+
+import numpy as np
+import shapely
+
+from gis.kernel import CLEAR, UNKNOWN, Parts, combine
+from gis.kernel.arrays import Indices
+from gis.screening.division import met_as_unknown, whole
+from gis.screening.filters import Attributes, FilterResult, Flags, evaluate
+from gis.screening.findings import (
+    BY_STRAIGHT_DISTANCE,
+    NO_LEGAL_BASIS,
+    VERDICTS,
+    Cleared,
+    Finding,
+    ZoneFact,
+    number,
+)
+from gis.screening.ground import Answer, Question, note_missing
+from gis.screening.hits import Hits, find_hits
+from gis.screening.inputs import PreparedLayer, Subjects, ZoneLayer, screenable
+from gis.screening.points import ask_points
+from gis.screening.sites import ask_sites
+from layers.model import Text
+from layers.rulemodel import SEVERITIES, Reference, Rule, RulePack, Severity, UpstreamWithin, Verdict, capped
+
+__all__ = ["Judgement", "RuleOutcome", "judge"]
+
+
+@dataclass(frozen=True, eq=False)
+class RuleOutcome:
+    """What one rule says of all n subjects, as arrays.
+
+    Attributes
+    ----------
+    rule : Rule
+    citations : tuple of Reference
+        The articles in force on the law date; see `RulePack.cite`.
+    has_basis : bool
+        Whether any law stood behind the rule on the law date.
+    answer : Answer
+        Verdict codes and facts after attributes and exceptions; ``code`` is that of the finding.
+    applicable : FilterResult
+        The subject filter.
+    exempt : int64[n]
+        Which of the rule's exceptions is known to hold, -1 for none.
+    hits : Hits
+        The pairs of subject and zone behind the findings.
+    layer : PreparedLayer or None
+        The zones; None when they may not be seen or were not given.
+    """
+
+    rule: Rule
+    citations: tuple[Reference, ...]
+    has_basis: bool
+    answer: Answer
+    applicable: FilterResult
+    exempt: Indices
+    hits: Hits
+    layer: PreparedLayer | None
+    zone_count: int
+
+    @property
+    def severity_if_official(self) -> Severity:
+        """The rule's severity, capped where no law stands behind it."""
+        return self.rule.severity if self.has_basis else capped(self.rule.severity)
+
+    def severity(self, is_indicative: bool) -> Severity:
+        """Return the severity of a verdict that rests on indicative zones, or not."""
+        return capped(self.severity_if_official) if is_indicative else self.severity_if_official
+
+    def missing(self, row: int) -> tuple[str, ...]:
+        """Return what would have to be known of one subject, in the order it was found out."""
+        return tuple(name for name, lacks in self.answer.missing.items() if lacks[row])
+
+
+@dataclass(frozen=True, eq=False)
+class Judgement:
+    """What all rules say of all subjects.
+
+    ``outcomes`` holds arrays for whole batches; the methods give plain objects for single subjects.
+    """
+
+    subjects: Subjects
+    law_date: date
+    outcomes: tuple[RuleOutcome, ...]
+
+    def finding(self, outcome: RuleOutcome, row: int) -> Finding:
+        """Return the finding of one rule on one subject (not clear)."""
+        return _finding(outcome, row)
+
+    def findings(self, row: int) -> list[Finding]:
+        """Return the findings on one subject: the worst verdict first, then the severest, then by rule."""
+        found = [_finding(o, row) for o in self.outcomes if o.answer.code[row] != CLEAR]
+        return sorted(found, key=_rank)
+
+    def cleared(self, row: int) -> list[Cleared]:
+        """Return the rules that have nothing against one subject, with the reason."""
+        return [_cleared(o, row) for o in self.outcomes if o.answer.code[row] == CLEAR]
+
+    def verdict(self, row: int, group: str | None = None) -> Verdict:
+        """Return the worst verdict on one subject, of all rules or of one group."""
+        codes = [int(o.answer.code[row]) for o in self._of(group)]
+        return VERDICTS[max(codes, default=CLEAR)]
+
+    def severity(self, row: int, group: str | None = None) -> Severity | None:
+        """Return the severest among the findings that share the worst verdict; None when all is clear."""
+        worst = self.verdict(row, group)
+        if worst == "clear":
+            return None
+        found = [o for o in self._of(group) if VERDICTS[int(o.answer.code[row])] == worst]
+        return min((o.severity(bool(o.answer.capped[row])) for o in found), key=SEVERITIES.index)
+
+    def parts(self, row: int, group: str | None = None) -> Parts | None:
+        """Return one subject divided by the worst verdict of each place, over all rules or one group.
+
+        None for a point: it has one verdict and no shares; and for a subject without a usable geometry.
+        """
+        geometry = self.subjects.geoms[row]
+        if not screenable(np.array([geometry], dtype=object))[0] or shapely.get_type_id(geometry) == 0:
+            return None
+        given = [o.answer.parts[row] for o in self._of(group) if row in o.answer.parts]
+        return combine(geometry, given)
+
+    def groups(self) -> tuple[str, ...]:
+        """Return the groups of the rules that were applied, in their order."""
+        return tuple(dict.fromkeys(o.rule.group for o in self.outcomes))
+
+    def _of(self, group: str | None) -> Iterator[RuleOutcome]:
+        return (o for o in self.outcomes if group is None or o.rule.group == group)
+
+
+def judge(
+    subjects: Subjects,
+    zones: Mapping[str, ZoneLayer | PreparedLayer],
+    packs: Iterable[RulePack],
+    law_date: date,
+    *,
+    only: Collection[str] | None = None,
+    no_access: Collection[str] = (),
+    threads: int | None = None,
+) -> Judgement:
+    """Apply to all subjects the enabled rules of ``packs`` that are for one of their kinds.
+
+    Parameters
+    ----------
+    subjects : Subjects
+        In the measuring plane, metres. May be none.
+    zones : mapping of layer id to ZoneLayer or PreparedLayer
+        The zones in force. Prepare a layer that is asked more than once. A layer that a rule needs and that
+        is not here counts as nowhere covered.
+    packs : iterable of RulePack
+    law_date : datetime.date
+        Decides which articles are cited and what deadlines are compared with.
+    only : collection of str, optional
+        Apply only the rules with these ids.
+    no_access : collection of str
+        Layers that the user may not see: rules on them give unknown with "access" missing.
+    threads : int, optional
+        For the kernel; None = two.
+
+    Raises
+    ------
+    KernelInputError
+        For an invalid zone or coverage (names index and reason) or a negative accuracy.
+    """
+    attributes = Attributes(subjects.attributes, len(subjects))
+    fits = screenable(subjects.geoms)
+    case = _Case(subjects, attributes, fits, law_date, threads)
+    prepared: dict[str, PreparedLayer] = {}
+    outcomes = []
+    for pack in packs:
+        for rule in pack.rules:
+            wanted = rule.enabled and (only is None or rule.id in only)
+            if not wanted or subjects.kinds.isdisjoint(rule.subjects):
+                continue
+            layer = None
+            if rule.zone_layer not in no_access and rule.zone_layer in zones:
+                layer = prepared.get(rule.zone_layer) or _prepared(zones[rule.zone_layer])
+                prepared[rule.zone_layer] = layer
+            outcomes.append(_apply(rule, pack, layer, case, rule.zone_layer in no_access))
+    return Judgement(subjects, law_date, tuple(outcomes))
+
+
+def _prepared(layer: ZoneLayer | PreparedLayer) -> PreparedLayer:
+    return layer if isinstance(layer, PreparedLayer) else PreparedLayer(layer)
+
+
+@dataclass(frozen=True, eq=False)
+class _Case:
+    """What stays the same from rule to rule."""
+
+    subjects: Subjects
+    attributes: Attributes
+    fits: Flags
+    law_date: date
+    threads: int | None
+
+    def __len__(self) -> int:
+        return len(self.subjects)
+
+
+def _apply(rule: Rule, pack: RulePack, layer: PreparedLayer | None, case: _Case, hidden: bool) -> RuleOutcome:
+    """Apply one rule: attributes that settle it, exceptions, the ground, and what attributes leave open."""
+    applicable = evaluate(rule.subject_where, case.attributes, case.law_date)
+    exempt = _exempt(rule, case)
+    asked = np.flatnonzero(~applicable.no & (exempt < 0))
+    answer = Answer.blank(len(case))
+    question = None
+    if layer is not None:
+        question = Question(rule.predicate, layer.select(rule.zone_where, case.law_date), case.threads)
+        answer.put(asked, _ask(question, case, asked))
+    else:
+        _leave_open(answer, asked, "access" if hidden else "coverage", case)
+    hits = _hits(question, case, answer)
+    _apply_unknown_filter(applicable, answer)
+    return RuleOutcome(
+        rule=rule,
+        citations=pack.cite(rule.legal, case.law_date),
+        has_basis=pack.has_basis(rule.legal, case.law_date),
+        answer=answer,
+        applicable=applicable,
+        exempt=exempt,
+        hits=hits,
+        layer=layer,
+        zone_count=0 if question is None else len(question.selection.both),
+    )
+
+
+def _exempt(rule: Rule, case: _Case) -> Indices:
+    """Which exception is known to hold of each subject; the first one counts, -1 is none."""
+    exempt = np.full(len(case), -1, dtype=np.int64)
+    for index, exception in enumerate(rule.unless):
+        holds = evaluate(exception.where, case.attributes, case.law_date).yes
+        exempt[holds & (exempt < 0)] = index
+    return exempt
+
+
+def _ask(question: Question, case: _Case, rows: Indices) -> Answer:
+    """Put the question to the subjects at ``rows``: points all at once, lines and polygons one by one."""
+    geoms, accuracy = case.subjects.geoms[rows], case.subjects.accuracy_m[rows].astype(np.float64)
+    answer = Answer.blank(len(rows))
+    fits = case.fits[rows]
+    point = fits.copy()
+    point[fits] = shapely.get_type_id(geoms[fits]) == 0
+    dots, sites = np.flatnonzero(point), np.flatnonzero(fits & ~point)
+    if len(dots):
+        answer.put(dots, ask_points(shapely.get_coordinates(geoms[dots]), accuracy[dots], question))
+    if len(sites):
+        answer.put(sites, ask_sites(geoms[sites], accuracy[sites], question))
+    answer.code[~fits] = UNKNOWN
+    note_missing(answer.missing, "geometry", ~fits, len(rows))
+    return answer
+
+
+def _leave_open(answer: Answer, rows: Indices, name: str, case: _Case) -> None:
+    """Make unknown what cannot be asked of the ground."""
+    answer.code[rows] = UNKNOWN
+    note_missing(answer.missing, name, rows, len(case))
+    for row in rows[case.fits[rows]]:
+        geometry = case.subjects.geoms[row]
+        if shapely.get_type_id(geometry) != 0:
+            answer.parts[int(row)] = whole(geometry, UNKNOWN)
+
+
+def _hits(question: Question | None, case: _Case, answer: Answer) -> Hits:
+    rows = np.flatnonzero((answer.code > CLEAR) & case.fits)
+    if question is None:
+        return Hits.none()
+    return find_hits(case.subjects.geoms, case.subjects.accuracy_m, rows, question, answer)
+
+
+def _apply_unknown_filter(applicable: FilterResult, answer: Answer) -> None:
+    """Turn hits on subjects for which the filter is undecided into unknown, and name what would decide it."""
+    open_ = applicable.unknown & (answer.code > CLEAR)
+    answer.code[open_] = UNKNOWN
+    for name, lacks in applicable.missing.items():
+        note_missing(answer.missing, name, open_ & lacks, len(open_))
+    for row in np.flatnonzero(open_):
+        if int(row) in answer.parts:
+            answer.parts[int(row)] = met_as_unknown(answer.parts[int(row)])
+
+
+def _rank(finding: Finding) -> tuple[int, int, str]:
+    worst_first = {"conflict": 0, "unknown": 1, "edge": 2, "clear": 3}
+    return worst_first[finding.verdict], SEVERITIES.index(finding.severity), finding.rule.id
+
+
+def _finding(outcome: RuleOutcome, row: int) -> Finding:
+    answer, rule = outcome.answer, outcome.rule
+    notes: list[Text] = [] if outcome.has_basis else [NO_LEGAL_BASIS]
+    if isinstance(rule.predicate, UpstreamWithin):
+        notes.append(BY_STRAIGHT_DISTANCE)
+    return Finding(
+        rule=rule,
+        verdict=VERDICTS[int(answer.code[row])],
+        severity=outcome.severity(bool(answer.capped[row])),
+        severity_if_official=outcome.severity_if_official,
+        missing=outcome.missing(row),
+        applies=not bool(outcome.applicable.unknown[row]),
+        zones=tuple(_zone_fact(outcome, int(place)) for place in outcome.hits.of(row)),
+        parts=answer.parts.get(row),
+        citations=outcome.citations,
+        has_basis=outcome.has_basis,
+        margin_m=number(answer.margin_m[row]),
+        error_m=number(answer.error_m[row]),
+        on_boundary=bool(answer.on_boundary[row]),
+        notes=tuple(notes),
+    )
+
+
+def _zone_fact(outcome: RuleOutcome, place: int) -> ZoneFact:
+    hits, layer = outcome.hits, outcome.layer
+    assert layer is not None
+    zone, source = int(hits.zone[place]), layer.source
+    code, dimension = int(hits.code[place]), int(hits.dimension[place])
+    if outcome.applicable.unknown[hits.subject[place]]:
+        code = UNKNOWN
+    return ZoneFact(
+        layer=source.layer_id,
+        uid=str(source.uids[zone]),
+        name=source.names[zone],
+        row=zone,
+        verdict=VERDICTS[code],
+        severity=outcome.severity(bool(hits.is_indicative[place])),
+        severity_if_official=outcome.severity_if_official,
+        overlap_m2=float(hits.overlap[place]) if dimension == 2 else None,
+        overlap_m=float(hits.overlap[place]) if dimension == 1 else None,
+        share=number(hits.share[place]),
+        distance_m=float(hits.distance_m[place]),
+        bearing_deg=number(hits.bearing_deg[place]),
+        margin_m=number(hits.margin_m[place]),
+        error_m=number(hits.error_m[place]),
+        on_boundary=bool(hits.on_boundary[place]),
+        is_indicative=bool(hits.is_indicative[place]),
+        witness=hits.witness[place],
+    )
+
+
+def _cleared(outcome: RuleOutcome, row: int) -> Cleared:
+    rule, applicable = outcome.rule, outcome.applicable
+    if applicable.no[row]:
+        names = applicable.failed(row)
+        text = Text(zh="规则不适用于该对象。", en="The rule is not about this subject.")
+        return Cleared(rule, "not_applicable", text, names)
+    if outcome.exempt[row] >= 0:
+        return Cleared(rule, "exempt", rule.unless[int(outcome.exempt[row])].note)
+    if outcome.zone_count == 0:
+        return Cleared(
+            rule, "no_zones", Text(zh="图层中没有此类区域。", en="The layer has no zone of this kind.")
+        )
+    return Cleared(
+        rule, "not_met", Text(zh="该处未触及相关区域。", en="The place does not meet the condition.")
+    )
