@@ -8,7 +8,7 @@ a row while others write.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -33,6 +33,7 @@ from sqlalchemy import (
     select,
     union_all,
 )
+from sqlalchemy.dialects.postgresql import aggregate_order_by
 
 from gis import tables
 from gis.crs import LONLAT, WEB_MERCATOR, parse_crs, transformation
@@ -44,7 +45,7 @@ from gis.filters import (
     interval_condition,
     property_condition,
 )
-from gis.revisions import alive, head
+from gis.revisions import alive, head, last_touch
 from gis.settings import MapDefinition
 from layers.model import Layer
 
@@ -54,6 +55,7 @@ __all__ = [
     "ItemQuery",
     "LayerFacts",
     "Page",
+    "content_stamp",
     "find_layer",
     "item",
     "items",
@@ -72,11 +74,13 @@ _DECIMALS_DEG, _DECIMALS_M = 7, 3
 class ItemQuery:
     """Which rows of a layer, and in which CRS (EPSG number, x,y order) their geometry is wanted.
 
-    ``after`` is the last row of the page before; ``rev`` None is the newest revision.
+    ``after`` is the last row of the page before this one, ``before`` the first row of the page behind it;
+    ``rev`` None is the newest revision.
     """
 
     limit: int
     rev: int | None = None
+    before: int | None = None
     bbox: BBox | None = None
     interval: Interval | None = None
     filters: Mapping[str, Sequence[str]] = field(default_factory=dict)
@@ -87,12 +91,13 @@ class ItemQuery:
 
 @dataclass(frozen=True)
 class Page:
-    """``features`` of revision ``rev``; ``next_after`` opens the next page, None on the last one."""
+    """``features`` of revision ``rev``, and what opens the pages around it (None: there is none)."""
 
     rev: int
     features: list[Feature]
     matched: int
     next_after: int | None
+    previous_before: int | None
 
 
 @dataclass(frozen=True)
@@ -114,6 +119,19 @@ class Hit:
     uid: str
     label: str
     point: tuple[float, float] | None
+
+
+def content_stamp(conn: Connection, layers: Iterable[str], rev: int | None = None) -> tuple[int, str]:
+    """What names the content of ``layers`` at ``rev`` (None: now).
+
+    The newest revision that touched them, and a digest of the sources, whose words and marks have none.
+    """
+    s = tables.sources
+    text = func.concat_ws("|", s.c.source_id, s.c.name, s.c.title_zh, s.c.title_en, s.c.is_demonstration)
+    digest = conn.scalar(
+        select(func.md5(func.string_agg(text, aggregate_order_by(literal(","), s.c.source_id))))
+    )
+    return last_touch(conn, layers, rev), str(digest)
 
 
 def find_layer(definition: MapDefinition, layer_id: str) -> Layer:
@@ -144,17 +162,28 @@ def items(conn: Connection, definition: MapDefinition, layer: Layer, query: Item
     condition = _condition(definition, layer, table, query, rev)
     joined = table.join(tables.sources, table.c.source_id == tables.sources.c.source_id)
     matched = conn.scalar(select(func.count()).select_from(joined).where(condition)) or 0
-    statement = (
-        _select_rows(layer, table)
-        .where(condition, table.c.row_id > query.after)
-        .order_by(table.c.row_id)
-        .limit(query.limit + 1)
-        .offset(query.offset or None)
+    rows, more_before, more_after = _window(conn, _select_rows(layer, table).where(condition), table, query)
+    return Page(
+        rev,
+        _features(definition, layer, rows, query.crs),
+        matched,
+        rows[-1].row_id if more_after else None,
+        rows[0].row_id if more_before else None,
     )
-    rows = conn.execute(statement).all()
-    shown = rows[: query.limit]
-    more = shown[-1].row_id if len(rows) > query.limit else None
-    return Page(rev, _features(definition, layer, shown, query.crs), matched, more)
+
+
+def _window(
+    conn: Connection, statement: Select[Any], table: Table, query: ItemQuery
+) -> tuple[Sequence[Row[Any]], bool, bool]:
+    """The rows of one page in order, and whether rows stand before and behind them."""
+    key = table.c.row_id
+    if query.before is not None:
+        back = statement.where(key < query.before).order_by(key.desc()).limit(query.limit + 1)
+        rows = conn.execute(back).all()
+        return rows[: query.limit][::-1], len(rows) > query.limit, bool(rows)
+    onward = statement.where(key > query.after).order_by(key).limit(query.limit + 1)
+    rows = conn.execute(onward.offset(query.offset) if query.offset else onward).all()
+    return rows[: query.limit], bool(rows and (query.after or query.offset)), len(rows) > query.limit
 
 
 def item(
@@ -254,10 +283,13 @@ def rounded(geometries: NDArray[np.object_], crs: int) -> NDArray[np.object_]:
     return np.asarray(shapely.transform(geometries, lambda xy: np.round(xy, decimals)))
 
 
-def layer_facts(conn: Connection, definition: MapDefinition, rev: int) -> dict[str, LayerFacts]:
-    """Count, newest touching revision, marks and extent of every layer at revision ``rev``, in one query."""
+def layer_facts(
+    conn: Connection, definition: MapDefinition, rev: int, layers: Iterable[Layer] | None = None
+) -> dict[str, LayerFacts]:
+    """Count, newest touching revision, marks and extent of ``layers`` (None: all) at ``rev``, in one query."""
     storage = definition.district.storage_crs
-    parts = [_facts_of(layer, tables.table_for(layer, storage), rev) for layer in definition.layers.values()]
+    chosen = definition.layers.values() if layers is None else layers
+    parts = [_facts_of(layer, tables.table_for(layer, storage), rev) for layer in chosen]
     touched = tables.revision_layers
     last = (
         select(touched.c.layer, func.max(touched.c.rev)).where(touched.c.rev <= rev).group_by(touched.c.layer)

@@ -82,6 +82,8 @@ def test_pages_follow_each_other_without_gap_or_repeat_while_others_write(
     second = page(limit=2, after=first.next_after, rev=first.rev)
     assert uids(first) + uids(second) == ["W1", "W2", "W3", "W4"]
     assert (first.matched, second.matched, second.next_after) == (4, 4, None)
+    back = page(limit=2, before=second.previous_before, rev=first.rev)
+    assert (uids(back), back.previous_before) == (uids(first), None)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,115 @@
+"""The service as an ASGI application."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from importlib.metadata import version
+from pathlib import Path
+
+import orjson
+from fastapi import FastAPI, Response
+from fastapi.middleware.cors import CORSMiddleware
+from sqlalchemy import Engine
+from starlette.middleware.gzip import GZipMiddleware
+
+from api import errors
+from api.basemaps import basemap_hosts
+from api.deps import MapState
+from api.guards import BodyGuard, HostGuard, SecurityHeaders
+from api.routes import application, collections, items, landing, tiles
+from api.web import WebFiles
+from gis.db import make_engine
+from gis.settings import MapDefinition, Settings, load_settings
+
+__all__ = ["create_app", "from_environment"]
+
+WEB = Path(__file__).parents[1] / "web"
+MAX_BODY_BYTES = 16 * 2**20
+_GZIP_FROM_BYTES = 1024
+_GZIP_LEVEL = 5
+
+
+def create_app(settings: Settings, definition: MapDefinition, engine: Engine, *, web: Path = WEB) -> FastAPI:
+    """The service for one map on one database; ``web`` is the folder of the front end.
+
+    The database is in step with ``definition`` already (`gis.sync.sync`).
+    """
+    app = FastAPI(
+        title="onemap",
+        version=version("onemap"),
+        summary=f"{definition.district.name.zh} / {definition.district.name.en}",
+        openapi_url=None,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+    )
+    app.state.onemap = MapState(settings, definition, engine, version("onemap"), web)
+    app.state.default_language = definition.district.languages[0]
+    for module in (landing, collections, items, tiles, application):
+        app.include_router(module.router)
+    app.add_api_route("/api", _openapi(app), include_in_schema=False, methods=["GET"])
+    app.mount("/web", WebFiles(directory=web), name="web")
+    errors.install(app)
+    _guard(app, settings, web)
+    return app
+
+
+def from_environment() -> FastAPI:
+    """The service as ``ONEMAP_*`` configures it; for servers that start workers of their own."""
+    settings = load_settings()
+    return create_app(settings, settings.load_map(), make_engine(settings))
+
+
+def _openapi(app: FastAPI):  # type: ignore[no-untyped-def]
+    def get_openapi() -> Response:
+        return Response(orjson.dumps(app.openapi()), media_type=landing.OPENAPI)
+
+    return get_openapi
+
+
+def _guard(app: FastAPI, settings: Settings, web: Path) -> None:
+    """Middleware from the inside out: what is added last sees a request first."""
+    app.add_middleware(BodyGuard, limit_bytes=MAX_BODY_BYTES)
+    if settings.cors:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=list(settings.cors),
+            allow_methods=["GET", "POST"],
+            allow_headers=["Content-Type", "If-None-Match"],
+            expose_headers=["ETag", "Content-Crs"],
+        )
+    app.add_middleware(GZipMiddleware, minimum_size=_GZIP_FROM_BYTES, compresslevel=_GZIP_LEVEL)
+    app.add_middleware(HostGuard, hosts=settings.hosts)
+    app.add_middleware(SecurityHeaders, headers=security_headers(settings, web))
+
+
+def security_headers(settings: Settings, web: Path) -> dict[str, str]:
+    """Headers of every answer; scripts come from here only, and of inline ones only the page's import map."""
+    hosts = " ".join(basemap_hosts(settings))
+    policy = {
+        "default-src": "'none'",
+        "script-src": f"'self' {_import_map_hashes(web / 'index.html')}",
+        "style-src": "'self'",
+        "img-src": f"'self' data: blob: {hosts}",
+        "connect-src": "'self'",
+        "worker-src": "'self' blob:",
+        "font-src": "'self'",
+        "manifest-src": "'self'",
+        "base-uri": "'none'",
+        "form-action": "'none'",
+        "frame-ancestors": "'self'",
+    }
+    return {
+        "Content-Security-Policy": "; ".join(f"{name} {value.strip()}" for name, value in policy.items()),
+        "X-Content-Type-Options": "nosniff",
+        "Referrer-Policy": "same-origin",
+    }
+
+
+def _import_map_hashes(page: Path) -> str:
+    """CSP sources for the inline import maps of ``page``; the hash is over the bytes between the tags."""
+    maps = re.findall(rb'<script type="importmap">(.*?)</script>', page.read_bytes(), re.DOTALL)
+    digests = (base64.b64encode(hashlib.sha256(content).digest()).decode() for content in maps)
+    return " ".join(f"'sha256-{digest}'" for digest in digests)

@@ -1,0 +1,186 @@
+"""Each parameter of a request, read once and under one name."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Any
+
+import orjson
+from fastapi import Depends, Query, Request, Response
+from fastapi.dependencies.utils import get_flat_params
+from fastapi.params import Query as QueryParameter
+from sqlalchemy import Connection, Engine
+
+from api.languages import language_of
+from gis.crs import LONLAT
+from gis.db import connect
+from gis.errors import QueryError
+from gis.features import find_layer
+from gis.filters import BBox, Interval, parse_bbox, parse_interval
+from gis.revisions import resolve_as_of
+from gis.settings import MapDefinition, Settings
+from layers.model import Layer
+
+__all__ = [
+    "BBoxDep",
+    "ConnDep",
+    "IntervalDep",
+    "LanguageDep",
+    "LayerDep",
+    "MapState",
+    "RevDep",
+    "StateDep",
+    "as_json",
+    "conditional",
+    "links_base",
+    "strict_parameters",
+    "wants",
+]
+
+JSON = "application/json"
+GEOJSON = "application/geo+json"
+
+
+@dataclass(frozen=True)
+class MapState:
+    """What all requests share; ``web`` is the folder of the front end."""
+
+    settings: Settings
+    definition: MapDefinition
+    engine: Engine
+    version: str
+    web: Path
+
+    @cached_property
+    def digest(self) -> str:
+        """A hash of the version and of everything the definition files say."""
+        d = self.definition
+        parts = [
+            self.version,
+            d.district.model_dump_json(),
+            *(x.model_dump_json() for x in d.layers.values()),
+        ]
+        parts += [pack.hash for pack in d.packs.values()]
+        return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
+
+
+def _state(request: Request) -> MapState:
+    found: MapState = request.app.state.onemap
+    return found
+
+
+StateDep = Annotated[MapState, Depends(_state)]
+
+
+def _connection(state: StateDep) -> Iterator[Connection]:
+    with connect(state.engine) as connection:
+        yield connection
+
+
+ConnDep = Annotated[Connection, Depends(_connection)]
+LanguageDep = Annotated[str, Depends(language_of)]
+
+
+def _layer(layer: str, state: StateDep) -> Layer:
+    return find_layer(state.definition, layer)
+
+
+LayerDep = Annotated[Layer, Depends(_layer)]
+
+
+def _rev(
+    conn: ConnDep,
+    as_of: Annotated[
+        str | None,
+        Query(alias="as-of", description="Revision number, or a time: the state of knowledge then"),
+    ] = None,
+) -> int:
+    return resolve_as_of(conn, as_of)
+
+
+RevDep = Annotated[int, Depends(_rev)]
+
+
+def _bbox(
+    bbox: Annotated[
+        str | None, Query(description="west,south,east,north; degrees unless bbox-crs says otherwise")
+    ] = None,
+) -> BBox | None:
+    return None if bbox is None else parse_bbox(bbox, LONLAT)
+
+
+BBoxDep = Annotated[BBox | None, Depends(_bbox)]
+
+
+def _interval(
+    datetime: Annotated[
+        str | None, Query(description="Day or interval in which the items hold in law, such as 2026-01-01/..")
+    ] = None,
+) -> Interval | None:
+    return None if datetime is None else parse_interval(datetime)
+
+
+IntervalDep = Annotated[Interval | None, Depends(_interval)]
+
+
+def declared_parameters(request: Request) -> frozenset[str]:
+    """Names of the query parameters that the route of ``request`` declares."""
+    dependant = request.scope["route"].dependant
+    return frozenset(
+        field.alias for field in get_flat_params(dependant) if isinstance(field.field_info, QueryParameter)
+    )
+
+
+def strict_parameters(request: Request) -> None:
+    """Refuse a parameter that the route does not know (OGC API Features, /req/core/query-param-unknown)."""
+    known = declared_parameters(request)
+    for name in request.query_params:
+        if name not in known:
+            raise QueryError(
+                f"There is no parameter {name[:80]!r} here.",
+                f"此处没有参数“{name[:80]}”。",
+                remedy_en=f"Parameters: {', '.join(sorted(known)) or 'none'}.",
+                remedy_zh=f"可用参数：{'、'.join(sorted(known)) or '无'}。",
+            )
+
+
+def wants(f: str | None, *offered: str) -> None:
+    """Check the parameter ``f`` against the formats that a route offers."""
+    if f is not None and f not in offered:
+        raise QueryError(
+            f"There is no format {f[:40]!r} here.",
+            f"此处没有格式“{f[:40]}”。",
+            remedy_en=f"Formats: {', '.join(offered)}.",
+            remedy_zh=f"可用格式：{'、'.join(offered)}。",
+        )
+
+
+def links_base(request: Request) -> str:
+    """The address of the service as the client wrote it, without a slash at the end."""
+    return str(request.base_url).rstrip("/")
+
+
+def as_json(content: Any, media_type: str = JSON, headers: dict[str, str] | None = None) -> Response:
+    """``content`` as a JSON answer."""
+    return Response(orjson.dumps(content), headers=headers, media_type=media_type)
+
+
+def conditional(request: Request, parts: tuple[object, ...], produce: Callable[[], Response]) -> Response:
+    """304 when the client holds the answer named by ``parts`` already, else what ``produce`` makes.
+
+    The tag is weak, since one content goes out plain and gzipped. ``parts`` names everything that the answer
+    depends on: revision, definitions, rendering, representation.
+    """
+    digest = hashlib.sha256("\0".join(str(part) for part in parts).encode()).hexdigest()[:32]
+    tag = f'W/"{digest}"'
+    held = {entry.strip() for entry in request.headers.get("if-none-match", "").split(",")}
+    headers = {"ETag": tag, "Cache-Control": "no-cache", "Vary": "Accept, Accept-Language"}
+    if tag in held or tag.removeprefix("W/") in held or "*" in held:
+        return Response(status_code=304, headers=headers)
+    answer = produce()
+    answer.headers.update(headers)
+    return answer

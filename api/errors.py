@@ -1,0 +1,189 @@
+"""Every error as one JSON shape (RFC 9457, ``application/problem+json``), its status from one table.
+
+    {type, title, status, detail, code, remedy, detail_zh, detail_en, remedy_zh, remedy_en, instance}
+
+``title``, ``detail`` and ``remedy`` are in the language asked for. A body never holds SQL, a path or a trace.
+"""
+
+from __future__ import annotations
+
+import logging
+import uuid
+from collections.abc import Mapping
+from http import HTTPStatus
+
+import orjson
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+
+from api.languages import language_of
+from gis.errors import (
+    ClusterError,
+    CrsError,
+    DatabaseBusy,
+    DatabaseError,
+    GeometryError,
+    ImportRefused,
+    KernelInputError,
+    NotFound,
+    OneMapError,
+    QueryError,
+    RevertRefused,
+    RevisionError,
+    ScreeningError,
+    SettingsError,
+    SyncRefused,
+)
+
+__all__ = ["STATUS", "MisdirectedHost", "TooLarge", "Unsupported", "install", "problem", "status_of"]
+
+log = logging.getLogger("onemap")
+
+
+class TooLarge(OneMapError):
+    """A request body beyond the limit."""
+
+    code = "too_large"
+
+
+class Unsupported(OneMapError):
+    """A request body of a kind or an encoding that is not read here."""
+
+    code = "unsupported_media_type"
+
+
+class MisdirectedHost(OneMapError):
+    """A Host header that is not this service's."""
+
+    code = "misdirected_host"
+
+
+STATUS: Mapping[type[OneMapError], int] = {
+    SettingsError: 500,
+    ClusterError: 503,
+    DatabaseError: 503,
+    DatabaseBusy: 503,
+    SyncRefused: 503,
+    CrsError: 400,
+    GeometryError: 422,
+    KernelInputError: 422,
+    ImportRefused: 422,
+    RevisionError: 400,
+    RevertRefused: 409,
+    QueryError: 400,
+    NotFound: 404,
+    ScreeningError: 422,
+    TooLarge: 413,
+    Unsupported: 415,
+    MisdirectedHost: 421,
+    OneMapError: 500,
+}
+
+_TITLES_ZH = {
+    400: "请求有误",
+    404: "未找到",
+    405: "不支持该方法",
+    409: "冲突",
+    413: "请求体过大",
+    415: "不支持的媒体类型",
+    421: "主机名不属于本服务",
+    422: "内容不可接受",
+    500: "内部错误",
+    503: "暂不可用",
+}
+# Kinds of pydantic's findings that parameters can have, in Chinese; it has English words itself.
+_FORMS_ZH = {
+    "missing": "缺失",
+    "int_parsing": "应为整数",
+    "float_parsing": "应为数字",
+    "greater_than_equal": "不能小于 {ge}",
+    "less_than_equal": "不能大于 {le}",
+    "json_invalid": "不是有效的 JSON",
+}
+_RETRY_AFTER_S = "5"
+
+
+def status_of(error: OneMapError) -> int:
+    """The HTTP status of ``error``: that of its class, or of the nearest class above it in the table."""
+    return next(STATUS[kind] for kind in type(error).__mro__ if kind in STATUS)
+
+
+def problem(error: OneMapError, *, language: str, instance: str, status: int | None = None) -> Response:
+    """``error`` as an answer in ``language`` ("zh" or "en"); ``instance`` names the occurrence."""
+    status = status or status_of(error)
+    chinese = language == "zh"
+    body = {
+        "type": f"urn:onemap:problem:{error.code}",
+        "title": _TITLES_ZH.get(status) if chinese else None,
+        "status": status,
+        "detail": error.zh if chinese else error.en,
+        "code": error.code,
+        "remedy": error.remedy_zh if chinese else error.remedy_en,
+        "detail_zh": error.zh,
+        "detail_en": error.en,
+        "remedy_zh": error.remedy_zh,
+        "remedy_en": error.remedy_en,
+        "instance": instance,
+    }
+    body["title"] = body["title"] or HTTPStatus(status).phrase
+    headers = {"Cache-Control": "no-store"}
+    if status == 503:
+        headers["Retry-After"] = _RETRY_AFTER_S
+    return Response(orjson.dumps(body), status, headers, media_type="application/problem+json")
+
+
+def install(app: FastAPI) -> None:
+    """Let every error that leaves a route of ``app`` become a problem."""
+    app.add_exception_handler(OneMapError, _own)
+    app.add_exception_handler(RequestValidationError, _validation)
+    app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(Exception, _unforeseen)
+
+
+def _answer(request: Request, error: OneMapError, status: int | None = None) -> Response:
+    return problem(error, language=language_of(request), instance=request.url.path, status=status)
+
+
+async def _own(request: Request, error: Exception) -> Response:
+    assert isinstance(error, OneMapError)
+    if status_of(error) >= 500:
+        log.error("%s %s: %s", request.method, request.url.path, error, exc_info=error)
+    return _answer(request, error)
+
+
+async def _validation(request: Request, error: Exception) -> Response:
+    """A parameter or body that is not of its declared form."""
+    assert isinstance(error, RequestValidationError)
+    first = error.errors()[0]
+    place = ".".join(str(step) for step in first["loc"][1:]) or str(first["loc"][0])
+    form = _FORMS_ZH.get(first["type"], "取值无效").format(**first.get("ctx", {}))
+    return _answer(request, QueryError(f"{place}: {first['msg']}.", f"{place} {form}。"), status=400)
+
+
+async def _http(request: Request, error: Exception) -> Response:
+    """What the framework itself refuses: unknown paths, methods, unreadable bodies."""
+    assert isinstance(error, HTTPException)
+    words = {
+        404: ("There is nothing at this address.", "此地址没有内容。"),
+        405: ("This address does not take this method.", "此地址不支持该方法。"),
+        400: ("The request cannot be read.", "无法读取该请求。"),
+    }
+    en, zh = words.get(error.status_code, (str(error.detail), str(error.detail)))
+    kind = NotFound if error.status_code == 404 else QueryError
+    answer = _answer(request, kind(en, zh), status=error.status_code)
+    answer.headers.update(error.headers or {})
+    return answer
+
+
+async def _unforeseen(request: Request, error: Exception) -> Response:
+    """The last resort: the trace goes to the log under a number, the number to the user."""
+    number = uuid.uuid4().hex[:12]
+    log.error("error %s at %s %s", number, request.method, request.url.path, exc_info=error)
+    told = OneMapError(
+        f"Something went wrong here (number {number}).",
+        f"服务内部出错（编号 {number}）。",
+        remedy_en="Give the number to whoever runs the service.",
+        remedy_zh="请将编号告知服务管理员。",
+    )
+    return problem(told, language=language_of(request), instance=f"urn:onemap:error:{number}")

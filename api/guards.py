@@ -1,0 +1,130 @@
+"""What every request passes before it reaches a route, and what every answer carries."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterable, Mapping
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from api.errors import MisdirectedHost, TooLarge, Unsupported, problem
+from api.languages import preferred
+from gis.errors import OneMapError
+
+__all__ = ["BodyGuard", "HostGuard", "SecurityHeaders", "is_known_host"]
+
+
+class HostGuard:
+    """Refuses a Host that is neither loopback nor configured: else any page could rebind its name to us."""
+
+    def __init__(self, app: ASGIApp, hosts: Iterable[str]) -> None:
+        self.app = app
+        self.hosts = frozenset(host.lower() for host in hosts)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on, or answer 421."""
+        if scope["type"] == "http" and not is_known_host(Headers(scope=scope).get("host", ""), self.hosts):
+            error = MisdirectedHost(
+                "This service does not answer under this host name.",
+                "本服务不以该主机名提供服务。",
+                remedy_en="Add the name to ONEMAP_HOSTS.",
+                remedy_zh="请将该名称加入 ONEMAP_HOSTS。",
+            )
+            await _refuse(error, scope, receive, send)
+            return
+        await self.app(scope, receive, send)
+
+
+def is_known_host(host: str, hosts: frozenset[str]) -> bool:
+    """Whether a Host header (with or without port) is a loopback name or one of ``hosts`` (lower case)."""
+    name = host.strip().lower()
+    if name.startswith("["):
+        name = name[1:].partition("]")[0]
+    elif name.count(":") == 1:
+        name = name.partition(":")[0]
+    if name == "localhost" or name in hosts or host.strip().lower() in hosts:
+        return True
+    try:
+        return ipaddress.ip_address(name).is_loopback
+    except ValueError:
+        return False
+
+
+class BodyGuard:
+    """Reads a request's body up to a limit before anything parses it; 413 beyond, 415 when compressed."""
+
+    def __init__(self, app: ASGIApp, limit_bytes: int) -> None:
+        self.app = app
+        self.limit_bytes = limit_bytes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on with its whole body, or answer 413 or 415."""
+        if scope["type"] != "http" or scope["method"] in ("GET", "HEAD", "OPTIONS"):
+            await self.app(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+        if headers.get("content-encoding", "identity").lower() != "identity":
+            compressed = Unsupported("A compressed body is not read.", "不接受压缩的请求体。")
+            await _refuse(compressed, scope, receive, send)
+            return
+        stated = headers.get("content-length", "0")
+        body = None if stated.isdigit() and int(stated) > self.limit_bytes else await self._read(receive)
+        if body is None:
+            limit = f"{self.limit_bytes // 2**20} MiB"
+            error = TooLarge(f"The body is larger than {limit}.", f"请求体超过 {limit}。")
+            await _refuse(error, scope, receive, send)
+            return
+        await self.app(scope, _replayed(body, receive), send)
+
+    async def _read(self, receive: Receive) -> bytes | None:
+        """The whole body; None when it passes the limit."""
+        body = bytearray()
+        while True:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                return bytes(body)
+            body += message.get("body", b"")
+            if len(body) > self.limit_bytes:
+                return None
+            if not message.get("more_body", False):
+                return bytes(body)
+
+
+def _replayed(body: bytes, receive: Receive) -> Receive:
+    """A receive that gives ``body`` once and then what really comes."""
+    given = False
+
+    async def replay() -> Message:
+        nonlocal given
+        if given:
+            return await receive()
+        given = True
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return replay
+
+
+async def _refuse(error: OneMapError, scope: Scope, receive: Receive, send: Send) -> None:
+    language = preferred(Headers(scope=scope).get("accept-language", ""))
+    await problem(error, language=language, instance=str(scope["path"]))(scope, receive, send)
+
+
+class SecurityHeaders:
+    """Adds ``headers`` to every answer that does not set them itself."""
+
+    def __init__(self, app: ASGIApp, headers: Mapping[str, str]) -> None:
+        self.app = app
+        self.headers = dict(headers)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on and complete the answer's headers."""
+
+        async def send_complete(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in self.headers.items():
+                    headers.setdefault(name, value)
+            await send(message)
+
+        await self.app(scope, receive, send_complete)

@@ -1,0 +1,135 @@
+"""Items of a layer: pages, and single ones (OGC API Features)."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+from urllib.parse import quote, urlencode
+
+from fastapi import APIRouter, Depends, Query, Request, Response
+
+from api.deps import (
+    GEOJSON,
+    BBoxDep,
+    ConnDep,
+    IntervalDep,
+    LayerDep,
+    RevDep,
+    StateDep,
+    as_json,
+    conditional,
+    declared_parameters,
+    links_base,
+    strict_parameters,
+    wants,
+)
+from gis.features import ItemQuery, Page, content_stamp, item, items
+
+router = APIRouter(tags=["Features"])
+
+DEFAULT_LIMIT = 100
+
+
+@router.get("/collections/{layer}/items", summary="Items of a layer")
+def get_items(
+    request: Request,
+    state: StateDep,
+    conn: ConnDep,
+    layer: LayerDep,
+    rev: RevDep,
+    bbox: BBoxDep,
+    interval: IntervalDep,
+    limit: Annotated[int, Query(ge=1, description="Items a page; more than the maximum is cut to it")] = (
+        DEFAULT_LIMIT
+    ),
+    offset: Annotated[
+        int, Query(ge=0, le=10**9, description="Items to leave out; links page without it")
+    ] = 0,
+    after: Annotated[int, Query(alias="page-after", ge=0, le=2**62, description="Set by links")] = 0,
+    before: Annotated[
+        int | None, Query(alias="page-before", ge=0, le=2**62, description="Set by links")
+    ] = None,
+    f: Annotated[str | None, Query(description="json")] = None,
+) -> Response:
+    """A page of features. Any property is a parameter too: ``?kind=dug`` keeps the items that equal it."""
+    wants(f, "json", "geojson")
+    declared = declared_parameters(request)
+    filters = {
+        name: request.query_params.getlist(name) for name in request.query_params if name not in declared
+    }
+    query = ItemQuery(
+        limit=min(limit, state.settings.max_features),
+        rev=rev,
+        bbox=bbox,
+        interval=interval,
+        filters=filters,
+        after=after,
+        before=before,
+        offset=offset,
+    )
+    stamp = content_stamp(conn, [layer.id], rev)
+
+    def produce() -> Response:
+        page = items(conn, state.definition, layer, query)
+        return as_json(_collection(request, layer.id, page, stamp[0]), GEOJSON)
+
+    return conditional(request, ("items", state.digest, *stamp, links_base(request)), produce)
+
+
+def _collection(request: Request, layer: str, page: Page, touched: int) -> dict[str, Any]:
+    return {
+        "type": "FeatureCollection",
+        "numberMatched": page.matched,
+        "numberReturned": len(page.features),
+        "links": _page_links(request, layer, page, touched),
+        "features": page.features,
+    }
+
+
+def _page_links(request: Request, layer: str, page: Page, touched: int) -> list[dict[str, str]]:
+    """Links to the neighbouring pages hold on to the revision that this page shows."""
+    base = f"{links_base(request)}/collections/{layer}"
+    own = [
+        (k, v)
+        for k, v in request.query_params.multi_items()
+        if k not in ("page-after", "page-before", "offset")
+    ]
+    if "as-of" not in request.query_params:
+        own.append(("as-of", str(touched)))
+    links = [
+        {"rel": "self", "type": GEOJSON, "href": str(request.url)},
+        {"rel": "collection", "type": "application/json", "href": base},
+    ]
+    ends = (("next", "page-after", page.next_after), ("prev", "page-before", page.previous_before))
+    for rel, name, row in ends:
+        if row is not None:
+            href = f"{base}/items?{urlencode([*own, (name, str(row))])}"
+            links.append({"rel": rel, "type": GEOJSON, "href": href})
+    return links
+
+
+@router.get(
+    "/collections/{layer}/items/{uid:path}", summary="One item", dependencies=[Depends(strict_parameters)]
+)
+def get_item(
+    request: Request,
+    state: StateDep,
+    conn: ConnDep,
+    layer: LayerDep,
+    uid: str,
+    rev: RevDep,
+    f: Annotated[str | None, Query(description="json")] = None,
+) -> Response:
+    """The item called ``uid`` as it was known at ``as-of``."""
+    wants(f, "json", "geojson")
+    stamp = content_stamp(conn, [layer.id], rev)
+
+    def produce() -> Response:
+        base = f"{links_base(request)}/collections/{layer.id}"
+        feature = item(conn, state.definition, layer, uid, rev=rev)
+        feature["links"] = [
+            {"rel": "self", "type": GEOJSON, "href": f"{base}/items/{quote(uid, safe='')}"},
+            {"rel": "collection", "type": "application/json", "href": base},
+        ]
+        return as_json(feature, GEOJSON)
+
+    return conditional(request, ("item", uid, state.digest, *stamp, links_base(request)), produce)

@@ -1,0 +1,94 @@
+"""The way in: the map for a browser, the landing page for a program, and what the service conforms to."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Query, Request, Response
+from sqlalchemy import select
+
+from api.deps import (
+    ConnDep,
+    LanguageDep,
+    StateDep,
+    as_json,
+    links_base,
+    strict_parameters,
+    wants,
+)
+from gis.revisions import head
+
+router = APIRouter(tags=["Service"], dependencies=[Depends(strict_parameters)])
+
+OPENAPI = "application/vnd.oai.openapi+json;version=3.1"
+
+# Only what the tests show.
+CONFORMS_TO = (
+    "http://www.opengis.net/spec/ogcapi-common-1/1.0/conf/core",
+    "http://www.opengis.net/spec/ogcapi-common-2/1.0/conf/collections",
+    "http://www.opengis.net/spec/ogcapi-features-1/1.0/conf/core",
+    "http://www.opengis.net/spec/ogcapi-features-1/1.0/conf/geojson",
+    "http://www.opengis.net/spec/ogcapi-tiles-1/1.0/conf/core",
+    "http://www.opengis.net/spec/ogcapi-tiles-1/1.0/conf/tileset",
+    "http://www.opengis.net/spec/ogcapi-tiles-1/1.0/conf/mvt",
+)
+
+
+@router.get("/", summary="The map, or the landing page")
+def get_landing(
+    request: Request,
+    state: StateDep,
+    language: LanguageDep,
+    f: Annotated[str | None, Query(description="json or html")] = None,
+) -> Response:
+    """The map for whoever prefers HTML, else the links that a program starts from."""
+    wants(f, "json", "html")
+    if f == "html" or (f is None and _prefers_html(request)):
+        page = (state.web / "index.html").read_bytes()
+        headers = {"Cache-Control": "no-cache", "Vary": "Accept"}
+        return Response(page, headers=headers, media_type="text/html; charset=utf-8")
+    answer = as_json(_landing(request, state.definition.district.name.text(language), language))
+    answer.headers["Vary"] = "Accept, Accept-Language"
+    return answer
+
+
+def _prefers_html(request: Request) -> bool:
+    accepted = request.headers.get("accept", "")
+    html, json = accepted.find("text/html"), accepted.find("json")
+    return html >= 0 and (json < 0 or html < json)
+
+
+def _landing(request: Request, district: str, language: str) -> dict[str, Any]:
+    base = links_base(request)
+    title = f"{district}一张图" if language == "zh" else f"One map of {district}"
+    rel = "http://www.opengis.net/def/rel/ogc/1.0"
+    links = [
+        ("self", "application/json", "/?f=json"),
+        ("alternate", "text/html", "/?f=html"),
+        ("service-desc", OPENAPI, "/api"),
+        ("conformance", "application/json", "/conformance"),
+        ("data", "application/json", "/collections"),
+        (f"{rel}/data", "application/json", "/collections"),
+        (f"{rel}/conformance", "application/json", "/conformance"),
+        (f"{rel}/processes", "application/json", "/processes"),
+        (f"{rel}/tiling-schemes", "application/json", "/tileMatrixSets"),
+        (f"{rel}/styles", "application/json", "/styles"),
+    ]
+    return {
+        "title": title,
+        "description": "",
+        "links": [{"rel": rel, "type": kind, "href": base + path} for rel, kind, path in links],
+    }
+
+
+@router.get("/conformance", summary="What the service conforms to")
+def get_conformance() -> Response:
+    """The conformance classes whose requirements the service meets."""
+    return as_json({"conformsTo": CONFORMS_TO})
+
+
+@router.get("/healthz", summary="Is the service well?")
+def get_health(conn: ConnDep, state: StateDep) -> Response:
+    """The version and the newest revision; 503 when the database is away."""
+    conn.execute(select(1))
+    return as_json({"status": "ok", "version": state.version, "revision": head(conn)})
