@@ -26,7 +26,7 @@ from gis.revisions import Change, Mode, apply_staged, compare_staged, new_revisi
 from gis.settings import MapDefinition
 from layers.model import Layer
 
-__all__ = ["ImportOptions", "ImportResult", "SourceInfo", "import_file"]
+__all__ = ["ImportOptions", "ImportResult", "SourceInfo", "import_file", "register_source"]
 
 
 @dataclass(frozen=True)
@@ -102,7 +102,7 @@ def import_file(
     coverage = _read_coverage(definition, options)
     with connect(engine, write=True) as conn:
         conn.execute(text("SET LOCAL statement_timeout = 0"))
-        source_id = _register_source(conn, options, used)
+        source_id = register_source(conn, options.source, used)
         rows = _with_accuracy(rows, layer, options.source, used)
         table = tables.table_for(layer, definition.district.storage_crs)
         to_web = transformation(definition.district.storage_crs, WEB_MERCATOR, definition.district.extent)
@@ -219,8 +219,9 @@ def _with_accuracy(
     return out
 
 
-def _register_source(conn: Connection, options: ImportOptions, used: Transformation | None) -> int:
-    s, info = tables.sources, options.source
+def register_source(conn: Connection, info: SourceInfo, used: Transformation | None) -> int:
+    """The id of the source called ``info.name``, made or brought up to date with what ``info`` states."""
+    s = tables.sources
     values = {
         "name": info.name, "title_zh": info.title_zh or info.name, "title_en": info.title_en or info.name,
         "bureau": info.bureau, "licence": info.licence, "attribution": info.attribution, "url": info.url,

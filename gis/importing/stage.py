@@ -11,6 +11,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.csv as pacsv
 import shapely
+from numpy.typing import NDArray
 from sqlalchemy import Connection, MetaData, Table, text
 
 from gis.crs import Transformation
@@ -35,7 +36,7 @@ def stage_rows(
     table: Table,
     rows: pd.DataFrame,
     uids: Sequence[str],
-    source_id: int,
+    source_id: int | NDArray[np.int32],
     to_web: Transformation,
 ) -> Table:
     """A temporary table with ``rows``, dropped at the end of the transaction.
@@ -47,6 +48,8 @@ def stage_rows(
         CRS, and where known accuracy_m, is_indicative, valid_from, valid_to.
     uids : sequence of str
         One a row, unique.
+    source_id : int or array of int
+        One for all rows, or one a row.
     to_web : Transformation
         From the storage CRS to EPSG:3857.
     """
@@ -66,7 +69,7 @@ def stage_rows(
     columns["is_indicative"] = _arrow(
         indicative.map(lambda v: bool(v) if v is not None else False), pa.bool_()
     )
-    columns["source_id"] = pa.array(np.full(len(rows), source_id), pa.int32())
+    columns["source_id"] = pa.array(np.broadcast_to(np.int32(source_id), len(rows)), pa.int32())
     _create_like(conn, table)
     _copy(conn, f"staged_{table.name}", pa.table(columns))
     # "pg_temp" is the session's own schema for temporary tables, whatever its real name is.

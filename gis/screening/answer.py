@@ -1,0 +1,273 @@
+"""The answer to "may this stand here?": one record that every face (page, file, print) is made from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from importlib.metadata import version
+from typing import Any
+
+import numpy as np
+import orjson
+import shapely
+from sqlalchemy import Connection, Engine, select
+
+from gis import tables
+from gis.crs import LONLAT, Transformation, transformation
+from gis.db import connect
+from gis.kernel import Parts
+from gis.revisions import head, resolve_as_of
+from gis.screening.findings import Cleared, Finding, ZoneFact
+from gis.screening.judge import Judgement, judge
+from gis.screening.request import ScreenRequest, Site, read_site
+from gis.screening.sentences import missing_names, say
+from gis.screening.snapshot import Snapshot, enabled_rules, take_snapshot
+from gis.screening.wording import citation, field_titles, met_of, outside_share
+from gis.settings import MapDefinition
+
+__all__ = ["screen"]
+
+Record = dict[str, Any]
+
+_WORST_FIRST = {"conflict": 0, "unknown": 1, "edge": 2, "clear": 3}
+
+
+def screen(
+    engine: Engine,
+    definition: MapDefinition,
+    request: ScreenRequest,
+    *,
+    max_vertices: int = 100_000,
+    threads: int = 2,
+) -> Record:
+    """Judge one site by all rules that are on, and return the answer record.
+
+    Parameters
+    ----------
+    request : ScreenRequest
+        The site in its own CRS, x,y order.
+    max_vertices : int
+        A site with more is refused.
+
+    Returns
+    -------
+    dict
+        JSON-ready. Geometry in it is GeoJSON in lon/lat; areas are in m² of the measuring plane, with the
+        ellipsoidal area of the site beside; lengths and distances in metres.
+
+    Raises
+    ------
+    ScreeningError, CrsError, RevisionError
+        When the site, its CRS or the revision asked for cannot be used.
+    """
+    site = read_site(definition, request, max_vertices=max_vertices)
+    # Without a time zone of the district, UTC is the honest choice of a calendar day.
+    law_date = request.law_date or datetime.now(UTC).date()
+    used = [rule for rule in enabled_rules(definition) if not site.subjects.kinds.isdisjoint(rule.subjects)]
+    with connect(engine) as conn:
+        revision = resolve_as_of(conn, request.as_of)
+        snapshot = take_snapshot(conn, definition, revision, law_date, (rule.zone_layer for rule in used))
+        newest = head(conn)
+        sources = _sources(conn, snapshot)
+    judgement = judge(site.subjects, snapshot.prepared, definition.packs.values(), law_date, threads=threads)
+    return _Writer(definition, site, snapshot, judgement, sources).record(request, newest)
+
+
+def _sources(conn: Connection, snapshot: Snapshot) -> dict[str, Record]:
+    names = {str(n) for rows in snapshot.rows.values() for n in rows.sources}
+    s = tables.sources
+    found = conn.execute(select(s).where(s.c.name.in_(names)))
+    return {
+        row.name: {
+            "name": row.name, "title": {"zh": row.title_zh, "en": row.title_en}, "bureau": row.bureau,
+            "is_demonstration": row.is_demonstration,
+        }
+        for row in found
+    }  # fmt: skip
+
+
+class _Writer:
+    """Turns one judgement of one site into the record."""
+
+    def __init__(
+        self,
+        definition: MapDefinition,
+        site: Site,
+        snapshot: Snapshot,
+        judgement: Judgement,
+        sources: Mapping[str, Record],
+    ) -> None:
+        self._definition, self._site, self._snapshot = definition, site, snapshot
+        self._judgement, self._sources = judgement, sources
+        district = definition.district
+        self._to_lonlat: Transformation = transformation(district.measuring_crs, LONLAT, district.extent)
+        self._titles = field_titles(definition, site.kind.subjects)
+
+    def record(self, request: ScreenRequest, newest: int) -> Record:
+        """The whole answer."""
+        judged, packs = self._judgement, self._definition.packs.values()
+        themes = [self._theme(group) for group in judged.groups()]
+        themes.sort(key=lambda t: _WORST_FIRST[t["verdict"]])
+        layers = [self._layer(layer_id) for layer_id in self._snapshot.rows]
+        return {
+            "engine": f"onemap {version('onemap')}",
+            "law_date": self._snapshot.law_date.isoformat(),
+            "as_of": {"revision": self._snapshot.revision, "head": newest},
+            "site": self._describe_site(request),
+            "verdict": judged.verdict(0),
+            "severity": judged.severity(0),
+            "demonstration": any(layer["is_demonstration"] for layer in layers),
+            "parts": self._parts(judged.parts(0)),
+            "themes": themes,
+            "clear": [self._cleared(cleared) for cleared in judged.cleared(0)],
+            "layers": layers,
+            "packs": [
+                {"id": p.id, "version": p.version, "hash": p.hash, "title": p.title.model_dump()}
+                for p in packs
+            ],
+        }
+
+    def _describe_site(self, request: ScreenRequest) -> Record:
+        site, unit = self._site, self._definition.district.area_unit_local
+        area = float(shapely.area(site.plane))
+        dimension = int(shapely.get_dimensions(site.plane))
+        return {
+            "geometry": orjson.loads(shapely.to_geojson(site.lonlat)),
+            "kind": site.kind.kind,
+            "kind_title": site.kind.title.model_dump(),
+            "attributes": {
+                k: v.isoformat() if hasattr(v, "isoformat") else v for k, v in site.attributes.items()
+            },
+            "accuracy_m": site.accuracy_m,
+            "accuracy_source": "stated" if site.accuracy_is_stated else "district",
+            "crs": request.crs,
+            "area_m2": area if dimension == 2 else None,
+            "area_ellipsoidal_m2": site.area_ellipsoidal_m2 if dimension == 2 else None,
+            "area_local": {"value": area / unit.m2, "unit": unit.name.model_dump()}
+            if unit and dimension == 2
+            else None,
+            "length_m": float(shapely.length(site.plane)) if dimension == 1 else None,
+        }
+
+    def _lonlat(self, geometry: shapely.Geometry) -> Any:
+        moved = self._to_lonlat.geometries(np.array([geometry], dtype=object))[0]
+        return orjson.loads(shapely.to_geojson(moved))
+
+    def _parts(self, parts: Parts | None) -> Record | None:
+        """The four parts with size and share; empty ones have no geometry."""
+        if parts is None:
+            return None
+        unit = {2: "area_m2", 1: "length_m", 0: "count"}[int(shapely.get_dimensions(self._site.plane))]
+        total = float(parts.sizes.sum())
+        out: Record = {}
+        for name, size in zip(_WORST_FIRST, parts.sizes, strict=True):
+            geometry = getattr(parts, name)
+            out[name] = {
+                unit: float(size),
+                "share": float(size) / total if total else 0.0,
+                "geometry": None if shapely.is_empty(geometry) else self._lonlat(geometry),
+            }
+        return out
+
+    def _theme(self, group: str) -> Record:
+        judged = self._judgement
+        titles = {g.id: g.title for pack in self._definition.packs.values() for g in pack.groups}
+        findings = [f for f in judged.findings(0) if f.rule.group == group]
+        return {
+            "id": group,
+            "title": titles[group].model_dump(),
+            "verdict": judged.verdict(0, group),
+            "severity": judged.severity(0, group),
+            "parts": self._parts(judged.parts(0, group)),
+            "findings": [self._finding(finding) for finding in findings],
+        }
+
+    def _finding(self, finding: Finding) -> Record:
+        rule = finding.rule
+        sentence = say(
+            rule, finding.verdict, met_of(finding), margin_m=finding.margin_m, error_m=finding.error_m,
+            on_boundary=finding.on_boundary, missing=missing_names(finding.missing, self._titles),
+            outside_share=outside_share(finding),
+        )  # fmt: skip
+        return {
+            "rule": rule.id,
+            "group": rule.group,
+            "title": rule.title.model_dump(),
+            "verdict": finding.verdict,
+            "severity": finding.severity,
+            "severity_if_official": finding.severity_if_official,
+            "missing": [
+                {"name": name, "title": title.model_dump()}
+                for name, title in missing_names(finding.missing, self._titles)
+            ],
+            "applies": finding.applies,
+            "sentence": sentence.model_dump(),
+            "margin_m": finding.margin_m,
+            "error_m": finding.error_m,
+            "on_boundary": finding.on_boundary,
+            "parts": self._parts(finding.parts),
+            "zones": [self._zone(zone) for zone in finding.zones],
+            "legal": [citation(reference) for reference in finding.citations],
+            "has_basis": finding.has_basis,
+            "predicate": rule.predicate.model_dump(),
+            "statutory": rule.predicate.is_statutory,
+            "notes": [note.model_dump() for note in finding.notes],
+            **_texts(rule, ("exceptions", "disposal", "penalty", "note")),
+            "confidence": rule.confidence,
+        }
+
+    def _zone(self, zone: ZoneFact) -> Record:
+        rows = self._snapshot.rows[zone.layer]
+        return {
+            "layer": zone.layer,
+            "layer_title": rows.layer.title.model_dump(),
+            "uid": zone.uid,
+            "name": zone.name or zone.uid,
+            "verdict": zone.verdict,
+            "severity": zone.severity,
+            "overlap_m2": zone.overlap_m2,
+            "overlap_m": zone.overlap_m,
+            "share": zone.share,
+            "distance_m": zone.distance_m,
+            "bearing_deg": zone.bearing_deg,
+            "margin_m": zone.margin_m,
+            "error_m": zone.error_m,
+            "on_boundary": zone.on_boundary,
+            "is_indicative": zone.is_indicative,
+            "is_demonstration": bool(rows.is_demonstration[zone.row]),
+            "source": self._sources.get(str(rows.sources[zone.row])),
+            "witness": self._lonlat(zone.witness),
+        }
+
+    def _cleared(self, cleared: Cleared) -> Record:
+        rule = cleared.rule
+        return {
+            "rule": rule.id, "group": rule.group, "title": rule.title.model_dump(),
+            "code": cleared.code, "reason": cleared.reason.model_dump(), "names": list(cleared.names),
+        }  # fmt: skip
+
+    def _layer(self, layer_id: str) -> Record:
+        rows = self._snapshot.rows[layer_id]
+        return {
+            "id": layer_id,
+            "title": rows.layer.title.model_dump(),
+            "revision": rows.revision,
+            "rows": len(rows.uids),
+            "coverage": _coverage(self._site.plane, rows.coverage),
+            "is_demonstration": bool(rows.is_demonstration.any()),
+            "is_indicative": bool(rows.is_indicative.any()),
+            "sources": [self._sources[name] for name in sorted(set(map(str, rows.sources)))],
+        }
+
+
+def _coverage(site: shapely.Geometry, coverage: shapely.Geometry | None) -> str:
+    """How much of the site a layer covers: full, partial, none, or not stated."""
+    if coverage is None:
+        return "unstated"
+    if shapely.covers(coverage, site):
+        return "full"
+    return "partial" if shapely.intersects(coverage, site) else "none"
+
+
+def _texts(rule: Any, names: Sequence[str]) -> Record:
+    return {name: text.model_dump() if (text := getattr(rule, name)) is not None else None for name in names}

@@ -1,0 +1,184 @@
+"""Rows of the conflicts layer from a judgement, as arrays throughout."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from gis.kernel import CLEAR, CONFLICT, EDGE, UNKNOWN
+from gis.screening.findings import VERDICTS
+from gis.screening.judge import Judgement, RuleOutcome
+from gis.screening.rows import LayerRows
+from layers.rulemodel import SEVERITIES
+
+__all__ = ["COLUMNS", "ledger_rows"]
+
+# The contract between this module and the definition of the derived layer "conflicts".
+COLUMNS = (
+    "uid", "verdict", "severity", "severity_if_official", "rule_group", "rules", "title", "subject_layer",
+    "subject_uid", "subject_name", "zone_layer", "zone_uid", "zone_name", "township", "county", "overlap_m2",
+    "share", "distance_m", "margin_m", "error_m", "on_boundary", "missing", "article", "article_en",
+    "rule_hash", "judged_rev", "is_indicative", "is_demonstration", "geom",
+)  # fmt: skip
+
+
+def ledger_rows(
+    judged: Judgement | None, subjects: LayerRows | None, zones: Mapping[str, LayerRows], rev: int
+) -> pd.DataFrame:
+    """One row a subject, zone and rule in conflict or doubt; one a subject and zone that lack an attribute.
+
+    Parameters
+    ----------
+    judged : Judgement or None
+        Of the rows of ``subjects`` in force; None gives an empty frame with all columns.
+    subjects : LayerRows
+        The subject layer, for names and places.
+    zones : mapping of layer id to LayerRows
+        The zone layers in the order in which they were judged.
+    rev : int
+        The revision that was judged.
+
+    Returns
+    -------
+    DataFrame
+        Columns `COLUMNS`; geometry ("geom") in the measuring plane, None where missing.
+    """
+    empty = pd.DataFrame({name: pd.Series(dtype=object) for name in COLUMNS})
+    if judged is None or subjects is None or not len(judged.subjects):
+        return empty
+    place = {uid: row for row, uid in enumerate(subjects.uids)}
+    origin = np.array([place[uid] for uid in judged.subjects.uids], dtype=np.int64)
+    frames = []
+    for outcome in judged.outcomes:
+        frames += [_met(outcome, subjects, origin, zones), _alone(outcome, judged, subjects, origin)]
+    found = (
+        pd.concat([frame for frame in frames if len(frame)], ignore_index=True)
+        if any(map(len, frames))
+        else empty
+    )
+    if not len(found):
+        return empty
+    found["judged_rev"] = rev
+    return _merge_unknown(found)[list(COLUMNS)]
+
+
+def _met(
+    outcome: RuleOutcome, subjects: LayerRows, origin: NDArray[np.int64], zones: Mapping[str, LayerRows]
+) -> pd.DataFrame:
+    """Pairs of a subject and a zone behind findings that are not clear."""
+    h, rule = outcome.hits, outcome.rule
+    if not len(h):
+        return pd.DataFrame()
+    code = np.where(outcome.applicable.unknown[h.subject], UNKNOWN, h.code)
+    keep = np.flatnonzero(code != CLEAR)
+    s, z = origin[h.subject[keep]], h.zone[keep]
+    zone = zones[rule.zone_layer]
+    frame = pd.DataFrame(
+        {
+            "verdict": _words(code[keep]),
+            "severity": np.where(h.is_indicative[keep], outcome.severity(True), outcome.severity(False)),
+            "overlap_m2": np.where(h.dimension[keep] == 2, h.overlap[keep], np.nan),
+            "share": h.share[keep], "distance_m": h.distance_m[keep], "margin_m": h.margin_m[keep],
+            "error_m": h.error_m[keep], "on_boundary": h.on_boundary[keep],
+            "is_indicative": h.is_indicative[keep],
+            "is_demonstration": subjects.is_demonstration[s] | zone.is_demonstration[z],
+            "zone_layer": rule.zone_layer, "zone_uid": zone.uids[z], "zone_name": zone.labels[z],
+            "missing": _missing(outcome, h.subject[keep]), "geom": h.witness[keep],
+        }
+    )  # fmt: skip
+    return _described(frame, outcome, subjects, s)
+
+
+def _alone(
+    outcome: RuleOutcome, judged: Judgement, subjects: LayerRows, origin: NDArray[np.int64]
+) -> pd.DataFrame:
+    """Conflicts and edges that no zone stands behind: lying in no zone, or outside by too much."""
+    answer = outcome.answer
+    open_ = (answer.code == CONFLICT) | (answer.code == EDGE)
+    open_[outcome.hits.subject] = False
+    rows = np.flatnonzero(open_)
+    if not len(rows):
+        return pd.DataFrame()
+    s = origin[rows]
+    capped = answer.capped[rows]
+    frame = pd.DataFrame(
+        {
+            "verdict": _words(answer.code[rows]),
+            "severity": np.where(capped, outcome.severity(True), outcome.severity(False)),
+            "overlap_m2": np.nan, "share": np.nan, "distance_m": np.nan, "margin_m": answer.margin_m[rows],
+            "error_m": answer.error_m[rows], "on_boundary": answer.on_boundary[rows], "is_indicative": capped,
+            "is_demonstration": subjects.is_demonstration[s], "zone_layer": outcome.rule.zone_layer,
+            "zone_uid": None, "zone_name": None, "missing": None, "geom": judged.subjects.geoms[rows],
+        }
+    )  # fmt: skip
+    return _described(frame, outcome, subjects, s)
+
+
+def _words(codes: NDArray[Any]) -> NDArray[np.object_]:
+    return np.array([VERDICTS[int(code)] for code in codes], dtype=object)
+
+
+def _missing(outcome: RuleOutcome, rows: NDArray[np.int64]) -> NDArray[np.object_]:
+    """The names each row lacks, joined by spaces; None where nothing is missing."""
+    joined = np.full(len(rows), "", dtype=object)
+    for name, lacks in outcome.answer.missing.items():
+        joined = joined + np.where(lacks[rows], f" {name}", "").astype(object)
+    return np.array([text.strip() or None for text in joined], dtype=object)
+
+
+def _described(
+    frame: pd.DataFrame, outcome: RuleOutcome, subjects: LayerRows, s: NDArray[np.int64]
+) -> pd.DataFrame:
+    """Add what the rule and the subject say to each row."""
+    rule, names = outcome.rule, subjects.layer.names
+    nothing = np.full(len(s), None, dtype=object)
+    at = {
+        n: subjects.attributes[f][s] if f else nothing
+        for n, f in (("township", names.township), ("county", names.county))
+    }
+    frame = frame.assign(
+        **at, severity_if_official=outcome.severity_if_official, rule_group=rule.group, rules=rule.id,
+        title=f"{rule.title.zh} / {rule.title.en}", subject_layer=subjects.layer.id,
+        subject_uid=subjects.uids[s],
+        subject_name=subjects.labels[s], rule_hash=rule.hash,
+        article="；".join(c.citation("zh") for c in outcome.citations) or None,
+        article_en="; ".join(c.citation("en") for c in outcome.citations) or None,
+    )  # fmt: skip
+    zone = frame["zone_layer"] + "/" + frame["zone_uid"].fillna("").astype(str)
+    frame["uid"] = (
+        frame["subject_layer"] + "/" + frame["subject_uid"].astype(str) + "|" + zone + "|" + frame["rules"]
+    )
+    return frame
+
+
+def _merge_unknown(found: pd.DataFrame) -> pd.DataFrame:
+    """Make one row of all rules that a subject and a zone leave open for want of an attribute."""
+    unknown = found["verdict"] == "unknown"
+    if not unknown.any():
+        return found
+    merged = [
+        _joined(group) for _, group in found[unknown].groupby(["subject_uid", "zone_layer", "zone_uid"])
+    ]
+    return pd.concat([found[~unknown], pd.DataFrame(merged)], ignore_index=True)
+
+
+def _joined(group: pd.DataFrame) -> pd.Series[Any]:
+    """The severest row, with the rules, articles and missing names of all."""
+    group = group.sort_values("rules")
+    severest = int(group["severity"].map(SEVERITIES.index).to_numpy().argmin())
+    first: pd.Series[Any] = group.iloc[severest].copy()
+    names = dict.fromkeys(n for text in group["missing"].dropna() for n in text.split())
+    first["rules"] = " ".join(group["rules"])
+    first["missing"] = " ".join(names) or None
+    first["severity_if_official"] = min(group["severity_if_official"], key=SEVERITIES.index)
+    for column, mark in (("article", "；"), ("article_en", "; "), ("title", "；")):
+        parts = dict.fromkeys(p for text in group[column].dropna() for p in str(text).split(mark))
+        first[column] = mark.join(parts) or None
+    first["rule_hash"] = hashlib.sha256("".join(group["rule_hash"]).encode()).hexdigest()
+    first["uid"] = first["uid"].rpartition("|")[0] + "|unknown"
+    return first
