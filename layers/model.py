@@ -19,11 +19,13 @@ from pydantic import BaseModel, ConfigDict, ValidationInfo, field_validator, mod
 __all__ = [
     "RESERVED_NAMES",
     "CodeValue",
+    "Colour",
     "DefinitionError",
     "Example",
     "Field",
     "FieldFormat",
     "FieldType",
+    "Frozen",
     "Geometry",
     "Layer",
     "LegendRow",
@@ -31,9 +33,11 @@ __all__ = [
     "Role",
     "Style",
     "StyleClass",
+    "Symbol",
     "Text",
     "Unfit",
     "Zoom",
+    "known",
 ]
 
 Geometry = Literal[
@@ -47,12 +51,15 @@ Hatch = Literal["none", "diagonal", "cross", "dots"]
 Colour = Annotated[str, pydantic.Field(pattern=r"^#[0-9a-fA-F]{6}$")]
 Identifier = Annotated[str, pydantic.Field(pattern=r"^[a-z][a-z0-9_]{0,47}$")]
 
-# The first line are the store's own columns, the second what items and tiles add to the fields,
-# the third the parameters of the items request, which share their names with property filters.
-RESERVED_NAMES = frozenset(
-    "row_id uid geom geom_web accuracy_m is_indicative source_id valid_from valid_to rev_from rev_to content_hash "
-    "source is_demonstration label n w s e id geometry properties "
-    "bbox crs datetime f filter lang limit offset q sortby".split()
+# The store's own columns, then what items and tiles add to the fields, then the parameters of the items
+# request, which share their names with property filters.
+RESERVED_NAMES = (
+    frozenset(
+        {"row_id", "uid", "geom", "geom_web", "accuracy_m", "is_indicative", "source_id", "content_hash"}
+    )
+    | frozenset({"valid_from", "valid_to", "rev_from", "rev_to"})
+    | frozenset({"source", "is_demonstration", "label", "n", "w", "s", "e", "id", "geometry", "properties"})
+    | frozenset({"bbox", "crs", "datetime", "f", "filter", "lang", "limit", "offset", "q", "sortby"})
 )
 # What an example may give besides the fields of its layer.
 _ROW_NAMES = ("uid", "geom", "accuracy_m", "is_indicative", "valid_from", "valid_to")
@@ -110,6 +117,7 @@ class CodeValue(Frozen):
 
     @property
     def title(self) -> Text:
+        """The meaning in both languages."""
         return Text(zh=self.zh, en=self.en)
 
 
@@ -238,7 +246,7 @@ class Style(Symbol):
     classes: tuple[StyleClass, ...] = ()
 
     def symbol(self, value: str | None = None) -> Symbol:
-        """The complete symbol for ``value`` of the ``by`` field (None, or a value without class: the base)."""
+        """The complete symbol for ``value`` of the ``by`` field; the base for one without class."""
         base = self.model_dump(exclude={"by", "classes"})
         for entry in self.classes:
             if entry.value == value:

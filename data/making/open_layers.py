@@ -1,5 +1,7 @@
-"""Open data as it is: counties, seats, codes, rivers, lakes, power plants. Only columns are renamed and far
-features left out; no coordinate is moved."""
+"""Open data as it is: counties, seats, codes, rivers, lakes, power plants.
+
+Only columns are renamed and far features left out; no coordinate is moved.
+"""
 
 from __future__ import annotations
 

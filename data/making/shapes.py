@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import pairwise
 from random import Random
 
 import shapely
@@ -89,7 +90,7 @@ def _rough_edge(edge: BaseGeometry, seeds: BaseGeometry, rng: Random, depth: int
     line = [(float(x), float(y)) for x, y in edge.coords]
     for level in range(depth):
         finer = [line[0]]
-        for (x0, y0), (x1, y1) in zip(line, line[1:], strict=False):
+        for (x0, y0), (x1, y1) in pairwise(line):
             middle = shapely.Point((x0 + x1) / 2, (y0 + y1) / 2)
             length = math.hypot(x1 - x0, y1 - y0)
             far = min(0.26 * length / (1 + 0.3 * level), seeds.distance(middle) / 3)
