@@ -3,7 +3,7 @@
 import { fetchConfig } from './api.js';
 import { createDrawing } from './map/draw.js';
 import { createHighlights } from './map/highlight.js';
-import { baseLayer, createMap, showBox } from './map/map.js';
+import { baseLayer, createMap, showBox, showDistrict } from './map/map.js';
 import { createRasterLayer } from './map/raster.js';
 import { createVectorStack } from './map/tiles.js';
 import { decode, encode } from './pure/hash.js';
@@ -112,7 +112,7 @@ function build(config, link) {
   });
   const site = createSite(app, drawing, () => ({ lat: map.getCenter().lat, zoom: map.getZoom() }));
 
-  const home = () => map.setView([center[1], center[0]], zoom);
+  const home = () => showDistrict(map, config, covers);
   /** @param {boolean} open */
   const setLayers = (open) => {
     document.body.classList.toggle('layers-open', open);
@@ -142,6 +142,7 @@ function build(config, link) {
   });
   createTree(byId('layers'), app, () => setLayers(false));
   setLayers(!isNarrow());
+  if (!link.view) home();
   acceptDrops((file) => void site.file(file));
   bindClicks(map, app, stack, drawing, stage.point);
   followState(map, app, stack, panel);

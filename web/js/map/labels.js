@@ -6,6 +6,8 @@
 /** @typedef {import('../types').Layer} Layer */
 
 const FAMILY = 'system-ui, "Noto Sans CJK SC", "PingFang SC", "Microsoft YaHei", sans-serif';
+/** The name of one area stands at least this far from itself, in pixels. */
+const REPEAT = 700;
 const HALO = 'rgba(255,255,255,0.92)';
 
 /**
@@ -67,7 +69,7 @@ function areaLabel(look, wide) {
       const placed = centred.place(layout, [[spot.point]], feature);
       for (const label of placed ?? []) {
         label.deduplicationKey = name;
-        label.deduplicationDistance = 260;
+        label.deduplicationDistance = REPEAT;
       }
       return placed;
     },

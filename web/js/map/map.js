@@ -1,6 +1,6 @@
 /** The map itself: view, ground, and how to move it so that the panels leave things in sight. */
 
-import { isCalm } from '../screen.js';
+import { isCalm, isNarrow } from '../screen.js';
 import { createGraticule } from './graticule.js';
 import { Control, LatLngBounds, LeafletMap, TileLayer } from './leaflet.js';
 
@@ -29,6 +29,8 @@ export function createMap(element, config, view) {
     zoomControl: false,
     attributionControl: false,
     worldCopyJump: false,
+    // A leap over several levels would show the names of the old one blown up until the new one is there.
+    zoomAnimationThreshold: 1,
     zoomAnimation: !calm,
     fadeAnimation: !calm,
     markerZoomAnimation: !calm,
@@ -52,6 +54,24 @@ function makePane(map, name, level) {
 function around([west, south, east, north]) {
   const [wide, high] = [(east - west) * 1.5, (north - south) * 1.5];
   return new LatLngBounds([south - high, west - wide], [north + high, east + wide]);
+}
+
+/**
+ * Show the district as its settings say, in the middle of what the panels leave free; whole on a narrow screen.
+ * @param {LeafletMap} map
+ * @param {Config} config
+ * @param {readonly HTMLElement[]} covers
+ */
+export function showDistrict(map, config, covers) {
+  const { view, extent } = config.district;
+  if (isNarrow()) {
+    showBox(map, extent, covers, view.zoom);
+    return;
+  }
+  const free = insets(map.getContainer(), covers);
+  const [lon, lat] = view.center;
+  const middle = map.project([lat, lon], view.zoom).add([(free.right - free.left) / 2, (free.bottom - free.top) / 2]);
+  map.setView(map.unproject(middle, view.zoom), view.zoom, { animate: false });
 }
 
 /**

@@ -110,3 +110,13 @@ export function pick(words, lang) {
   if (typeof words === 'string') return words;
   return words[lang] || words.zh || words.en || '';
 }
+
+/**
+ * The number of an article as a law is cited; other wording stays.
+ * @param {string} text "65", "26–27", "38-1" or words
+ * @param {Lang} lang
+ */
+export function article(text, lang) {
+  if (!/^\d+([–-]\d+)?$/.test(text)) return text === '—' ? '' : text;
+  return lang === 'zh' ? `第${text}条` : `art. ${text}`;
+}

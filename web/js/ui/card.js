@@ -96,7 +96,7 @@ function conflictsOf(app, layer, uid) {
     }),
     ({ features, numberMatched }) => [
       numberMatched === 0 && h('p', { class: 'muted' }, t('card.conflicts.none')),
-      numberMatched > 0 && h('ul', { class: 'rows' }, features.map((each) => h('li', {}, conflictRow(app, each, side === 'zone')))),
+      numberMatched > 0 && h('ul', { class: 'rows' }, features.map((each) => h('li', {}, conflictRow(app, each, [side === 'zone' ? 'subject' : 'zone'])))),
       numberMatched > features.length && h('p', { class: 'muted' }, t('card.conflicts.more', { n: numberMatched - features.length })),
     ],
   );

@@ -31,12 +31,12 @@ function ruleTitles(app, row) {
  * A line that opens the conflict.
  * @param {App} app
  * @param {Item} item
- * @param {boolean} subjectFirst name the subject; else the zone alone (the subject is known from around)
+ * @param {readonly ('subject' | 'zone')[]} [sides] which parties to name: on a card one of them is known
  */
-export function conflictRow(app, item, subjectFirst) {
+export function conflictRow(app, item, sides = ['subject', 'zone']) {
   const row = item.properties;
   const [first] = ruleTitles(app, row);
-  const parties = [subjectFirst && text(row, 'subject_name'), text(row, 'zone_name')].filter(Boolean).join(' → ');
+  const parties = sides.map((side) => text(row, `${side}_name`)).filter(Boolean).join(' → ');
   return h(
     'button', {
       type: 'button', class: `row verdict-edge-${text(row, 'verdict')}`,

@@ -147,7 +147,7 @@ function loadPage(app, place, fetchRows, from) {
     };
     const range = { a: number(from + 1, lang), b: number(from + items.features.length, lang), n: number(items.numberMatched, lang) };
     return [
-      h('ul', { class: 'rows' }, items.features.map((item) => h('li', {}, conflictRow(app, item, true)))),
+      h('ul', { class: 'rows' }, items.features.map((item) => h('li', {}, conflictRow(app, item)))),
       h('div', { class: 'pager' }, h('span', { class: 'muted grow' }, t('table.range', range)),
         turn('prev', t('table.prev'), Math.max(0, from - PAGE)), turn('next', t('table.next'), from + items.features.length)),
     ];

@@ -1,7 +1,7 @@
 /** One finding of a verdict: rule, facts, what is missing, and the law. */
 
 import { titlesOf } from '../pure/fields.js';
-import { area, bearing, date, metres, percent, pick } from '../pure/format.js';
+import { area, article, bearing, date, metres, percent, pick } from '../pure/format.js';
 import { language, t } from '../words.js';
 import { demonstrationBadge, indicativeBadge, severityBadge, verdictBadge } from './badges.js';
 import { marginWords } from './conflict.js';
@@ -23,7 +23,7 @@ export function findingArticle(app, finding) {
   const lang = language();
   const official = finding.severity_if_official;
   const witnesses = finding.zones.map((zone) => zone.witness);
-  const article = h(
+  const element = h(
     'article', { class: `finding verdict-edge-${finding.verdict}` },
     h('h4', {}, pick(finding.title, lang), h('span', { class: 'code' }, finding.rule)),
     h('p', { class: 'badges-row' }, verdictBadge(finding.verdict), severityBadge(finding.severity),
@@ -36,9 +36,9 @@ export function findingArticle(app, finding) {
       : h('p', { class: 'hint warn' }, t('finding.nolaw')),
     notes(finding),
   );
-  article.addEventListener('mouseenter', () => app.highlights.show('finding', witnesses, 'hover'));
-  article.addEventListener('mouseleave', () => app.highlights.clear('finding'));
-  return article;
+  element.addEventListener('mouseenter', () => app.highlights.show('finding', witnesses, 'hover'));
+  element.addEventListener('mouseleave', () => app.highlights.clear('finding'));
+  return element;
 }
 
 /** @param {App} app @param {ZoneFact} zone */
@@ -78,7 +78,7 @@ function legalBlock(legal) {
   const force = from || to ? t(to ? 'law.between' : 'law.since', { from: from || '…', to }) : '';
   return h(
     'details', { class: 'law' },
-    h('summary', {}, `${pick(legal.law, lang)} ${legal.article}`),
+    h('summary', {}, `${pick(legal.law, lang)} ${article(legal.article, lang)}`),
     h('blockquote', {}, pick(legal.text, lang)),
     h('p', { class: 'muted small' }, [force, legal.dates_confirmed === false ? t('law.unconfirmed') : ''].filter(Boolean).join(' · ')),
   );

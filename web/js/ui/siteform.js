@@ -30,7 +30,7 @@ const SHAPES = [['Polygon', 'polygon'], ['Rectangle', 'rectangle'], ['Line', 'li
 export function siteForm(app, draft, actions) {
   return [
     !draft.site && h('p', { class: 'muted' }, t('site.intro')),
-    h('div', { class: 'draw-tools', role: 'group', 'aria-label': t('site.draw') },
+    !draft.site && h('div', { class: 'draw-tools', role: 'group', 'aria-label': t('site.draw') },
       SHAPES.map(([shape, name]) => h('button', { type: 'button', class: 'tool', onclick: () => actions.start(shape) }, icon(name), h('span', {}, t(`site.draw.${name}`)))),
       filePicker(actions)),
     draft.site && h('div', { class: 'buttons' },
