@@ -175,7 +175,7 @@ def test_control_units_meet_without_overlap_and_leave_one_gap() -> None:
     area = shapely.union_all(metres(counties[["永康市", "金东区"]].to_numpy()))
     assert shapely.area(units).sum() == pytest.approx(shapely.union_all(units).area, abs=1)
     gaps = shapely.get_parts(area.difference(shapely.union_all(units)))
-    assert [round(gap.area / 1e6, 1) for gap in gaps if gap.area > 1000] == [1.4]
+    assert [round(gap.area / 1e6, 1) for gap in gaps if gap.area > 1000] == [1.3]
 
 
 # group: (zone file, what its zones are, subject file, what the subject is)
