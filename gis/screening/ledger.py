@@ -159,26 +159,31 @@ def _described(
 def _merge_unknown(found: pd.DataFrame) -> pd.DataFrame:
     """Make one row of all rules that a subject and a zone leave open for want of an attribute."""
     unknown = found["verdict"] == "unknown"
-    if not unknown.any():
-        return found
-    merged = [
-        _joined(group) for _, group in found[unknown].groupby(["subject_uid", "zone_layer", "zone_uid"])
-    ]
-    return pd.concat([found[~unknown], pd.DataFrame(merged)], ignore_index=True)
+    together: dict[tuple[str, str, str], list[dict[str, Any]]] = {}
+    for row in found[unknown].sort_values("rules").to_dict("records"):
+        together.setdefault((row["subject_uid"], row["zone_layer"], row["zone_uid"]), []).append(dict(row))
+    merged = pd.DataFrame([_joined(rows) for rows in together.values()], columns=found.columns)
+    return pd.concat([found[~unknown], merged], ignore_index=True) if len(merged) else found
 
 
-def _joined(group: pd.DataFrame) -> pd.Series[Any]:
+def _joined(rows: list[dict[str, Any]]) -> dict[str, Any]:
     """The severest row, with the rules, articles and missing names of all."""
-    group = group.sort_values("rules")
-    severest = int(group["severity"].map(SEVERITIES.index).to_numpy().argmin())
-    first: pd.Series[Any] = group.iloc[severest].copy()
-    names = dict.fromkeys(n for text in group["missing"].dropna() for n in text.split())
-    first["rules"] = " ".join(group["rules"])
-    first["missing"] = " ".join(names) or None
-    first["severity_if_official"] = min(group["severity_if_official"], key=SEVERITIES.index)
-    for column, mark in (("article", "；"), ("article_en", "; "), ("title", "；")):
-        parts = dict.fromkeys(p for text in group[column].dropna() for p in str(text).split(mark))
-        first[column] = mark.join(parts) or None
-    first["rule_hash"] = hashlib.sha256("".join(group["rule_hash"]).encode()).hexdigest()
-    first["uid"] = first["uid"].rpartition("|")[0] + "|unknown"
-    return first
+    severest = min(rows, key=lambda row: SEVERITIES.index(row["severity"]))
+    hashes = "".join(row["rule_hash"] for row in rows)
+    return {
+        **severest,
+        "uid": severest["uid"].rpartition("|")[0] + "|unknown",
+        "rules": " ".join(row["rules"] for row in rows),
+        "severity_if_official": min((r["severity_if_official"] for r in rows), key=SEVERITIES.index),
+        "title": _all(rows, "title", "；"),
+        "missing": _all(rows, "missing", " "),
+        "article": _all(rows, "article", "；"),
+        "article_en": _all(rows, "article_en", "; "),
+        "rule_hash": hashlib.sha256(hashes.encode()).hexdigest(),
+    }
+
+
+def _all(rows: list[dict[str, Any]], column: str, mark: str) -> str | None:
+    """The parts of a text column over all rows, each once, in order."""
+    parts = dict.fromkeys(part for row in rows if row[column] for part in str(row[column]).split(mark))
+    return mark.join(parts) or None

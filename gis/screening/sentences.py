@@ -157,11 +157,15 @@ def _lacks(missing: Sequence[tuple[str, Text]]) -> Text:
 def _m(value: float) -> str:
     if value >= 10_000:
         return f"{value / 1000:,.1f} km"
-    return f"{value:,.0f} m" if value >= 10 else f"{value:.2g} m"
+    if value >= 10:
+        return f"{value:,.0f} m"
+    return f"{value:.1f} m" if value >= 0.05 else "<0.1 m"
 
 
 def _m2(value: float) -> str:
-    return f"{value:,.0f} m²" if value >= 10 else f"{value:.2g} m²"
+    if value >= 10:
+        return f"{value:,.0f} m²"
+    return f"{value:.1f} m²" if value >= 0.05 else "<0.1 m²"
 
 
 def _percent(share: float) -> str:
