@@ -54,7 +54,6 @@ def points_in(
         return found
 
     asked = np.flatnonzero(stop > start)
-    vertices = np.asarray(shapely.get_num_coordinates(geoms[asked]), dtype=np.int64)
-    hits = each_zone(inside, asked, vertices, threads)
+    hits = each_zone(inside, asked, (stop - start)[asked], threads)
     zone = np.repeat(asked, [len(h) for h in hits]).astype(np.int64)
     return np.concatenate([np.empty(0, dtype=np.int64), *hits]).astype(np.int64), zone

@@ -107,7 +107,7 @@ def _nearest_traced_here(subject: BaseGeometry, zones: ZoneSet) -> tuple[float, 
     outline = zones.outline
     radius = 2.0 * float(outline.tree.query_nearest(subject, return_distance=True)[1][0]) + 1.0
     while True:
-        lines, owner = zones.boundary_among(outline.tree.query(subject, predicate="dwithin", distance=radius))
+        lines, owner = zones.boundary_near(subject, radius)
         gap = shapely.distance(subject, lines)
         if len(gap) and gap.min() <= radius:
             nearest = int(np.argmin(gap))

@@ -8,7 +8,7 @@ import numpy as np
 import shapely
 from shapely.geometry.base import BaseGeometry
 
-from gis.kernel.arrays import TOUCH_M, Floats, Geometries, Indices
+from gis.kernel.arrays import TOUCH_M, Flags, Floats, Geometries, Indices
 from gis.kernel.overlay import is_sliver, shifted
 from gis.kernel.zones import ZoneSet
 
@@ -52,8 +52,8 @@ class Reach:
         The zones near the site, shifted.
     grow_m : float
         The rule's distance.
-    frame : polygon
-        Box around the site beyond which nothing matters, not shifted.
+    site : geometry
+        The site, not shifted.
     origin : float64[2]
         What is subtracted from coordinates.
     """
@@ -64,7 +64,7 @@ class Reach:
     total_m: Floats
     bodies: Geometries
     grow_m: float
-    frame: BaseGeometry
+    site: BaseGeometry
     origin: Floats
 
     @classmethod
@@ -78,7 +78,7 @@ class Reach:
         x0, y0, x1, y1 = site.bounds
         frame = shapely.box(x0 - margin, y0 - margin, x1 + margin, y1 + margin)
         bodies = np.array([_body(zones, int(zone), frame, origin) for zone in near], dtype=object)
-        return cls(zones, near, gap, limit[near] - grow_m, bodies, grow_m, frame, origin)
+        return cls(zones, near, gap, limit[near] - grow_m, bodies, grow_m, site, origin)
 
     def outer(self) -> BaseGeometry:
         """Where a place may be within the distance of a zone; beyond, it surely is not."""
@@ -111,19 +111,19 @@ class Reach:
         shared = shared[shapely.get_dimensions(shared) == shapely.get_dimensions(site)]
         return bool(is_sliver(shared).all())
 
-    def _deep_in_union(self, polygon: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> BaseGeometry:
-        outline = self.zones.outline
-        lines, owner = self.zones.boundary_among(outline.tree.query(self.frame))
+    def _deep_in_union(self, polygon: Flags) -> BaseGeometry:
         depth = np.full(len(self.zones), 0.0)
         depth[self.near] = self.total_m - self.grow_m
+        lines, owner = self.zones.boundary_near(self.site, float(depth.max()) + TOUCH_M)
         rim = _grown_each(shifted(lines, -self.origin), depth[owner], over=True, skip_zero=True)
         return shapely.difference(shapely.union_all(self.bodies[polygon]), rim)
 
     def _deep_in_zone(self, i: int) -> BaseGeometry:
+        depth = float(self.total_m[i]) - self.grow_m
         outline = self.zones.outline
-        lines = outline.tree.query(self.frame)
-        own = shifted(outline.lines[lines[outline.owner[lines] == self.near[i]]], -self.origin)
-        rim = _grown_each(own, np.full(len(own), self.total_m[i] - self.grow_m), over=True, skip_zero=True)
+        near = outline.tree.query(self.site, predicate="dwithin", distance=depth + TOUCH_M)
+        own = shifted(outline.lines[near[outline.owner[near] == self.near[i]]], -self.origin)
+        rim = _grown(shapely.union_all(own), depth, over=True)
         deep: BaseGeometry = shapely.difference(self.bodies[i], rim)
         return deep
 
@@ -153,12 +153,14 @@ def _grown_each(geoms: Geometries, radius_m: Floats, *, over: bool, skip_zero: b
     grown = []
     for radius in np.unique(radius_m):
         if radius > 0 or not skip_zero:
-            grown.append(_grown(shapely.union_all(geoms[radius_m == radius]), max(float(radius), 0.0), over))
+            grown.append(
+                _grown(shapely.union_all(geoms[radius_m == radius]), max(float(radius), 0.0), over=over)
+            )
     joined: BaseGeometry = shapely.union_all(grown)
     return joined
 
 
-def _grown(geom: BaseGeometry, radius_m: float, over: bool) -> BaseGeometry:
+def _grown(geom: BaseGeometry, radius_m: float, *, over: bool) -> BaseGeometry:
     if radius_m == 0:
         return geom
     corners = quad_segs(radius_m)

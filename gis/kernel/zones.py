@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import shapely
 from numpy.typing import ArrayLike
+from shapely.geometry.base import BaseGeometry
 
 from gis.kernel.arrays import Floats, Geometries, Indices, accuracies, geometries
 from gis.kernel.boundary import Boundary
@@ -138,9 +139,16 @@ class ZoneSet:
         """Whether :attr:`boundary` has been asked for before, so that it costs nothing now."""
         return "_boundary" in self.__dict__
 
-    def boundary_among(self, lines: Indices) -> tuple[Geometries, Indices]:
-        """The parts of these lines of :attr:`outline` that bound the union, and the zone of each part."""
-        return self.outline.of_union(self.geoms, self.copies, lines)
+    def boundary_near(self, geom: BaseGeometry, distance_m: float) -> tuple[Geometries, Indices]:
+        """What of :attr:`boundary` may lie within a distance of ``geom``, and the zone of each line.
+
+        Traced only around there, unless all of it is at hand. Some lines may lie further off.
+        """
+        whole = self.boundary if self.is_traced else self.outline
+        lines = whole.tree.query(geom, predicate="dwithin", distance=distance_m)
+        if whole is self.outline:
+            return whole.of_union(self.geoms, self.copies, lines)
+        return whole.lines[lines], whole.owner[lines]
 
     def take(self, index: ArrayLike) -> ZoneSet:
         """The zones at ``index`` (int[] or bool[n]) as a set of their own; what is prepared is used again."""
