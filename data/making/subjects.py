@@ -95,7 +95,7 @@ class Places:
         at_home = area.intersection(self._home)
         return area if at_home.is_empty else at_home
 
-    def town(self, name: str, topic: Random, radius: float = 2200.0) -> BaseGeometry:
+    def town(self, name: str, topic: Random, radius: float = 1400.0) -> BaseGeometry:
         """A point around a township seat, inside its county."""
         seat = self.base.seats[name]
         return inside(
