@@ -18,7 +18,7 @@ from api import errors
 from api.basemaps import basemap_hosts
 from api.deps import MapState
 from api.guards import BodyGuard, HostGuard, SecurityHeaders
-from api.routes import application, collections, items, landing, tiles
+from api.routes import application, collections, items, landing, processes, rasters, styles, tiles
 from api.web import WebFiles
 from gis.db import make_engine
 from gis.settings import MapDefinition, Settings, load_settings
@@ -47,7 +47,7 @@ def create_app(settings: Settings, definition: MapDefinition, engine: Engine, *,
     )
     app.state.onemap = MapState(settings, definition, engine, version("onemap"), web)
     app.state.default_language = definition.district.languages[0]
-    for module in (landing, collections, items, tiles, application):
+    for module in (landing, collections, items, tiles, styles, rasters, processes, application):
         app.include_router(module.router)
     app.add_api_route("/api", _openapi(app), include_in_schema=False, methods=["GET"])
     app.mount("/web", WebFiles(directory=web), name="web")

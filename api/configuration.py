@@ -8,9 +8,10 @@ from typing import Any
 from api.basemaps import basemaps
 from api.deps import MapState
 from gis.features import LayerFacts
+from gis.raster import raster_facts, raster_legend
 from gis.screening.request import site_fields, site_kinds
 from gis.settings import MapDefinition
-from layers.district import District
+from layers.district import District, Raster
 from layers.model import Field, Layer
 from layers.rulemodel import Group, RulePack
 from layers.vocabulary import load_themes
@@ -30,7 +31,7 @@ def configuration(state: MapState, facts: Mapping[str, LayerFacts], rev: int) ->
         "district": _district(definition.district),
         "themes": _themes(state, layers),
         "layers": [_layer(layer, facts[layer.id]) for layer in layers],
-        "rasters": [],
+        "rasters": [_raster(raster) for raster in definition.district.rasters],
         "rule_groups": [_group(pack, group) for pack in definition.packs.values() for group in pack.groups],
         "rules": [
             {"id": r.id, "group": r.group, "title": r.title.model_dump(), "severity": r.severity}
@@ -91,6 +92,17 @@ def _field(field: Field) -> dict[str, Any]:
     codes = [value.model_dump() for value in field.code_list] or None
     return field.model_dump(mode="json", include={"name", "title", "type", "unit", "description"}) | {
         "codes": codes
+    }
+
+
+def _raster(raster: Raster) -> dict[str, Any]:
+    facts = raster_facts(raster)
+    shown = {"id", "title", "abstract", "unit", "kind", "attribution", "licence", "opacity"}
+    return raster.model_dump(mode="json", include=shown) | {
+        "bounds": facts.bounds,
+        "min": facts.minimum,
+        "max": facts.maximum,
+        "legend": raster_legend(raster),
     }
 
 

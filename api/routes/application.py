@@ -8,8 +8,10 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 
 from api.configuration import configuration
 from api.deps import ConnDep, RevDep, StateDep, as_json, conditional, strict_parameters
+from api.shapes import conflict_numbers
 from gis.features import content_stamp, layer_facts, search
 from gis.revisions import head
+from gis.screening.conflicts import summary
 
 router = APIRouter(prefix="/app", tags=["Map"], dependencies=[Depends(strict_parameters)])
 
@@ -24,6 +26,16 @@ def get_config(request: Request, state: StateDep, conn: ConnDep, rev: RevDep) ->
         return as_json(configuration(state, facts, rev))
 
     return conditional(request, ("config", state.digest, head(conn), rev, *stamp), produce)
+
+
+@router.get("/conflicts", summary="Conflicts in numbers")
+def get_conflicts(request: Request, state: StateDep, conn: ConnDep, rev: RevDep) -> Response:
+    """By verdict, severity, rule and township, and up to which revision they have been judged."""
+    return conditional(
+        request,
+        ("conflicts", state.digest, rev),
+        lambda: as_json(conflict_numbers(summary(conn, state.definition, rev))),
+    )
 
 
 @router.get("/search", summary="Rows by name or identifier")

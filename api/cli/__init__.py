@@ -1,0 +1,36 @@
+"""The command line. ``main`` is the program ``onemap``; each module holds one group of commands.
+
+Commands import the engine when they run, so that the help, and a second start of the map, come at once.
+Exit status: 0 done, 1 failed, 2 called wrongly.
+"""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from api.cli import conflicts, demo, serve
+from api.cli.console import fail, say
+from gis.errors import OneMapError
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    help=say("One map for environmental regulators.", "生态环境一张图。"),
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+app.command("demo")(demo.demo)
+app.command("serve")(serve.serve)
+app.add_typer(conflicts.app, name="conflicts")
+
+
+def main() -> None:
+    """Run the command line; an error a user can be told in words ends in one line, without a trace."""
+    try:
+        app()
+    except OneMapError as error:
+        fail(error)
+        sys.exit(1)

@@ -1,0 +1,45 @@
+"""What most commands begin with: the settings, the map they choose, and its database."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from api.cli.console import stage
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+    from gis.settings import MapDefinition, Settings
+
+__all__ = ["Opened", "opened"]
+
+
+@dataclass(frozen=True)
+class Opened:
+    """One installation, its database in step with the definitions."""
+
+    settings: Settings
+    definition: MapDefinition
+    engine: Engine
+
+
+@contextmanager
+def opened(home: Path | None = None) -> Iterator[Opened]:
+    """Start the database when needed and bring its tables up to the definitions; closes the connections."""
+    from gis.db import make_engine
+    from gis.settings import load_settings
+    from gis.sync import sync
+
+    settings = load_settings(home=home)
+    definition = settings.load_map()
+    with stage("Starting the database …", "正在启动数据库……"):
+        engine = make_engine(settings)
+        sync(engine, definition)
+    try:
+        yield Opened(settings, definition, engine)
+    finally:
+        engine.dispose()
