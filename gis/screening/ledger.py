@@ -160,8 +160,9 @@ def _merge_unknown(found: pd.DataFrame) -> pd.DataFrame:
     """Make one row of all rules that a subject and a zone leave open for want of an attribute."""
     unknown = found["verdict"] == "unknown"
     together: dict[tuple[str, str, str], list[dict[str, Any]]] = {}
-    for row in found[unknown].sort_values("rules").to_dict("records"):
-        together.setdefault((row["subject_uid"], row["zone_layer"], row["zone_uid"]), []).append(dict(row))
+    for record in found[unknown].sort_values("rules").to_dict("records"):
+        row = {str(name): value for name, value in record.items()}
+        together.setdefault((row["subject_uid"], row["zone_layer"], row["zone_uid"]), []).append(row)
     merged = pd.DataFrame([_joined(rows) for rows in together.values()], columns=found.columns)
     return pd.concat([found[~unknown], merged], ignore_index=True) if len(merged) else found
 
