@@ -65,10 +65,15 @@ def read_toml(path: Path) -> dict[str, Any]:
         raise DefinitionError(path, f"Not valid TOML: {error}.", "Correct the syntax there.") from error
 
 
-def as_definition_error(path: Path, error: ValidationError, raw: Mapping[str, Any]) -> DefinitionError:
-    """The first finding of pydantic in words: the file, the place in it, the value and the remedy."""
+def as_definition_error(
+    path: Path, error: ValidationError, raw: Mapping[str, Any], within: str = ""
+) -> DefinitionError:
+    """The first finding of pydantic in words: the file, the place in it, the value and the remedy.
+
+    ``raw`` is what was validated; ``within`` names where in the file it stands, when it is not the whole.
+    """
     first = error.errors()[0]
-    place = _place(first["loc"], raw)
+    place = f"{within} {_place(first['loc'], raw)}".lstrip()
     cause = first.get("ctx", {}).get("error")
     if isinstance(cause, Unfit):
         return DefinitionError(path, f"{place}{cause.what}", cause.remedy)
@@ -110,11 +115,15 @@ def load_codes(folders: Sequence[Path] = ()) -> Mapping[str, tuple[CodeValue, ..
         for name, rows in tables.items():
             if name in lists:
                 raise DefinitionError(path, f"Code list {name!r} exists already.", "Choose another name.")
-            try:
-                lists[name] = tuple(CodeValue.model_validate(row) for row in rows)
-            except ValidationError as error:
-                raise as_definition_error(path, error, {name: rows}) from error
+            lists[name] = tuple(_code(path, name, row) for row in rows)
     return MappingProxyType(lists)
+
+
+def _code(path: Path, name: str, row: dict[str, Any]) -> CodeValue:
+    try:
+        return CodeValue.model_validate(row)
+    except ValidationError as error:
+        raise as_definition_error(path, error, row, f"{name} {row.get('code', '')!r}") from error
 
 
 def load_themes(folders: Sequence[Path] = ()) -> Mapping[str, Theme]:
@@ -127,7 +136,7 @@ def load_themes(folders: Sequence[Path] = ()) -> Mapping[str, Theme]:
             try:
                 themes[name] = Theme.model_validate({"id": name, **row})
             except ValidationError as error:
-                raise as_definition_error(path, error, row) from error
+                raise as_definition_error(path, error, row, name) from error
     return MappingProxyType({t.id: t for t in sorted(themes.values(), key=lambda t: (t.order, t.id))})
 
 
@@ -139,7 +148,7 @@ def load_issues() -> Mapping[str, Issue]:
         try:
             issues[code] = Issue.model_validate({"code": code, **row})
         except ValidationError as error:
-            raise as_definition_error(path, error, row) from error
+            raise as_definition_error(path, error, row, code) from error
     return MappingProxyType(issues)
 
 

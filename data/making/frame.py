@@ -18,6 +18,7 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 from pyproj import Transformer
+from shapely import Point
 from shapely.geometry.base import BaseGeometry
 
 SEED = 20261121
@@ -51,9 +52,9 @@ def degrees(geometry: BaseGeometry) -> BaseGeometry:
     return shapely.transform(geometry, back)
 
 
-def metre_point(lon: float, lat: float) -> BaseGeometry:
+def metre_point(lon: float, lat: float) -> Point:
     """A point given in degrees, in metres."""
-    return metres(shapely.Point(lon, lat))
+    return Point(*_TO_METRES.transform(lon, lat))
 
 
 def polygons(geometry: BaseGeometry) -> BaseGeometry:
@@ -76,7 +77,7 @@ class Seat:
     code: str
     town: str
     county: str
-    point: BaseGeometry
+    point: Point
 
 
 @dataclass(frozen=True)
@@ -167,9 +168,3 @@ def write_csv(path: Path, rows: Iterable[Row]) -> None:
         writer.writeheader()
         for row in rows:
             writer.writerow({k: str(v).lower() if isinstance(v, bool) else v for k, v in row.items()})
-
-
-def lonlat(point: BaseGeometry) -> tuple[float, float]:
-    """Longitude and latitude of a point in metres, rounded."""
-    at = degrees(point)
-    return at.x, at.y

@@ -8,6 +8,7 @@ from itertools import pairwise
 from random import Random
 
 import shapely
+from shapely import LineString, Point
 from shapely.geometry.base import BaseGeometry
 from shapely.ops import substring
 
@@ -15,7 +16,7 @@ __all__ = ["between", "blob", "gathered", "inside", "partition", "reach", "wande
 
 
 def blob(
-    centre: BaseGeometry,
+    centre: Point,
     radius: float,
     rng: Random,
     *,
@@ -38,7 +39,7 @@ def blob(
 
 
 def gathered(
-    centre: BaseGeometry, radius: float, rng: Random, *, lobes: int = 5, holes: int = 1, stretch: float = 1.4
+    centre: Point, radius: float, rng: Random, *, lobes: int = 5, holes: int = 1, stretch: float = 1.4
 ) -> BaseGeometry:
     """Overlapping blobs around ``centre`` with holes in them, as a hill range with villages left out."""
     turn = rng.uniform(0, 180)
@@ -46,19 +47,15 @@ def gathered(
     for i in range(lobes):
         angle = math.tau * i / lobes + rng.uniform(-0.4, 0.4)
         away = radius * rng.uniform(0.8, 1.25)
-        at = shapely.Point(centre.x + away * math.cos(angle), centre.y + away * math.sin(angle))
+        at = Point(centre.x + away * math.cos(angle), centre.y + away * math.sin(angle))
         shape = shape.union(blob(at, radius * rng.uniform(0.25, 0.5), rng, stretch=rng.uniform(1, 1.8)))
     for _ in range(holes):
-        at = shapely.Point(
-            centre.x + rng.uniform(-0.45, 0.45) * radius, centre.y + rng.uniform(-0.45, 0.45) * radius
-        )
+        at = Point(centre.x + rng.uniform(-0.45, 0.45) * radius, centre.y + rng.uniform(-0.45, 0.45) * radius)
         shape = shape.difference(blob(at, radius * rng.uniform(0.08, 0.14), rng))
     return shape.simplify(6)
 
 
-def wander(
-    start: BaseGeometry, heading: float, length: float, rng: Random, *, step: float = 180.0
-) -> BaseGeometry:
+def wander(start: Point, heading: float, length: float, rng: Random, *, step: float = 180.0) -> BaseGeometry:
     """A winding line from ``start``, ``heading`` in degrees from east."""
     at, course = (start.x, start.y), math.radians(heading)
     line = [at]
@@ -66,17 +63,21 @@ def wander(
         course += rng.gauss(0, 0.28)
         at = (at[0] + step * math.cos(course), at[1] + step * math.sin(course))
         line.append(at)
-    return shapely.LineString(line)
+    return LineString(line)
+
+
+def _stretch(line: BaseGeometry, start: float, end: float) -> LineString:
+    return LineString(substring(LineString(line.coords), start, end).coords)
 
 
 def reach(line: BaseGeometry, start: float, end: float, width: float, rng: Random) -> BaseGeometry:
     """The land within about ``width`` of a line from ``start`` to ``end`` along it; the width swings."""
-    course = substring(line, max(0.0, start), min(line.length, end))
+    course = _stretch(line, max(0.0, start), min(line.length, end))
     steps = max(2, math.ceil(course.length / max(60.0, width / 2)))
     phase, slow = rng.uniform(0, math.tau), rng.uniform(0.25, 0.5)
     parts = []
     for i in range(steps):
-        piece = substring(course, course.length * i / steps, course.length * (i + 1) / steps)
+        piece = _stretch(course, course.length * i / steps, course.length * (i + 1) / steps)
         half = width * (1 + 0.25 * math.sin(phase + slow * i) + 0.06 * rng.uniform(-1, 1))
         parts.append(piece.buffer(half, quad_segs=6))
     return shapely.union_all(parts).simplify(min(8.0, width / 10))
@@ -91,17 +92,17 @@ def _rough_edge(edge: BaseGeometry, seeds: BaseGeometry, rng: Random, depth: int
     for level in range(depth):
         finer = [line[0]]
         for (x0, y0), (x1, y1) in pairwise(line):
-            middle = shapely.Point((x0 + x1) / 2, (y0 + y1) / 2)
+            middle = Point((x0 + x1) / 2, (y0 + y1) / 2)
             length = math.hypot(x1 - x0, y1 - y0)
             far = min(0.26 * length / (1 + 0.3 * level), seeds.distance(middle) / 3)
             push = rng.uniform(-1, 1) * far / length
             finer += [(middle.x - push * (y1 - y0), middle.y + push * (x1 - x0)), (x1, y1)]
         line = finer
-    return shapely.LineString(line)
+    return LineString(line)
 
 
 def partition(
-    area: BaseGeometry, seeds: Sequence[BaseGeometry], rng: Random, *, depth: int = 4
+    area: BaseGeometry, seeds: Sequence[Point], rng: Random, *, depth: int = 4
 ) -> list[BaseGeometry]:
     """``area`` cut into one piece for each seed, without gap or overlap; pieces share their seams' vertices.
 
@@ -127,18 +128,18 @@ def partition(
     return [shapely.coverage_union_all(pieces) for pieces in owned]
 
 
-def inside(area: BaseGeometry, rng: Random, *, margin: float = 0.0) -> BaseGeometry:
+def inside(area: BaseGeometry, rng: Random, *, margin: float = 0.0) -> Point:
     """A random point of ``area``, at least ``margin`` metres from its boundary."""
     room = area.buffer(-margin) if margin else area
     if room.is_empty:
         raise ValueError(f"no room {margin} m inside an area of {area.area:.0f} m2")
     west, south, east, north = room.bounds
     while True:
-        point = shapely.Point(rng.uniform(west, east), rng.uniform(south, north))
+        point = Point(rng.uniform(west, east), rng.uniform(south, north))
         if room.contains(point):
             return point
 
 
-def between(area: BaseGeometry, near: float, far: float, rng: Random) -> BaseGeometry:
+def between(area: BaseGeometry, near: float, far: float, rng: Random) -> Point:
     """A random point outside ``area``, from ``near`` to ``far`` metres away from it."""
     return inside(area.buffer(far).difference(area.buffer(near)), rng)

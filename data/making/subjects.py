@@ -15,6 +15,7 @@ from random import Random
 from typing import Any
 
 import shapely
+from shapely import Point
 from shapely.geometry.base import BaseGeometry
 
 from .frame import Base, Row, degrees, metre_point, rng, write_geojson
@@ -104,13 +105,13 @@ class Places:
 
     def upstream(self, intake: str, distance: float) -> BaseGeometry:
         """The point of the river ``distance`` metres above an intake (below it, when negative)."""
-        at = next(r["geom"] for r in self._zones["water_intakes"] if f"水源地{intake}" in r["name"])
+        at: Point = next(r["geom"] for r in self._zones["water_intakes"] if f"水源地{intake}" in r["name"])
         lines = [
             shapely.line_merge(shapely.union_all([self.base.rivers[i] for i in ids]), directed=True)
             for ids in _COURSES
         ]
         line = min(lines, key=lambda course: course.distance(at))
-        return line.interpolate(line.project(at) - distance)
+        return Point(line.interpolate(line.project(at) - distance))
 
 
 def _row(base: Base, key: str, number: str, name: str, point: BaseGeometry, accuracy: float) -> Row:

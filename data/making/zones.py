@@ -65,7 +65,7 @@ def _rows(
     base: Base, layer: str, shapes: Sequence[tuple[str, BaseGeometry, Mapping[str, Any]]], accuracy: float
 ) -> list[Row]:
     """Finished rows of (name, geometry, attributes); polygons become multi-polygons."""
-    rows = []
+    rows: list[Row] = []
     for name, geometry, attributes in shapes:
         areal = geometry.area > 0
         rows.append(
@@ -156,7 +156,7 @@ def _reservoir(
     first = lake.buffer(200, quad_segs=6).simplify(6)
     second = gathered(lake.centroid, 2300, topic, lobes=6, holes=0).union(first.buffer(150))
     given = {"water_body": "演示水库B", "source_kind": "lake"}
-    zones = [
+    zones: list[tuple[str, BaseGeometry, Mapping[str, Any]]] = [
         ("水源地B一级保护区", _clip(first, area), {"grade": "1", **given}),
         ("水源地B二级保护区", _clip(second.difference(first), area), {"grade": "2", **given}),
         ("水源地B准保护区", _clip(second.buffer(900).difference(second), area), {"grade": "quasi", **given}),
@@ -328,7 +328,7 @@ def _basic_farmland(base: Base, zones: Zones) -> list[Row]:
             )
         field = shapely.union_all(patches).simplify(8).difference(barred)
         shapes.append((seat.town, _clip(field, base.counties[seat.county])))
-    taken = shapely.MultiPolygon()
+    taken: BaseGeometry = shapely.MultiPolygon()
     rows = []
     for town, shape in shapes:
         rest = polygons(shape.difference(taken))

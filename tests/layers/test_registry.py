@@ -165,3 +165,18 @@ def test_each_kind_of_issue_has_words_and_a_remedy_in_both_languages() -> None:
         assert issue.remedy_en.endswith("."), issue.code
         for text in (issue.zh, issue.en, issue.remedy_zh, issue.remedy_en):
             assert text.format(field="f", value="v", expected="e"), issue.code
+
+
+def test_a_code_without_a_language_is_refused_with_its_list_and_its_place(outside: Path) -> None:
+    path = outside / "vocab" / "codes.toml"
+    path.write_text('tree_rank = [{code = "1", zh = "一级"}]', encoding="utf-8")
+    with pytest.raises(
+        DefinitionError, match=r"codes\.toml: tree_rank '1' en: this key is missing\. Add it\."
+    ):
+        load_layers([outside])
+
+
+def test_a_file_that_is_not_utf8_is_refused(outside: Path) -> None:
+    (outside / "defs" / "old_trees" / "layer.toml").write_bytes(OUTSIDE.encode("gb18030"))
+    with pytest.raises(DefinitionError, match=r"layer\.toml: The file is not UTF-8\. Save it as UTF-8\."):
+        load_layers([outside])
