@@ -152,7 +152,10 @@ class ZoneSet:
 
     def take(self, index: ArrayLike) -> ZoneSet:
         """The zones at ``index`` (int[] or bool[n]) as a set of their own; what is prepared is used again."""
-        chosen = np.arange(len(self))[np.asarray(index)]
+        every = np.arange(len(self))
+        chosen = every[np.asarray(index)]
+        if np.array_equal(chosen, every):
+            return self  # with all that is traced and prepared already
         copies, pieces = self.copies.take(chosen), self._pieces_of(chosen)
         return ZoneSet(self.geoms[chosen], self.accuracy_m[chosen], self.max_vertices, copies, pieces)
 
