@@ -8,18 +8,20 @@ BIN := .venv/bin
 PYTEST := $(BIN)/python -m pytest -n $(JOBS) --dist loadscope
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-long lint fix bench docs vendor clean demo-system test-system
+.PHONY: help demo test test-long lint fix bench docs vendor clean system-python system-demo system-test
+# Programs and Python packages are installed at the same time: half the wait on a fresh machine.
+MAKEFLAGS += -j2
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-demo: demo-system .venv/ready ## Open the map with the open Jinhua data (ARGS=--check: probe it and exit)
+demo: system-demo .venv/ready ## Open the map with the open Jinhua data (ARGS=--check: probe it and exit)
 	@$(BIN)/onemap demo $(ARGS)
 
-test: test-system .venv/ready ## Run the tests on a real PostGIS and a real browser (ARGS go to pytest)
+test: system-test .venv/ready ## Run the tests on a real PostGIS and a real browser (ARGS go to pytest)
 	@$(PYTEST) $(ARGS)
 
-test-long: test-system .venv/ready-bench ## Run all tests, those with the full numbers and faults too
+test-long: system-test .venv/ready-bench ## Run all tests, those with the full numbers and faults too
 	@$(PYTEST) -m "" $(ARGS)
 
 lint: .venv/ready node_modules/ready ## Check style, types, import order and that generated files are current
@@ -29,7 +31,7 @@ fix: .venv/ready ## Format the Python code and mend what can be mended by itself
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
-bench: test-system .venv/ready-bench ## Measure against other systems; writes build/bench.json (ARGS=NAME: one)
+bench: system-test .venv/ready-bench ## Measure against other systems; writes build/bench.json (ARGS=NAME: one)
 	@$(BIN)/python -m bench $(ARGS)
 
 docs: .venv/ready ## Write the generated files anew (JSON Schemas for editors)
@@ -41,18 +43,21 @@ vendor: .venv/ready ## Fetch the browser code named in web/vendor.toml
 clean: ## Remove what these targets made here; the database stays
 	@rm -rf .venv node_modules build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
-# Programs that pip cannot bring. Asked every time: it takes milliseconds, and packages come and go.
-demo-system:
-	@PYTHON="$(PYTHON)" tools/system.sh python $(if $(ONEMAP_DATABASE_URL),,postgis)
+# Programs that pip cannot bring. Asked every time: it takes a moment, and packages come and go.
+system-python:
+	@PYTHON="$(PYTHON)" tools/system.sh python
 
-test-system:
-	@PYTHON="$(PYTHON)" tools/system.sh python postgis chromium gdal fonts
+system-demo: | system-python
+	@tools/system.sh $(if $(ONEMAP_DATABASE_URL),,postgis)
 
-.venv/ready: requirements.lock pyproject.toml tools/venv.sh
+system-test: | system-python
+	@tools/system.sh postgis chromium gdal fonts
+
+.venv/ready: requirements.lock pyproject.toml tools/venv.sh | system-python
 	@PYTHON="$(PYTHON)" tools/venv.sh requirements.lock
 	@touch $@
 
-.venv/ready-bench: .venv/ready requirements-bench.lock
+.venv/ready-bench: requirements-bench.lock .venv/ready
 	@PYTHON="$(PYTHON)" tools/venv.sh requirements-bench.lock
 	@touch $@
 

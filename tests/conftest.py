@@ -24,6 +24,7 @@ from types import FrameType
 from typing import Any
 from urllib.parse import urlsplit
 
+import hypothesis
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Error, Page, Route, sync_playwright
 from sqlalchemy import Engine, create_engine, text
@@ -35,8 +36,14 @@ _FOLDER_PREFIX = "onemap-tests-"
 _HOME = pytest.StashKey[Path]()
 
 
+# The same examples at every run; the machine may be slow. `make test-long` draws many new ones.
+hypothesis.settings.register_profile("fixed", derandomize=True, deadline=None, database=None)
+hypothesis.settings.register_profile("long", max_examples=2000, deadline=None, print_blob=True)
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """Choose the folder of the run's server: once, also when the tests run in several processes."""
+    hypothesis.settings.load_profile("fixed" if config.option.markexpr == "not long" else "long")
     if hasattr(config, "workerinput"):
         config.stash[_HOME] = Path(config.workerinput["onemap_home"])
         return

@@ -7,7 +7,6 @@ cd "$(dirname "$0")/.."
 python=${PYTHON:-python3}
 
 [[ -w . ]] || { echo "The folder $PWD cannot be written by $(id -un), and .venv goes there; use a copy of your own." >&2; exit 1; }
-"$(dirname "$0")/system.sh" python
 
 # Also when its Python went away with an upgrade of the machine.
 if ! .venv/bin/python -c 'import pip' 2>/dev/null; then
@@ -16,6 +15,8 @@ if ! .venv/bin/python -c 'import pip' 2>/dev/null; then
   "$python" -m venv .venv
 fi
 echo "==> Installing the packages of $1 into .venv"
-pip=(.venv/bin/python -m pip --disable-pip-version-check install)
+pip=(.venv/bin/python -m pip --disable-pip-version-check install --no-compile)
 "${pip[@]}" --require-hashes -r "$1"
 "${pip[@]}" --no-deps --no-build-isolation -e .
+# On all cores, where pip compiles on one; some packages carry files that are not meant to compile.
+.venv/bin/python -m compileall -q -j 0 -x '/tests?/' .venv/lib >/dev/null || true

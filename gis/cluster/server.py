@@ -6,6 +6,8 @@ import os
 import re
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -129,6 +131,20 @@ class Cluster:
             locks.release_use(self.layout.in_use)
             idle = locks.is_unused(self.layout.in_use) and not self.status().connections
             return idle and self._stop()
+
+    @contextmanager
+    def while_needed(self) -> Iterator[str]:
+        """Have the server run for the length of a ``with`` block; yields the URL of ``ensure_running``.
+
+        At the end the server stops if this block started it and nobody else uses it, so that trying onemap
+        out leaves nothing behind in the machine's memory. Engines are to be disposed inside the block.
+        """
+        url = self.ensure_running()
+        try:
+            yield url
+        finally:
+            if self.started:
+                self.stop_if_unused()
 
     def status(self) -> Status:
         """What the server is doing; starts nothing.

@@ -85,6 +85,14 @@ def test_a_second_process_uses_the_running_server_and_the_first_does_not_take_it
     assert first.stop_if_unused() is True
 
 
+def test_a_server_started_for_a_while_stops_after_it_and_one_found_running_stays(ready_home: Path) -> None:
+    with small(ready_home).while_needed():
+        with small(ready_home).while_needed():
+            assert small(ready_home).status().running
+        assert small(ready_home).status().running
+    assert not small(ready_home).status().running
+
+
 def test_an_idle_client_that_is_no_onemap_keeps_the_server_up(ready_home: Path) -> None:
     cluster = small(ready_home)
     cluster.ensure_running()
