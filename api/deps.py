@@ -37,6 +37,7 @@ __all__ = [
     "as_json",
     "conditional",
     "links_base",
+    "property_filters",
     "strict_parameters",
     "wants",
 ]
@@ -133,6 +134,12 @@ def declared_parameters(request: Request) -> frozenset[str]:
     return frozenset(
         field.alias for field in get_flat_params(dependant) if isinstance(field.field_info, QueryParameter)
     )
+
+
+def property_filters(request: Request) -> dict[str, list[str]]:
+    """The query parameters that the route of ``request`` does not declare: properties and their values."""
+    declared = declared_parameters(request)
+    return {name: request.query_params.getlist(name) for name in request.query_params if name not in declared}
 
 
 def strict_parameters(request: Request) -> None:

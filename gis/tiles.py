@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -43,6 +44,7 @@ from sqlalchemy.dialects.postgresql import aggregate_order_by
 from gis import tables
 from gis.crs import WEB_MERCATOR
 from gis.errors import NotFound
+from gis.filters import property_condition
 from gis.revisions import alive
 from gis.settings import MapDefinition
 from layers.model import Layer
@@ -51,10 +53,10 @@ __all__ = ["MAX_ZOOM", "Tile", "rendering_hash", "tile_at", "vector_tile"]
 
 MAX_ZOOM = 22
 # Changes with every change of what tiles hold, so that no cache serves an old one.
-_RENDERING = "1"
+_RENDERING = "2"
 _EXTENT = 4096
-_BUFFER = 64  # units of the tile's own grid: 4 of 256 pixels
-_CELLS = 64  # a side; a cell is as wide as the buffer, so neighbours sum alike along their seam
+_BUFFER = 128  # units of the tile's own grid: 8 of 256 pixels, as wide as a symbol at its rim
+_CELLS = 64  # a side; the buffer is a whole number of cells, so neighbours sum alike along their seam
 _SUM_FROM_ROWS = 4000
 _PIXELS = 256
 # From here on the tile's own grid (1/16 pixel) is all the simplification there is, so that a map may magnify.
@@ -118,9 +120,17 @@ def _codes(layer: Layer) -> list[str]:
 
 
 def vector_tile(
-    conn: Connection, definition: MapDefinition, layer: Layer, tile: Tile, rev: int | None = None
+    conn: Connection,
+    definition: MapDefinition,
+    layer: Layer,
+    tile: Tile,
+    rev: int | None = None,
+    filters: Mapping[str, Sequence[str]] | None = None,
 ) -> bytes:
     """The tile's bytes at revision ``rev`` (None: now); empty when the layer shows nothing there.
+
+    ``filters`` keeps rows whose property equals one of the values, as for items. A tile is made from one
+    level above the layer's first zoom on, for maps that draw tiles at twice their size.
 
     Features and attributes come in an order that depends on the content only.
 
@@ -128,17 +138,20 @@ def vector_tile(
     ------
     NotFound
         When the layer is a register without geometry.
+    QueryError
+        For a filter on an unknown property, or a value that cannot be read.
     """
     if not layer.has_geometry:
         raise NotFound(
             f"{layer.id} is a register without geometry; it has no tiles.",
             f"{layer.id} 是没有几何的名录，没有瓦片。",
         )
-    if tile.z < layer.zoom.min:
+    if tile.z < layer.zoom.min - 1:
         return b""
     table = tables.table_for(layer, definition.district.storage_crs)
     wide = tile.envelope(tile.side_m * _BUFFER / _EXTENT)
-    inside = and_(alive(table, rev), table.c.geom_web.op("&&")(wide))
+    kept = [property_condition(layer, table, name, values) for name, values in (filters or {}).items()]
+    inside = and_(alive(table, rev), table.c.geom_web.op("&&")(wide), *kept)
     rows = _rows(layer, table, tile, inside)
     parts = [_shapes(rows, tile)]
     if layer.geometry in ("Point", "Geometry"):
@@ -148,7 +161,9 @@ def vector_tile(
 
 
 def _holds_many(conn: Connection, table: Table, inside: ColumnElement[bool]) -> bool:
-    some = select(literal(1)).select_from(table).where(inside).limit(_SUM_FROM_ROWS + 1).subquery()
+    s = tables.sources
+    joined = select(literal(1)).join_from(table, s, table.c.source_id == s.c.source_id)
+    some = joined.where(inside).limit(_SUM_FROM_ROWS + 1).subquery()
     return (conn.scalar(select(func.count()).select_from(some)) or 0) > _SUM_FROM_ROWS
 
 

@@ -17,8 +17,8 @@ from api.deps import (
     StateDep,
     as_json,
     conditional,
-    declared_parameters,
     links_base,
+    property_filters,
     strict_parameters,
     wants,
 )
@@ -52,16 +52,12 @@ def get_items(
 ) -> Response:
     """A page of features. Any property is a parameter too: ``?kind=dug`` keeps the items that equal it."""
     wants(f, "json", "geojson")
-    declared = declared_parameters(request)
-    filters = {
-        name: request.query_params.getlist(name) for name in request.query_params if name not in declared
-    }
     query = ItemQuery(
         limit=min(limit, state.settings.max_features),
         rev=rev,
         bbox=bbox,
         interval=interval,
-        filters=filters,
+        filters=property_filters(request),
         after=after,
         before=before,
         offset=offset,

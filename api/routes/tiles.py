@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-import morecantile
 from fastapi import APIRouter, Depends, Query, Request, Response
 
 from api.deps import (
@@ -16,6 +15,7 @@ from api.deps import (
     as_json,
     conditional,
     links_base,
+    property_filters,
     strict_parameters,
     wants,
 )
@@ -24,7 +24,9 @@ from gis.features import content_stamp
 from gis.tiles import MAX_ZOOM, rendering_hash, tile_at, vector_tile
 from layers.model import Layer
 
-router = APIRouter(tags=["Tiles"], dependencies=[Depends(strict_parameters)])
+router = APIRouter(tags=["Tiles"])
+# All routes but that of the tile itself, where any property of the layer is a parameter too.
+strict = APIRouter(dependencies=[Depends(strict_parameters)])
 
 MVT = "application/vnd.mapbox-vector-tile"
 QUAD = "WebMercatorQuad"
@@ -53,27 +55,28 @@ def get_tile(
     ] = None,
     f: Annotated[str | None, Query(description="mvt")] = None,
 ) -> Response:
-    """Zoom, row and column. Empty answers have status 204."""
+    """Zoom, row and column. Any property is a parameter too, as for items. Empty answers have status 204."""
     wants(f, "mvt")
     require_quad(matrix_set)
     tile = tile_at(z, y, x)
+    filters = property_filters(request)
 
     def produce() -> Response:
-        body = vector_tile(conn, state.definition, layer, tile, rev)
+        body = vector_tile(conn, state.definition, layer, tile, rev, filters)
         return Response(body, 200 if body else 204, media_type=MVT if body else None)
 
     stamp = content_stamp(conn, [layer.id], rev)
     return conditional(request, ("tile", rendering_hash(layer), *stamp), produce)
 
 
-@router.get("/collections/{layer}/tiles", summary="Tilesets of a layer")
+@strict.get("/collections/{layer}/tiles", summary="Tilesets of a layer")
 def get_tilesets(request: Request, layer: LayerDep, language: LanguageDep) -> Response:
     """The one tileset that a layer with geometry has."""
     tilesets = [_tileset(request, layer, language)] if layer.has_geometry else []
     return as_json({"tilesets": tilesets})
 
 
-@router.get("/collections/{layer}/tiles/{matrix_set}", summary="Metadata of a tileset")
+@strict.get("/collections/{layer}/tiles/{matrix_set}", summary="Metadata of a tileset")
 def get_tileset(request: Request, layer: LayerDep, matrix_set: str, language: LanguageDep) -> Response:
     """What the tiles of a layer hold, and at which zooms."""
     require_quad(matrix_set)
@@ -117,15 +120,20 @@ def _tileset(request: Request, layer: Layer, language: str) -> dict[str, Any]:
     }
 
 
-@router.get("/tileMatrixSets", summary="Tile matrix sets")
+@strict.get("/tileMatrixSets", summary="Tile matrix sets")
 def get_matrix_sets(request: Request) -> Response:
     """The one tile matrix set in use."""
     link = {"rel": "self", "type": "application/json", "href": f"{links_base(request)}/tileMatrixSets/{QUAD}"}
     return as_json({"tileMatrixSets": [{"id": QUAD, "uri": _SCHEME, "links": [link]}]})
 
 
-@router.get("/tileMatrixSets/{matrix_set}", summary="A tile matrix set")
+@strict.get("/tileMatrixSets/{matrix_set}", summary="A tile matrix set")
 def get_matrix_set(matrix_set: str) -> Response:
     """Its definition."""
+    import morecantile  # not needed to draw tiles, and slow to load
+
     require_quad(matrix_set)
     return as_json(morecantile.tms.get(QUAD).model_dump(mode="json", exclude_none=True, by_alias=True))
+
+
+router.include_router(strict)

@@ -28,9 +28,11 @@ Z8 = (8, 106, 213)
 def features(store: Engine, small_map: MapDefinition) -> Render:
     """The decoded features of a tile: features("wells", z, y, x, rev=None)."""
 
-    def run(layer: str, z: int, y: int, x: int, rev: int | None = None) -> list[dict[str, Any]]:
+    def run(
+        layer: str, z: int, y: int, x: int, rev: int | None = None, **filters: list[str]
+    ) -> list[dict[str, Any]]:
         with connect(store) as conn:
-            body = vector_tile(conn, small_map, find_layer(small_map, layer), tile_at(z, y, x), rev)
+            body = vector_tile(conn, small_map, find_layer(small_map, layer), tile_at(z, y, x), rev, filters)
         if not body:
             return []
         decoded = mapbox_vector_tile.decode(body)
@@ -64,6 +66,12 @@ def test_rows_at_one_place_are_one_feature_that_opens_by_its_bbox(
     with connect(store) as conn:
         page = items(conn, small_map, find_layer(small_map, "wells"), ItemQuery(limit=100, bbox=bbox))
     assert page.matched == 24
+
+
+def test_a_filter_keeps_rows_before_they_are_put_together(load: Load, features: Render) -> None:
+    load("wells", "code,name,kind,lon,lat\nW1,a,dug,119.9,29.05\nW2,b,bored,119.9,29.05\n")
+    (found,) = features("wells", *Z8, kind=["bored"])
+    assert (found["properties"]["uid"], found["properties"]["n"]) == ("W2", 1)
 
 
 def test_very_many_rows_are_summed_on_a_grid_and_none_is_lost(load: Load, features: Render) -> None:
