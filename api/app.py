@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import importlib
 import re
 from importlib.metadata import version
 from pathlib import Path
@@ -23,7 +24,7 @@ from api.web import WebFiles
 from gis.db import make_engine
 from gis.settings import MapDefinition, Settings, load_settings
 
-__all__ = ["create_app", "from_environment"]
+__all__ = ["create_app", "from_environment", "warm_up"]
 
 WEB = Path(__file__).parents[1] / "web"
 MAX_BODY_BYTES = 16 * 2**20
@@ -59,7 +60,14 @@ def create_app(settings: Settings, definition: MapDefinition, engine: Engine, *,
 def from_environment() -> FastAPI:
     """The service as ``ONEMAP_*`` configures it; for servers that start workers of their own."""
     settings = load_settings()
+    warm_up()
     return create_app(settings, settings.load_map(), make_engine(settings))
+
+
+def warm_up() -> None:
+    """Import what only some answers need and what takes seconds, so that no user waits for it."""
+    for name in ("gis.screening.answer", "gis.screening.conflicts", "gis.siteinput", "rio_tiler.io"):
+        importlib.import_module(name)
 
 
 def _openapi(app: FastAPI):  # type: ignore[no-untyped-def]

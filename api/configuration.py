@@ -9,7 +9,6 @@ from api.basemaps import basemaps
 from api.deps import MapState
 from gis.features import LayerFacts
 from gis.raster import raster_facts, raster_legend
-from gis.screening.request import site_fields, site_kinds
 from gis.settings import MapDefinition
 from layers.district import District, Raster
 from layers.model import Field, Layer
@@ -21,6 +20,8 @@ __all__ = ["configuration"]
 
 def configuration(state: MapState, facts: Mapping[str, LayerFacts], rev: int) -> dict[str, Any]:
     """District, themes, layers, rasters, rules and base maps; ``facts`` are those of revision ``rev``."""
+    from gis.screening.request import site_kinds
+
     definition = state.definition
     layers = list(definition.layers.values())
     conflicts = definition.derived("conflicts")
@@ -112,6 +113,8 @@ def _group(pack: RulePack, group: Group) -> dict[str, Any]:
 
 def _site_fields(definition: MapDefinition) -> list[dict[str, Any]]:
     """What rules ask of a site, each with the kinds of site that are asked."""
+    from gis.screening.request import site_fields, site_kinds
+
     found: dict[str, dict[str, Any]] = {}
     for kind in site_kinds(definition).values():
         for field in site_fields(definition, kind):

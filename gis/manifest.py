@@ -12,6 +12,7 @@ import hashlib
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 from sqlalchemy import Connection, Engine, select
@@ -20,11 +21,13 @@ from sqlalchemy.dialects.postgresql import insert
 from gis import tables
 from gis.db import connect
 from gis.errors import SettingsError
-from gis.importing import ImportOptions, ImportResult, SourceInfo, import_file
 from gis.settings import MapDefinition
 from layers.model import Frozen, Text
 
-__all__ = ["Load", "load", "pending", "read_manifest"]
+if TYPE_CHECKING:
+    from gis.importing import ImportResult
+
+__all__ = ["Load", "Source", "load", "pending", "read_manifest"]
 
 
 @dataclass(frozen=True)
@@ -33,16 +36,20 @@ class Load:
 
     layer: str
     path: Path
-    options: ImportOptions
+    source: Source
+    crs: str
+    coverage: Path | None
     digest: str
 
     @property
     def key(self) -> str:
         """Under which the store remembers the digest."""
-        return f"loaded:{self.layer}:{self.options.source.name}:{self.path.name}"
+        return f"loaded:{self.layer}:{self.source.name}:{self.path.name}"
 
 
-class _Source(Frozen):
+class Source(Frozen):
+    """Where the data of a load come from; what its parts mean says `gis.importing.SourceInfo`."""
+
     name: str
     title: Text
     bureau: str | None = None
@@ -51,10 +58,6 @@ class _Source(Frozen):
     url: str | None = None
     accuracy_m: float | None = None
     is_demonstration: bool = False
-
-    def info(self) -> SourceInfo:
-        fields = self.model_dump(exclude={"title"})
-        return SourceInfo(title_zh=self.title.zh, title_en=self.title.en, **fields)
 
 
 class _Entry(Frozen):
@@ -66,7 +69,7 @@ class _Entry(Frozen):
 
 
 class _Manifest(Frozen):
-    sources: tuple[_Source, ...] = ()
+    sources: tuple[Source, ...] = ()
     loads: tuple[_Entry, ...] = ()
 
 
@@ -83,11 +86,11 @@ def read_manifest(path: Path, definition: MapDefinition) -> list[Load]:
     except (OSError, tomllib.TOMLDecodeError, ValidationError) as error:
         reason = " ".join(str(error).split())
         raise SettingsError(f"{path.name}: {reason}", f"{path.name} 有误：{reason}") from error
-    sources = {source.name: source.info() for source in manifest.sources}
+    sources = {source.name: source for source in manifest.sources}
     return [_load(path, entry, sources, definition) for entry in manifest.loads]
 
 
-def _load(path: Path, entry: _Entry, sources: dict[str, SourceInfo], definition: MapDefinition) -> Load:
+def _load(path: Path, entry: _Entry, sources: dict[str, Source], definition: MapDefinition) -> Load:
     names = [entry.file, *([entry.coverage] if entry.coverage else [])]
     missing = [name for name in names if not (path.parent / name).is_file()]
     if entry.layer not in definition.layers or entry.source not in sources or missing:
@@ -95,19 +98,13 @@ def _load(path: Path, entry: _Entry, sources: dict[str, SourceInfo], definition:
         raise SettingsError(
             f"{path.name} names what does not exist: {wrong}.", f"{path.name} 中引用的“{wrong}”不存在。"
         )
-    options = ImportOptions(
-        source=sources[entry.source],
-        crs=entry.crs,
-        # The file is all that its source says of the layer: what is no longer in it is closed.
-        mode="replace",
-        allow_large_close=True,
-        coverage=path.parent / entry.coverage if entry.coverage else None,
-    )
+    source = sources[entry.source]
     digest = hashlib.sha256(definition.layers[entry.layer].model_dump_json().encode())
-    digest.update(repr((options.source, options.crs, definition.district.storage_crs)).encode())
+    digest.update(f"{source.model_dump_json()}{entry.crs}{definition.district.storage_crs}".encode())
     for name in names:
         digest.update((path.parent / name).read_bytes())
-    return Load(entry.layer, path.parent / entry.file, options, digest.hexdigest())
+    coverage = path.parent / entry.coverage if entry.coverage else None
+    return Load(entry.layer, path.parent / entry.file, source, entry.crs, coverage, digest.hexdigest())
 
 
 def pending(conn: Connection, loads: list[Load]) -> list[Load]:
@@ -120,7 +117,15 @@ def pending(conn: Connection, loads: list[Load]) -> list[Load]:
 
 def load(engine: Engine, definition: MapDefinition, entry: Load) -> ImportResult:
     """Import one load, and remember its digest; raises what `gis.importing.import_file` raises."""
-    result = import_file(engine, definition, entry.layer, entry.path, entry.options)
+    from gis.importing import ImportOptions, SourceInfo, import_file  # takes a second; often not needed
+
+    title = entry.source.title
+    info = SourceInfo(title_zh=title.zh, title_en=title.en, **entry.source.model_dump(exclude={"title"}))
+    # The file is all that its source says of the layer: what is no longer in it is closed.
+    options = ImportOptions(
+        info, crs=entry.crs, mode="replace", allow_large_close=True, coverage=entry.coverage
+    )
+    result = import_file(engine, definition, entry.layer, entry.path, options)
     remember = insert(tables.store).values(key=entry.key, value=entry.digest)
     with connect(engine, write=True) as conn:
         conn.execute(

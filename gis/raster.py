@@ -15,9 +15,7 @@ import numpy as np
 import rasterio
 from numpy.typing import NDArray
 from rasterio.io import DatasetReader
-from rio_tiler.errors import TileOutsideBounds
-from rio_tiler.io import Reader
-from rio_tiler.models import ImageData
+from rasterio.warp import transform_bounds
 
 from gis.crs import LONLAT, transformation
 from gis.errors import NotFound, QueryError
@@ -88,14 +86,18 @@ def _opened(raster: Raster) -> Iterator[DatasetReader]:
 @lru_cache(maxsize=64)
 def raster_facts(raster: Raster) -> RasterFacts:
     """Where ``raster`` lies and which values its colours span."""
-    with _opened(raster) as dataset, Reader(None, dataset=dataset) as reader:
-        west, south, east, north = reader.get_geographic_bounds(rasterio.crs.CRS.from_epsg(LONLAT))
+    with _opened(raster) as dataset:
+        west, south, east, north = transform_bounds(dataset.crs, f"EPSG:{LONLAT}", *dataset.bounds)
     values = [stop.value for stop in raster.colours] or [float(entry.value) for entry in raster.classes]
     return RasterFacts((west, south, east, north), min(values), max(values))
 
 
 def raster_tile(raster: Raster, tile: Tile) -> bytes:
     """A PNG of 256 x 256 pixels in EPSG:3857; transparent where there are no data, empty bytes outside."""
+    from rio_tiler.errors import TileOutsideBounds  # takes a second; not every start draws a raster
+    from rio_tiler.io import Reader
+    from rio_tiler.models import ImageData
+
     resampling = "nearest" if raster.kind == "classes" else "bilinear"
     with _opened(raster) as dataset, Reader(None, dataset=dataset) as reader:
         try:

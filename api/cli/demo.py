@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from api.cli.console import grid, progress, say, tell, title
+from api.cli.console import fail, grid, progress, say, tell, title
 from api.cli.serve import Host, Port, address, listen, run
-from gis.errors import SettingsError
+from gis.errors import OneMapError, SettingsError
 
 if TYPE_CHECKING:
+    import socket
+
     from api.cli.opening import Opened
+    from gis.manifest import Load
 
 __all__ = ["demo"]
+
+# The report waits this long, so that the first tiles are drawn before it asks for the processor.
+_HEAD_START_S = 3.0
 
 
 def demo(
@@ -32,33 +40,66 @@ def demo(
     ] = False,
 ) -> None:
     """Start the database, load the district's data, judge, and serve the map."""
-    from api.app import create_app
-    from api.cli.conflicts import refresh_if_behind, show_conflicts
     from api.cli.opening import opened
-    from api.cli.probe import probe
 
     with opened(home) as onemap:
         listening = listen(host, port)
-        load_data(onemap)
-        refresh_if_behind(onemap)
-        show_layers(onemap)
-        show_conflicts(onemap)
-        app = create_app(onemap.settings, onemap.definition, onemap.engine)
+        loads = waiting(onemap)
         if check:
-            raise typer.Exit(0 if probe(app, listening) else 1)
-        tell(
-            say(
-                f"The map is at {address(listening)}  (Ctrl-C ends)",
-                f"地图地址：{address(listening)}（Ctrl-C 结束）",
-            )
-        )
-        run(app, listening)
+            prepare(onemap, loads)
+            raise typer.Exit(_probed(onemap, listening))
+        _serve(onemap, listening, loads)
 
 
-def load_data(onemap: Opened) -> None:
-    """Import those files of the district's manifest that the store does not hold yet."""
+def _probed(onemap: Opened, listening: socket.socket) -> int:
+    from api.app import create_app
+    from api.cli.probe import probe
+
+    app = create_app(onemap.settings, onemap.definition, onemap.engine)
+    return 0 if probe(app, listening) else 1
+
+
+def _serve(onemap: Opened, listening: socket.socket, loads: list[Load]) -> None:
+    """Serve at once where everything is loaded already and judge meanwhile; else prepare first."""
+    from api.app import create_app
+
+    here = address(listening)
+    words = say(f"The map is at {here}  (Ctrl-C ends)", f"地图地址：{here}（Ctrl-C 结束）")
+    if loads:
+        prepare(onemap, loads)
+    else:
+        threading.Thread(target=_report_beside, args=(onemap,), daemon=True).start()
+    app = create_app(onemap.settings, onemap.definition, onemap.engine)
+    tell(words)
+    run(app, listening)
+
+
+def _report_beside(onemap: Opened) -> None:
+    """Judge and report while the map is served; a failure is told and the map goes on."""
+    from api.app import warm_up
+
+    time.sleep(_HEAD_START_S)
+    try:
+        prepare(onemap, [])
+        warm_up()
+    except OneMapError as error:
+        fail(error)
+
+
+def prepare(onemap: Opened, loads: list[Load]) -> None:
+    """Load, judge, and print the tables of layers and conflicts."""
+    from api.cli.conflicts import refresh_if_behind, show_conflicts
+
+    load_data(onemap, loads)
+    refresh_if_behind(onemap)
+    show_layers(onemap)
+    show_conflicts(onemap)
+
+
+def waiting(onemap: Opened) -> list[Load]:
+    """Those files of the district's manifest that the store does not hold yet."""
     from gis.db import connect
-    from gis.manifest import load, pending, read_manifest
+    from gis.manifest import pending, read_manifest
 
     manifest = onemap.definition.district.demo
     if manifest is None:
@@ -68,12 +109,19 @@ def load_data(onemap: Opened) -> None:
             remedy_en="Use `onemap serve`.",
             remedy_zh="请使用 `onemap serve`。",
         )
-    loads = read_manifest(manifest, onemap.definition)
     with connect(onemap.engine) as conn:
-        waiting = pending(conn, loads)
+        return pending(conn, read_manifest(manifest, onemap.definition))
+
+
+def load_data(onemap: Opened, loads: list[Load]) -> None:
+    """Import ``loads``, with a bar; tell of refused rows."""
+    from gis.manifest import load
+
+    if not loads:
+        return
     with progress() as bar:
-        task = bar.add_task(say("Loading", "载入"), total=len(waiting))
-        for entry in waiting:
+        task = bar.add_task(say("Loading", "载入"), total=len(loads))
+        for entry in loads:
             shown = title(onemap.definition.layers[entry.layer].title)
             bar.update(task, description=f"{say('Loading', '载入')} {shown}")
             result = load(onemap.engine, onemap.definition, entry)

@@ -31,14 +31,14 @@ class Opened:
 def opened(home: Path | None = None) -> Iterator[Opened]:
     """Start the database when needed and bring its tables up to the definitions; closes the connections."""
     from gis.db import make_engine
+    from gis.instep import bring_in_step
     from gis.settings import load_settings
-    from gis.sync import sync
 
     settings = load_settings(home=home)
     definition = settings.load_map()
     with stage("Starting the database …", "正在启动数据库……"):
         engine = make_engine(settings)
-        sync(engine, definition)
+        bring_in_step(engine, definition)
     try:
         yield Opened(settings, definition, engine)
     finally:

@@ -11,7 +11,6 @@ from api.deps import ConnDep, RevDep, StateDep, as_json, conditional, strict_par
 from api.shapes import conflict_numbers
 from gis.features import content_stamp, layer_facts, search
 from gis.revisions import head
-from gis.screening.conflicts import summary
 
 router = APIRouter(prefix="/app", tags=["Map"], dependencies=[Depends(strict_parameters)])
 
@@ -31,6 +30,8 @@ def get_config(request: Request, state: StateDep, conn: ConnDep, rev: RevDep) ->
 @router.get("/conflicts", summary="Conflicts in numbers")
 def get_conflicts(request: Request, state: StateDep, conn: ConnDep, rev: RevDep) -> Response:
     """By verdict, severity, rule and township, and up to which revision they have been judged."""
+    from gis.screening.conflicts import summary
+
     return conditional(
         request,
         ("conflicts", state.digest, rev),

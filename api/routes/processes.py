@@ -8,9 +8,6 @@ from fastapi import APIRouter, Depends, Request, Response
 
 from api.deps import LanguageDep, StateDep, as_json, links_base, strict_parameters
 from api.models import ScreenExecution, ScreenInputs
-from gis.screening.answer import screen
-from gis.screening.request import ScreenRequest, site_kinds
-from gis.siteinput import site_from_json
 
 router = APIRouter(prefix="/processes", tags=["Processes"], dependencies=[Depends(strict_parameters)])
 
@@ -30,6 +27,8 @@ def get_processes(request: Request, language: LanguageDep) -> Response:
 @router.get("/screen", summary="The process screen")
 def get_screen(request: Request, state: StateDep, language: LanguageDep) -> Response:
     """Its inputs and outputs."""
+    from gis.screening.request import site_kinds
+
     schema = ScreenInputs.model_json_schema()
     kinds = site_kinds(state.definition).values()
     schema["properties"]["kind"]["oneOf"] = [
@@ -71,6 +70,11 @@ def _summary(request: Request, language: str) -> dict[str, Any]:
 @router.post("/screen/execution", summary="Screen a site")
 def post_screen(state: StateDep, execution: ScreenExecution) -> Response:
     """The answer record for one site; nothing is stored."""
+    # The engine of judgement takes seconds to import; api.app.warm_up does it while the first page loads.
+    from gis.screening.answer import screen
+    from gis.screening.request import ScreenRequest
+    from gis.siteinput import site_from_json
+
     inputs = execution.inputs
     geometry, crs = site_from_json(inputs.site)
     asked = ScreenRequest(
