@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import shapely
 
-from gis.kernel import CLEAR, CONFLICT, EDGE, UNKNOWN, classify_points, split
-from gis.kernel.arrays import Floats, Geometries, Indices
+from gis.kernel import CLEAR, CONFLICT, EDGE, UNKNOWN, split
+from gis.kernel.arrays import TOUCH_M, Floats, Geometries, Indices
 from gis.kernel.zones import ZoneSet
 from gis.screening.filters import Flags
 from gis.screening.ground import Codes, Missing, Question, near_pairs, note_missing
@@ -26,14 +26,14 @@ def count_codes(
     """
     assert isinstance(question.predicate, CountGt)
     n, count = question.predicate.n, len(geoms)
-    s, z, _ = near_pairs(geoms, accuracy_m, selection.both, 0.0, question.threads)
+    s, z, gap = near_pairs(geoms, accuracy_m, selection.both, 0.0, question.threads)
     maybe = z >= len(selection.yes)
     boundless = np.isnan(selection.both.accuracy_m)
     listed = boundless[z]
     possible = np.bincount(s[~listed], minlength=count) + np.count_nonzero(boundless)
     asked = (possible > n)[s] & ~maybe & ~listed
     sure = np.zeros(len(s), dtype=bool)
-    sure[asked] = surely_met(geoms, accuracy_m, selection.both, s[asked], z[asked])
+    sure[asked] = surely_met(geoms, accuracy_m, selection.both, s[asked], z[asked], gap[asked])
     code = np.where(possible > n, EDGE, CLEAR).astype(np.int8)
     open_ = (possible > n) & (np.bincount(s[maybe], minlength=count) > 0)
     code[open_ | ((possible > n) & boundless.any())] = UNKNOWN
@@ -61,20 +61,32 @@ def _name(
         note_missing(missing, name, s[lacks & rows[s]], count)
 
 
-def surely_met(geoms: Geometries, accuracy_m: Floats, zones: ZoneSet, s: Indices, z: Indices) -> Flags:
+def surely_met(
+    geoms: Geometries, accuracy_m: Floats, zones: ZoneSet, s: Indices, z: Indices, gap: Floats
+) -> Flags:
     """Whether subject s[i] surely meets zone z[i] by itself: part of it lies deeper inside than the error.
 
-    An accuracy that is not known is no bound, so nothing is sure. bool[k].
+    ``gap`` is the distance of each pair. An accuracy that is not known is no bound, so nothing is sure.
     """
     sure = np.zeros(len(s), dtype=bool)
-    for zone in np.unique(z):
-        alone = zones.take(np.array([zone]))
-        mine = np.flatnonzero(z == zone)
-        point = shapely.get_type_id(geoms[s[mine]]) == 0
-        dots, sites = mine[point], mine[~point]
-        xy = shapely.get_coordinates(geoms[s[dots]])
-        sure[dots] = classify_points(xy, accuracy_m[s[dots]], alone).verdict == CONFLICT
-        sure[sites] = [
-            split(geoms[row], accuracy_m[row], alone, check=False).sizes[0] > 0 for row in s[sites]
-        ]
+    met = np.flatnonzero((gap == 0) & ~np.isnan(accuracy_m[s] + zones.accuracy_m[z]))
+    point = shapely.get_type_id(geoms[s[met]]) == 0
+    dots, sites = met[point], met[~point]
+    sure[dots] = _deep_inside(geoms, accuracy_m, zones, s[dots], z[dots])
+    for pair in sites:
+        alone = zones.take(z[pair : pair + 1])
+        sure[pair] = split(geoms[s[pair]], accuracy_m[s[pair]], alone, check=False).sizes[0] > 0
     return sure
+
+
+def _deep_inside(geoms: Geometries, accuracy_m: Floats, zones: ZoneSet, s: Indices, z: Indices) -> Flags:
+    """Whether each point is farther from its zone's own outline than the error, given that it is inside."""
+    rows, place = np.unique(s, return_inverse=True)
+    widest = accuracy_m[rows] + np.nanmax(zones.accuracy_m, initial=0.0) + TOUCH_M
+    at, line = zones.outline.tree.query(geoms[rows], predicate="dwithin", distance=widest)
+    owner = zones.outline.owner[line]
+    gap = shapely.distance(geoms[rows[at]], zones.outline.lines[line])
+    close = gap <= np.maximum(accuracy_m[rows[at]] + zones.accuracy_m[owner], TOUCH_M)
+    doubtful = np.unique(at[close] * len(zones) + owner[close])
+    inside = shapely.get_dimensions(zones.geoms[z]) == 2
+    return np.asarray(inside & ~np.isin(place * len(zones) + z, doubtful))

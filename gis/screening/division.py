@@ -48,8 +48,8 @@ def regrouped(site: BaseGeometry, pieces: Iterable[tuple[int, BaseGeometry]], li
     for code, geometry in pieces:
         layers[code].append(geometry)
     joined = {code: shapely.union_all(found) if found else nothing for code, found in layers.items()}
-    divided = Parts(*(joined[code] for code in PART_ORDER), sizes=like.sizes, on_boundary=like.on_boundary)
-    return combine(site, [divided])
+    conflict, unknown, edge, clear = (joined[code] for code in PART_ORDER)
+    return combine(site, [Parts(conflict, unknown, edge, clear, like.sizes, like.on_boundary)])
 
 
 def _moved(parts: Parts, sources: Sequence[int], target: int) -> Parts:
@@ -64,7 +64,8 @@ def _moved(parts: Parts, sources: Sequence[int], target: int) -> Parts:
     given = [part(parts, code) for code in (*sources, target)]
     geoms = [_nothing(parts) if p in places else part(parts, code) for p, code in enumerate(PART_ORDER)]
     geoms[place] = shapely.union_all([g for g in given if not g.is_empty])
-    return Parts(*geoms, sizes=sizes, on_boundary=parts.on_boundary)
+    conflict, unknown, edge, clear = geoms
+    return Parts(conflict, unknown, edge, clear, sizes, parts.on_boundary)
 
 
 def _nothing(parts: Parts) -> BaseGeometry:

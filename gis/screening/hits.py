@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import shapely
@@ -129,11 +131,12 @@ def _measured(
 ) -> Hits:
     """The facts of pairs; ``z`` are places in the selection's zones."""
     zones = question.selection.both
-    names, place = np.unique(s, return_inverse=True)
-    mine = geoms[names]
-    shared = overlap(mine, zones, place, z, threads=question.threads, check=False)
-    whole = size(geoms[s])
+    dimension = np.asarray(shapely.get_dimensions(geoms[s]), dtype=np.int64)
+    shared, whole = np.zeros(len(s)), size(geoms[s])
+    extended = np.flatnonzero((dimension > 0) & (gap == 0))
+    shared[extended] = _of_pairs(overlap, geoms, zones, s[extended], z[extended], question)
     margin = np.where(gap > 0, question.reach_m - gap, answer.margin_m[s])
+    shown, direction = _drawn(geoms, s, z, gap, question)
     return Hits(
         subject=s,
         zone=question.selection.both_index[z],
@@ -142,13 +145,34 @@ def _measured(
         overlap=shared,
         share=np.divide(shared, whole, out=np.full(len(s), np.nan), where=whole > 0),
         distance_m=gap,
-        bearing_deg=bearing(mine, zones, place, z, threads=question.threads, check=False),
+        bearing_deg=direction,
         margin_m=margin,
         error_m=accuracy_m[s] + zones.accuracy_m[z],
         on_boundary=np.where(gap > 0, np.abs(margin) <= TOUCH_M, answer.on_boundary[s]),
-        witness=witness(mine, zones, place, z, threads=question.threads, check=False),
-        dimension=np.asarray(shapely.get_dimensions(geoms[s]), dtype=np.int64),
+        witness=shown,
+        dimension=dimension,
     )
+
+
+def _drawn(
+    geoms: Geometries, s: Indices, z: Indices, gap: Floats, question: Question
+) -> tuple[Geometries, Floats]:
+    """Witness and bearing of pairs; a point that a zone holds is its own witness, and most pairs are such."""
+    zones = question.selection.both
+    shown, direction = geoms[s].copy(), np.full(len(s), np.nan)
+    asked = np.flatnonzero((gap > 0) | (shapely.get_type_id(geoms[s]) != 0))
+    shown[asked] = _of_pairs(witness, geoms, zones, s[asked], z[asked], question)
+    apart = np.flatnonzero(gap > 0)
+    direction[apart] = _of_pairs(bearing, geoms, zones, s[apart], z[apart], question)
+    return shown, direction
+
+
+def _of_pairs(
+    measure: Callable[..., Any], geoms: Geometries, zones: ZoneSet, s: Indices, z: Indices, question: Question
+) -> Any:
+    """A measure of the kernel for some pairs, given only the subjects in them."""
+    rows, place = np.unique(s, return_inverse=True)
+    return measure(geoms[rows], zones, place, z, threads=question.threads, check=False)
 
 
 def _codes(
@@ -183,11 +207,12 @@ def _surely_inside(
     question: Question,
     answer: Answer,
 ) -> Flags:
-    """Whether each pair is a conflict by itself; where no zone alone is (a seam), all that are met share it."""
+    """Whether each pair is a conflict by itself; where no zone alone is, at a seam, all it meets are."""
     conflict = (answer.code[s] == CONFLICT) & (gap == 0)
+    zones = question.selection.both
     met = np.bincount(s[conflict], minlength=len(geoms))
     sure = conflict & (met[s] == 1)
     asked = np.flatnonzero(conflict & (met[s] > 1))
-    sure[asked] = surely_met(geoms, accuracy_m, question.selection.both, s[asked], z[asked])
+    sure[asked] = surely_met(geoms, accuracy_m, zones, s[asked], z[asked], gap[asked])
     seam = conflict & (np.bincount(s[sure], minlength=len(geoms))[s] == 0)
     return np.asarray(sure | seam)

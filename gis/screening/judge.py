@@ -16,14 +16,14 @@ law come in.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 
 import numpy as np
 import shapely
 
-from gis.kernel import CLEAR, UNKNOWN, Parts, combine
-from gis.kernel.arrays import Indices
+from gis.kernel import CLEAR, UNKNOWN, Parts, combine, signed_margin
+from gis.kernel.arrays import Floats, Indices
 from gis.screening.division import met_as_unknown, whole
 from gis.screening.filters import Attributes, FilterResult, Flags, evaluate
 from gis.screening.findings import (
@@ -214,9 +214,21 @@ class _Case:
     fits: Flags
     law_date: date
     threads: int | None
+    _depths: dict[bytes, Floats] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.subjects)
+
+    def depth(self, layer: PreparedLayer) -> Floats:
+        """How deep each subject lies in the layer's coverage, metres; measured once for each coverage."""
+        key = shapely.to_wkb(layer.coverage.geoms[0]) if len(layer.coverage) else b""
+        if key not in self._depths:
+            depth = np.full(len(self), -np.inf)
+            usable = self.subjects.geoms[self.fits]
+            found = signed_margin(usable, layer.coverage, threads=self.threads, check=False)
+            depth[self.fits] = found.margin_m
+            self._depths[key] = depth
+        return self._depths[key]
 
 
 def _apply(rule: Rule, pack: RulePack, layer: PreparedLayer | None, case: _Case, hidden: bool) -> RuleOutcome:
@@ -258,15 +270,16 @@ def _exempt(rule: Rule, case: _Case) -> Indices:
 def _ask(question: Question, case: _Case, rows: Indices) -> Answer:
     """Put the question to the subjects at ``rows``: points all at once, lines and polygons one by one."""
     geoms, accuracy = case.subjects.geoms[rows], case.subjects.accuracy_m[rows].astype(np.float64)
+    depth = case.depth(question.layer)[rows]
     answer = Answer.blank(len(rows))
     fits = case.fits[rows]
     point = fits.copy()
     point[fits] = shapely.get_type_id(geoms[fits]) == 0
     dots, sites = np.flatnonzero(point), np.flatnonzero(fits & ~point)
     if len(dots):
-        answer.put(dots, ask_points(shapely.get_coordinates(geoms[dots]), accuracy[dots], question))
+        answer.put(dots, ask_points(geoms[dots], accuracy[dots], depth[dots], question))
     if len(sites):
-        answer.put(sites, ask_sites(geoms[sites], accuracy[sites], question))
+        answer.put(sites, ask_sites(geoms[sites], accuracy[sites], depth[sites], question))
     answer.code[~fits] = UNKNOWN
     note_missing(answer.missing, "geometry", ~fits, len(rows))
     return answer

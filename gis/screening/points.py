@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import shapely
 
-from gis.kernel import CLEAR, CONFLICT, EDGE, UNKNOWN, PointVerdicts, classify_points
-from gis.kernel.arrays import Floats
+from gis.kernel import CLEAR, CONFLICT, EDGE, UNKNOWN, PointVerdicts, ZoneSet, classify_points
+from gis.kernel.arrays import TOUCH_M, Floats, Geometries, Indices
 from gis.screening.counting import count_codes
 from gis.screening.filters import Flags
 from gis.screening.ground import Answer, Codes, Missing, Question, note_missing
@@ -19,41 +19,46 @@ _TURNED = np.array([CONFLICT, EDGE, UNKNOWN, CLEAR], dtype=np.int8)
 """Verdict codes when being outside is the conflict, by the code for being inside."""
 
 
-def ask_points(xy: Floats, accuracy_m: Floats, question: Question) -> Answer:
+def ask_points(points: Geometries, accuracy_m: Floats, depth_m: Floats, question: Question) -> Answer:
     """Answer one question for each point; the semantics are those of `gis.screening.ground`.
 
     An area share is, for a point, whether it is inside (or outside).
 
     Parameters
     ----------
-    xy : float64[k, 2]
+    points : object[k]
         Metres in the measuring plane.
     accuracy_m : float64[k]
         Bounds of error in metres, NaN = unknown.
+    depth_m : float64[k]
+        How deep each point lies in the layer's coverage; negative outside.
     question : Question
     """
-    answer = Answer.blank(len(xy))
-    answer.code[:] = _zone_codes(xy, accuracy_m, question, question.selection, answer)
-    answer.capped[:] = _rests_on_indicative(xy, accuracy_m, question, answer.code)
-    _apply_coverage(xy, accuracy_m, question, answer)
+    answer = Answer.blank(len(points))
+    answer.code[:] = _zone_codes(points, accuracy_m, question, question.selection, answer)
+    answer.capped[:] = _rests_on_indicative(points, accuracy_m, question, answer.code)
+    _apply_coverage(accuracy_m, depth_m, question, answer)
     return answer
 
 
 def _zone_codes(
-    xy: Floats, accuracy_m: Floats, question: Question, selection: Selection, answer: Answer | None = None
+    points: Geometries,
+    accuracy_m: Floats,
+    question: Question,
+    selection: Selection,
+    answer: Answer | None = None,
 ) -> Codes:
     """Verdict codes by the zones alone, whatever the coverage; the facts and names go into ``answer``."""
     if isinstance(question.predicate, CountGt):
-        points = np.asarray(shapely.points(xy), dtype=object).reshape(-1)
         return count_codes(points, accuracy_m, question, selection, answer.missing if answer else {})
-    found = classify_points(xy, accuracy_m, selection.yes, question.reach_m, threads=question.threads)
+    found = _classified(points, accuracy_m, selection.yes, question)
     code = _TURNED[found.verdict] if question.seeks_absence else found.verdict.copy()
     missing: Missing = {}
-    note_missing(missing, question.zone_accuracy_name, (code == UNKNOWN) & ~np.isnan(accuracy_m), len(xy))
+    note_missing(missing, question.zone_accuracy_name, (code == UNKNOWN) & ~np.isnan(accuracy_m), len(code))
     if len(selection.maybe):
-        _apply_maybe(xy, accuracy_m, question, selection, code, missing)
+        _apply_maybe(points, accuracy_m, question, selection, code, missing)
     code[np.isnan(accuracy_m)] = UNKNOWN
-    note_missing(missing, "accuracy_m", np.isnan(accuracy_m), len(xy))
+    note_missing(missing, "accuracy_m", np.isnan(accuracy_m), len(code))
     if answer is not None:
         _keep_facts(found, answer)
         answer.missing.update(missing)
@@ -61,21 +66,24 @@ def _zone_codes(
 
 
 def _apply_maybe(
-    xy: Floats, accuracy_m: Floats, question: Question, selection: Selection, code: Codes, missing: Missing
+    points: Geometries,
+    accuracy_m: Floats,
+    question: Question,
+    selection: Selection,
+    code: Codes,
+    missing: Missing,
 ) -> None:
     """Make unknown what zones that only may count would change."""
     settled = CLEAR if question.seeks_absence else CONFLICT
     rows = np.flatnonzero(code != settled)
-    found = classify_points(
-        xy[rows], accuracy_m[rows], selection.maybe, question.reach_m, threads=question.threads
-    )
+    found = _classified(points[rows], accuracy_m[rows], selection.maybe, question)
     hit = found.verdict != CLEAR
     code[rows[hit]] = UNKNOWN
     zone = np.where(hit, np.append(selection.maybe_index, -1)[found.zone], -1)
     for name, lacks in question.lacking(zone).items():
-        note_missing(missing, name, rows[lacks], len(xy))
+        note_missing(missing, name, rows[lacks], len(code))
     unbounded = hit & found.accuracy_unknown & ~np.isnan(accuracy_m[rows])
-    note_missing(missing, question.zone_accuracy_name, rows[unbounded], len(xy))
+    note_missing(missing, question.zone_accuracy_name, rows[unbounded], len(code))
 
 
 def _keep_facts(found: PointVerdicts, answer: Answer) -> None:
@@ -85,7 +93,7 @@ def _keep_facts(found: PointVerdicts, answer: Answer) -> None:
     answer.on_boundary[:] = found.on_boundary
 
 
-def _rests_on_indicative(xy: Floats, accuracy_m: Floats, question: Question, code: Codes) -> Flags:
+def _rests_on_indicative(points: Geometries, accuracy_m: Floats, question: Question, code: Codes) -> Flags:
     """Whether official zones alone would give a milder verdict.
 
     Absence from official zones alone would say too much: one indicative zone leaves it open.
@@ -98,17 +106,49 @@ def _rests_on_indicative(xy: Floats, accuracy_m: Floats, question: Question, cod
     rows = np.flatnonzero(code > CLEAR)
     if indicative.all():
         return code > CLEAR
-    official = _zone_codes(xy[rows], accuracy_m[rows], question, question.selection.official)
+    official = _zone_codes(points[rows], accuracy_m[rows], question, question.selection.official)
     capped = np.zeros(len(code), dtype=bool)
     capped[rows] = official < code[rows]
     return capped
 
 
-def _apply_coverage(xy: Floats, accuracy_m: Floats, question: Question, answer: Answer) -> None:
+def _apply_coverage(accuracy_m: Floats, depth_m: Floats, question: Question, answer: Answer) -> None:
     settled = CLEAR if question.seeks_absence else CONFLICT
-    rows = np.flatnonzero(answer.code != settled)
-    reach = np.nan_to_num(accuracy_m[rows]) + question.reach_m
-    held = classify_points(xy[rows], reach, question.layer.coverage, threads=question.threads)
-    bare = rows[held.verdict != CONFLICT]
+    bare = (answer.code != settled) & ~(depth_m > np.nan_to_num(accuracy_m) + question.reach_m)
     answer.code[bare] = UNKNOWN
-    note_missing(answer.missing, "coverage", bare, len(xy))
+    note_missing(answer.missing, "coverage", bare, len(bare))
+
+
+def _classified(points: Geometries, accuracy_m: Floats, zones: ZoneSet, question: Question) -> PointVerdicts:
+    """Classify points, measuring only those that a zone may reach: the others are clear at any distance."""
+    count, reach = len(points), question.reach_m
+    near = _may_be_reached(points, accuracy_m, zones, reach)
+    found = classify_points(
+        shapely.get_coordinates(points[near]), accuracy_m[near], zones, reach, threads=question.threads
+    )
+    far = UNKNOWN if np.isnan(zones.accuracy_m).any() else CLEAR
+    verdict, zone = np.full(count, far, dtype=np.int8), np.full(count, -1, dtype=np.int64)
+    unknown, touches = np.full(count, far == UNKNOWN), np.zeros(count, dtype=bool)
+    margin, error = np.full(count, -np.inf), np.full(count, np.nan)
+    for whole, part in zip(
+        (verdict, unknown, margin, error, touches, zone),
+        (found.verdict, found.accuracy_unknown, found.margin_m, found.error_m, found.on_boundary, found.zone),
+        strict=True,
+    ):
+        whole[near] = part
+    return PointVerdicts(verdict, unknown, margin, error, touches, zone)
+
+
+def _may_be_reached(points: Geometries, accuracy_m: Floats, zones: ZoneSet, reach_m: float) -> Indices:
+    """Which points a zone may reach, given the errors; int64[], sorted."""
+    if not len(zones.pieces):
+        return np.empty(0, dtype=np.int64)
+    limit = reach_m + np.nan_to_num(accuracy_m) + np.nan_to_num(zones.accuracy_m).max() + TOUCH_M
+    coarse = limit > COARSE_M
+    fine = np.flatnonzero(~coarse)
+    hit = zones.tree.query(points[fine], predicate="dwithin", distance=limit[fine])[0]
+    return np.union1d(np.flatnonzero(coarse), fine[hit]).astype(np.int64)
+
+
+COARSE_M = 2000.0
+"""Metres. A point looked for so far around has more pieces of zones near it than the search would save."""

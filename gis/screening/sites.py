@@ -38,7 +38,7 @@ class _Verdict:
     names: frozenset[str] = field(default_factory=frozenset)
 
 
-def ask_sites(geoms: Geometries, accuracy_m: Floats, question: Question) -> Answer:
+def ask_sites(geoms: Geometries, accuracy_m: Floats, depth_m: Floats, question: Question) -> Answer:
     """Answer one question for each line or polygon; the semantics are those of `gis.screening.ground`.
 
     "intersects" and "dwithin" go by places: the parts of the site that are in conflict, and the verdict of
@@ -56,10 +56,12 @@ def ask_sites(geoms: Geometries, accuracy_m: Floats, question: Question) -> Answ
         Valid, not empty; metres in the measuring plane.
     accuracy_m : float64[k]
         Bounds of error in metres, NaN = unknown.
+    depth_m : float64[k]
+        How deep each site lies in the layer's coverage as a whole; not positive where it crosses the rim.
     question : Question
     """
     answer = Answer.blank(len(geoms))
-    covered = _surely_covered(geoms, accuracy_m, question)
+    covered = depth_m > np.nan_to_num(accuracy_m) + question.reach_m
     counts = _counts(geoms, accuracy_m, question, answer)
     asked = _may_be_met(geoms, accuracy_m, question) | ~covered | np.isnan(accuracy_m)
     for row in np.flatnonzero(asked | question.seeks_absence):
@@ -78,14 +80,6 @@ def _write(answer: Answer, row: int, verdict: _Verdict) -> None:
     answer.parts[row] = demoted(verdict.parts, verdict.code)
     for name in sorted(verdict.names):
         note_missing(answer.missing, name, np.array([row]), len(answer.code))
-
-
-def _surely_covered(geoms: Geometries, accuracy_m: Floats, question: Question) -> Flags:
-    """Which sites lie in the coverage with all that their error and the rule's distance reach. bool[k]."""
-    if not len(question.layer.coverage):
-        return np.zeros(len(geoms), dtype=bool)
-    depth = signed_margin(geoms, question.layer.coverage, threads=question.threads, check=False).margin_m
-    return np.asarray(depth > np.nan_to_num(accuracy_m) + question.reach_m)
 
 
 def _may_be_met(geoms: Geometries, accuracy_m: Floats, question: Question) -> Flags:
