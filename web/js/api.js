@@ -115,15 +115,13 @@ export const fetchPage = (href) => {
 /**
  * Bytes of a vector tile; empty when nothing stands there.
  * @param {string} layer
- * @param {number} z
- * @param {number} x
- * @param {number} y
- * @param {number | null} revision of the layer; names the content, so the browser may keep it
+ * @param {{z: number, x: number, y: number}} tile
+ * @param {Record<string, string | number | null>} query filters by property, and the revision to name the content
  * @param {AbortSignal} [signal]
  * @returns {Promise<ArrayBuffer>}
  */
-export async function fetchTile(layer, z, x, y, revision, signal) {
-  const target = url(`collections/${enc(layer)}/tiles/WebMercatorQuad/${z}/${y}/${x}`, { rev: revision });
+export async function fetchTile(layer, { z, x, y }, query, signal) {
+  const target = url(`collections/${enc(layer)}/tiles/WebMercatorQuad/${z}/${y}/${x}`, query);
   const response = await request(target, { signal: signal ?? null });
   return response.arrayBuffer();
 }

@@ -1,15 +1,16 @@
 /** Puts the parts together. The only module that looks up elements of the page. */
 
-import { fetchConfig } from './api.js';
+import { fetchConfig, fetchConflictSummary } from './api.js';
 import { createDrawing } from './map/draw.js';
 import { createHighlights } from './map/highlight.js';
 import { baseLayer, createMap, showBox, showDistrict } from './map/map.js';
 import { createRasterLayer } from './map/raster.js';
 import { createVectorStack } from './map/tiles.js';
 import { decode, encode } from './pure/hash.js';
+import { decodeLedger, encodeLedger, ledgerQuery } from './pure/ledger.js';
 import { boxOf } from './pure/site.js';
 import { isNarrow } from './screen.js';
-import { createStore } from './state.js';
+import { createStore, switched } from './state.js';
 import { bindClicks } from './ui/clicks.js';
 import { cardView } from './ui/card.js';
 import { chooserView, membersView } from './ui/chooser.js';
@@ -63,6 +64,8 @@ function build(config, link) {
     view: link.view ?? { lon: center[0], lat: center[1], zoom },
     panel: null,
     site: null,
+    ledger: decodeLedger(link.ledger),
+    realConflicts: null,
     loading: 0,
   });
   const map = createMap(byId('map'), config, link.view);
@@ -78,12 +81,14 @@ function build(config, link) {
 
   /** @type {App} */
   const app = {
-    config, store, layers, defaultVisible, highlights,
+    config, store, layers, defaultVisible, highlights, conflictsLayer: config.conflicts_layer ?? '',
     showBox: (box, maxZoom) => showBox(map, box, covers, maxZoom),
     showGeometry: (geometry, maxZoom) => { if (geometry) showBox(map, boxOf(geometry), covers, maxZoom); },
     openCard(id, uid, { over = false, zoom: toFeature = false } = {}) {
       const layer = layers.get(id);
-      if (layer) panel.open(cardView(app, layer, uid, { zoom: toFeature }), { over });
+      if (!layer) return;
+      if (toFeature && layer.geometry !== 'none') store.set({ visible: switched(store.get().visible, id, true) });
+      panel.open(cardView(app, layer, uid, { zoom: toFeature }), { over });
     },
     openChooser: (picked) => panel.open(chooserView(app, picked)),
     openMembers(id, box) {
@@ -146,11 +151,14 @@ function build(config, link) {
   acceptDrops((file) => void site.file(file));
   bindClicks(map, app, stack, drawing, stage.point);
   followState(map, app, stack, panel);
+  if (app.conflictsLayer) {
+    void fetchConflictSummary().then((summary) => store.set({ realConflicts: summary.by_verdict.conflict ?? 0 }), app.fail);
+  }
   openLinked(app, link, site, () => store.subscribe([...LINKED], () => writeLink(app)));
 }
 
 /** Keys of the state that a link carries. @type {readonly import('./state').Key[]} */
-const LINKED = ['lang', 'visible', 'opacity', 'raster', 'basemap', 'selection', 'view', 'panel', 'site'];
+const LINKED = ['lang', 'visible', 'opacity', 'raster', 'basemap', 'selection', 'view', 'panel', 'site', 'ledger'];
 
 /**
  * The map and the panel follow the state.
@@ -171,7 +179,7 @@ function followState(map, app, stack, panel) {
   };
   const showRaster = () => {
     const { raster, opacity } = store.get();
-    rasters.show(raster, raster ? (opacity[raster] ?? 0.75) : 1);
+    rasters.show(raster, opacityOfRaster(config, raster, opacity));
   };
   const name = () => map.getContainer().setAttribute('aria-label', t('stage.map'));
   store.subscribe(['visible'], ({ visible }) => stack.show(visible));
@@ -179,14 +187,29 @@ function followState(map, app, stack, panel) {
   store.subscribe(['raster', 'opacity'], showRaster);
   store.subscribe(['basemap'], showBase);
   store.subscribe(['lang'], () => { name(); panel.refresh(); });
+  store.subscribe(['ledger'], ({ ledger, visible }) => {
+    stack.filter(app.conflictsLayer, ledgerQuery(ledger));
+    stack.show(visible);
+  });
   map.on('moveend', () => {
     const { lng, lat } = map.getCenter();
     store.set({ view: { lon: lng, lat, zoom: map.getZoom() } });
   });
+  stack.filter(app.conflictsLayer, ledgerQuery(store.get().ledger));
   stack.show(store.get().visible);
   showBase();
   showRaster();
   name();
+}
+
+/**
+ * The opacity a raster is shown with: the user's choice, else that of its settings.
+ * @param {Config} config
+ * @param {string | null} id
+ * @param {Readonly<Record<string, number>>} chosen
+ */
+function opacityOfRaster(config, id, chosen) {
+  return (id ? chosen[id] : undefined) ?? config.rasters.find((each) => each.id === id)?.opacity ?? 1;
 }
 
 /**
@@ -213,6 +236,7 @@ function writeLink({ store, defaultVisible }) {
     view: state.view, layers: usual ? null : visible, opacity: { ...state.opacity }, lang: state.lang,
     selection: state.selection, panel: state.panel === 'conflicts' || state.panel === 'site' ? state.panel : null,
     raster: state.raster, basemap: state.basemap, site: state.site?.wkt ?? null, kind: state.site?.kind ?? null,
+    ledger: encodeLedger(state.ledger),
   });
   history.replaceState(null, '', `#${hash}`);
 }

@@ -11,6 +11,8 @@
  * @property {{lon: number, lat: number, zoom: number}} view
  * @property {string | null} panel kind of the open panel
  * @property {{wkt: string, kind: string} | null} site in longitude and latitude
+ * @property {Readonly<import('./pure/ledger.js').LedgerFilter>} ledger which conflicts are looked at
+ * @property {number | null} realConflicts how many there are; null until known
  * @property {number} loading requests under way
  */
 
@@ -58,12 +60,13 @@ export function createStore(initial) {
 /** @typedef {ReturnType<typeof createStore>} Store */
 
 /**
- * A copy of the set with one member switched.
+ * The set with one member switched; the same set when nothing changes.
  * @param {ReadonlySet<string>} set
  * @param {string} member
  * @param {boolean} on
  */
 export function switched(set, member, on) {
+  if (set.has(member) === on) return set;
   const copy = new Set(set);
   if (on) copy.add(member);
   else copy.delete(member);

@@ -31,11 +31,13 @@ export interface Layer {
   style: Style; legend: LegendRow[]; extent: Box | null;
 }
 export interface Raster {
-  id: string; title: Words; unit: string | null; bounds: Box; attribution?: Words | string | null;
+  id: string; title: Words; abstract?: Words | null; unit: string | null; opacity?: number; bounds: Box; attribution?: Words | string | null;
   legend: { value: number | string; label: Words | string; colour: string }[]; min: number; max: number;
 }
 export interface Rule { id: string; group: string; title: Words; severity: Severity }
-export interface SiteField { name: string; title: Words; type: string; codes?: Code[] | null; unit?: string | null }
+/** `kinds`: the kinds of site that rules ask it of. */
+export interface SiteField { name: string; title: Words; type: string; codes?: Code[] | null; unit?: string | null; kinds: string[] }
+export interface SiteKind { kind: string; title: Words }
 export interface Basemap { id: string; title: Words; url: string; attribution?: Words | string | null; max_zoom?: number }
 export interface Config {
   version: string; revision: number; read_only: boolean;
@@ -45,7 +47,7 @@ export interface Config {
   };
   themes: { id: string; title: Words; layers: string[] }[];
   layers: Layer[]; rasters: Raster[]; rule_groups: { id: string; title: Words; pack: string }[]; rules: Rule[];
-  conflicts_layer: string; basemaps: Basemap[]; site_fields: SiteField[];
+  conflicts_layer: string | null; basemaps: Basemap[]; site_kinds: SiteKind[]; site_fields: SiteField[];
 }
 
 export type Properties = Record<string, unknown>;
@@ -58,8 +60,10 @@ export interface Items {
 export interface ConflictSummary {
   judged_revision: number | null; head: number; lagging: boolean; total: number;
   by_verdict: Partial<Record<Verdict, number>>; by_severity: Partial<Record<Severity, number>>;
-  by_rule: { rule: string; verdict: Verdict; severity: Severity; count: number }[];
-  by_township: { county: string | null; township: string | null; count: number }[];
+  by_rule: { rule: string; verdict: Verdict; severity: Severity | null; count: number }[];
+  by_township: { county: string | null; township: string | null; verdict?: Verdict; count: number }[];
+  /** Whether the rules are still those of the judging. */
+  rules_current?: boolean;
 }
 
 export interface Hit { layer: string; uid: string; label: string; point: [number, number] | null }
@@ -68,20 +72,24 @@ export interface Part {
   area_m2?: number | null; length_m?: number | null; share?: number | null; geometry?: Geometry | null;
 }
 export type Parts = Partial<Record<Verdict, Part | null>>;
+export interface Source { name: string; title?: Words | null; bureau?: string | null; is_demonstration?: boolean }
 export interface ZoneFact {
   layer: string; uid: string; name: string | null; overlap_m2?: number | null; overlap_m?: number | null;
   share?: number | null; distance_m?: number | null; bearing_deg?: number | null; margin_m?: number | null;
   error_m?: number | null; on_boundary?: boolean; is_indicative?: boolean; is_demonstration?: boolean;
-  source?: string | null; witness?: Geometry | null;
+  source?: Source | null; witness?: Geometry | null; layer_title?: Words | null;
 }
 export interface Legal {
-  key: string; law: Words; article: string; text: Words; confidence?: string; valid_from?: string | null;
+  key: string; law: Words; article: string; citation: Words; text: Words; confidence?: string; valid_from?: string | null;
   valid_to?: string | null; dates_confirmed?: boolean;
 }
+/** An attribute that would be needed. */
+export interface Missing { name: string; title: Words }
 export interface Finding {
   rule: string; group: string; title: Words; verdict: Verdict; severity: Severity | null;
-  severity_if_official?: Severity | null; missing: string[]; sentence: Words; zones: ZoneFact[]; legal: Legal[];
-  statutory?: boolean | null; exceptions?: Words | null; disposal?: Words | null; note?: Words | string | null;
+  severity_if_official?: Severity | null; missing: Missing[]; sentence: Words; zones: ZoneFact[]; legal: Legal[];
+  statutory?: boolean | null; has_basis: boolean; exceptions?: Words | null; disposal?: Words | null;
+  penalty?: Words | null; note?: Words | null; notes?: Words[];
 }
 export interface ThemeAnswer {
   id: string; title: Words; verdict: Verdict; severity: Severity | null; parts?: Parts | null; findings: Finding[];
@@ -91,13 +99,13 @@ export interface Answer {
   site: {
     geometry: Geometry; kind: string; attributes: Properties; accuracy_m: number | null; accuracy_source?: string;
     area_m2?: number | null; area_ellipsoidal_m2?: number | null;
-    area_local?: number | { value: number; unit?: Words; name?: Words } | null; length_m?: number | null;
+    area_local?: { value: number; unit: Words } | null; length_m?: number | null;
   };
   verdict: Verdict; severity: Severity | null; demonstration: boolean; parts: Parts | null; themes: ThemeAnswer[];
   clear: { rule: string; title: Words; reason: Words }[];
   layers: {
     id: string; title: Words; revision: number | null; coverage: 'full' | 'partial' | 'none';
-    is_demonstration: boolean; sources: unknown[];
+    is_demonstration: boolean; is_indicative?: boolean; sources: Source[];
   }[];
   packs: { id: string; version: string; hash: string }[];
 }
@@ -119,6 +127,8 @@ export interface App {
   config: Config;
   store: import('./state').Store;
   layers: ReadonlyMap<string, Layer>;
+  /** Id of the layer that holds the conflicts; '' where nothing is judged. */
+  conflictsLayer: string;
   defaultVisible: ReadonlySet<string>;
   highlights: import('./map/highlight').Highlights;
   /** Move the map so that a box (degrees) stands in what the panels leave free. */

@@ -57,21 +57,18 @@ function around([west, south, east, north]) {
 }
 
 /**
- * Show the district as its settings say, in the middle of what the panels leave free; whole on a narrow screen.
+ * Show the district as its settings say, in the middle of what the panels leave free; one level farther on a narrow screen.
  * @param {LeafletMap} map
  * @param {Config} config
  * @param {readonly HTMLElement[]} covers
  */
 export function showDistrict(map, config, covers) {
-  const { view, extent } = config.district;
-  if (isNarrow()) {
-    showBox(map, extent, covers, view.zoom);
-    return;
-  }
+  const { view } = config.district;
+  const zoom = isNarrow() ? view.zoom - 1 : view.zoom;
   const free = insets(map.getContainer(), covers);
   const [lon, lat] = view.center;
-  const middle = map.project([lat, lon], view.zoom).add([(free.right - free.left) / 2, (free.bottom - free.top) / 2]);
-  map.setView(map.unproject(middle, view.zoom), view.zoom, { animate: false });
+  const middle = map.project([lat, lon], zoom).add([(free.right - free.left) / 2, (free.bottom - free.top) / 2]);
+  map.setView(map.unproject(middle, zoom), zoom, { animate: false });
 }
 
 /**

@@ -29,9 +29,7 @@ const LEVEL_DIFF = 1;
  */
 export function createVectorStack(map, layers, opacityOf, progress) {
   const ordered = drawingOrder(layers);
-  const views = new Map(
-    ordered.map((layer) => [layer.id, viewOf(layer, progress)]),
-  );
+  const views = new Map(ordered.map((layer) => [layer.id, viewOf(layer, {}, progress)]));
   const rules = new Map(
     ordered.map((layer) => [layer.id, {
       dataSource: layer.id,
@@ -58,6 +56,16 @@ export function createVectorStack(map, layers, opacityOf, progress) {
       stack.labelRules = labelRules(shown);
       stack.clearLayout();
       stack.rerenderTiles();
+    },
+
+    /**
+     * Ask only for rows with these properties; seen when the layers are shown again.
+     * @param {string} id of a layer
+     * @param {Readonly<Record<string, string>>} properties
+     */
+    filter(id, properties) {
+      const layer = ordered.find((each) => each.id === id);
+      if (layer) views.set(id, viewOf(layer, properties, progress));
     },
 
     /** Paint again what is there, after a change of opacity or to retry tiles that failed. */
@@ -91,9 +99,9 @@ export function createVectorStack(map, layers, opacityOf, progress) {
 
 /** @typedef {ReturnType<typeof createVectorStack>} VectorStack */
 
-/** @param {Layer} layer @param {Progress} progress */
-function viewOf(layer, progress) {
-  const options = { url: archiveOf(layer, progress), levelDiff: LEVEL_DIFF, maxDataZoom: MAX_DATA_ZOOM };
+/** @param {Layer} layer @param {Readonly<Record<string, string>>} filter @param {Progress} progress */
+function viewOf(layer, filter, progress) {
+  const options = { url: archiveOf(layer, filter, progress), levelDiff: LEVEL_DIFF, maxDataZoom: MAX_DATA_ZOOM };
   return /** @type {import('../globals').TileView} */ (
     protomapsL.sourcesToViews({ sources: { [layer.id]: options } }).get(layer.id)
   );
@@ -102,10 +110,11 @@ function viewOf(layer, progress) {
 /**
  * The end point of a layer in the shape of the archive that the renderer reads from.
  * @param {Layer} layer
+ * @param {Readonly<Record<string, string>>} filter properties of the rows to ask for
  * @param {Progress} progress
  * @returns {import('../globals').Archive}
  */
-function archiveOf(layer, progress) {
+function archiveOf(layer, filter, progress) {
   return {
     async getZxy(z, x, y, signal) {
       const shownAt = z + LEVEL_DIFF;
@@ -114,7 +123,7 @@ function archiveOf(layer, progress) {
       if (tooFar || tooNear || !tileMeets(z, x, y, layer.extent)) return undefined;
       progress.onWork(1);
       try {
-        const data = await fetchTile(layer.id, z, x, y, layer.last_revision, signal);
+        const data = await fetchTile(layer.id, { z, x, y }, { ...filter, rev: layer.last_revision }, signal);
         return data.byteLength ? { data } : undefined;
       } catch (error) {
         if (!signal?.aborted) progress.onTrouble(layer, error);

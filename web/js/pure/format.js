@@ -38,13 +38,13 @@ export function area(squareMetres, lang) {
 
 /**
  * A length or distance given in metres: m below one kilometre, then km.
- * @param {number | null | undefined} metres
+ * @param {number | null | undefined} length
  * @param {Lang} lang
  */
-export function metres(metres, lang) {
-  if (metres === null || metres === undefined) return NOTHING;
-  if (Math.abs(metres) >= 1000) return `${number(metres / 1000, lang, Math.abs(metres) >= 1e5 ? 0 : 2)} km`;
-  return `${number(metres, lang, Math.abs(metres) >= 10 ? 0 : 1)} m`;
+export function metres(length, lang) {
+  if (length === null || length === undefined) return NOTHING;
+  if (Math.abs(length) >= 1000) return `${number(length / 1000, lang, Math.abs(length) >= 1e5 ? 0 : 2)} km`;
+  return `${number(length, lang, Math.abs(length) >= 10 ? 0 : 1)} m`;
 }
 
 /**
@@ -112,11 +112,10 @@ export function pick(words, lang) {
 }
 
 /**
- * The number of an article as a law is cited; other wording stays.
- * @param {string} text "65", "26–27", "38-1" or words
+ * Several names in a row, as the language strings them together.
+ * @param {readonly string[]} names
  * @param {Lang} lang
  */
-export function article(text, lang) {
-  if (!/^\d+([–-]\d+)?$/.test(text)) return text === '—' ? '' : text;
-  return lang === 'zh' ? `第${text}条` : `art. ${text}`;
+export function listed(names, lang) {
+  return names.join(lang === 'zh' ? '、' : ', ');
 }

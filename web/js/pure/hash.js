@@ -14,6 +14,7 @@
  * @property {string | null} basemap
  * @property {string | null} site WKT in longitude and latitude
  * @property {string | null} kind
+ * @property {string | null} ledger filter of the conflicts, as pure/ledger.js writes it
  */
 
 /** Longer sites are not written into the link: browsers and chat programs cut long ones. */
@@ -37,6 +38,7 @@ export function encode(state) {
   if (state.basemap) pairs.push(['base', state.basemap]);
   if (state.lang) pairs.push(['lang', state.lang]);
   if (state.panel) pairs.push(['panel', state.panel]);
+  if (state.ledger) pairs.push(['ledger', state.ledger]);
   if (state.selection) pairs.push(['sel', `${state.selection.layer}/${state.selection.uid}`]);
   if (state.site && state.site.length <= LONGEST_SITE) {
     pairs.push(['site', state.site]);
@@ -64,6 +66,7 @@ export function decode(fragment) {
     basemap: pairs.get('base') || null,
     site: pairs.get('site') || null,
     kind: pairs.get('kind') || null,
+    ledger: pairs.get('ledger') || null,
   };
 }
 

@@ -72,9 +72,11 @@ export function themesWorstFirst(answer) {
 }
 
 /**
- * Names of all attributes that are missing for a verdict, each once.
+ * All attributes that are missing for a verdict, each once.
  * @param {Answer} answer
+ * @returns {import('../types').Missing[]}
  */
 export function missingAttributes(answer) {
-  return [...new Set(answer.themes.flatMap((theme) => theme.findings.flatMap((finding) => finding.missing)))];
+  const all = answer.themes.flatMap((theme) => theme.findings.flatMap((finding) => finding.missing));
+  return [...new Map(all.map((each) => [each.name, each])).values()];
 }

@@ -2,7 +2,7 @@
 
 import { fetchItem, fetchItems } from '../api.js';
 import { cardRows, labelOf } from '../pure/fields.js';
-import { date, metres, pick } from '../pure/format.js';
+import { date, listed, metres, pick } from '../pure/format.js';
 import { language, t } from '../words.js';
 import { demonstrationBadge, indicativeBadge } from './badges.js';
 import { conflictFacts, conflictRow } from './conflict.js';
@@ -28,7 +28,7 @@ const MOST_CONFLICTS = 30;
 export function cardView(app, layer, uid, how) {
   /** @type {Item | null} */
   let item = null;
-  const isConflict = layer.id === app.config.conflicts_layer;
+  const isConflict = layer.id === app.conflictsLayer;
   const mark = () => {
     if (item?.geometry) app.highlights.show('selection', [item.geometry], isConflict ? 'witness' : 'selection');
   };
@@ -48,7 +48,7 @@ export function cardView(app, layer, uid, how) {
         mark();
         if (how.zoom) app.showGeometry(loaded.geometry);
         how.zoom = false;
-        return isConflict ? conflictFacts(app, layer, loaded) : featureFacts(app, layer, loaded);
+        return isConflict ? conflictFacts(app, loaded) : featureFacts(app, layer, loaded);
       });
     },
   };
@@ -64,7 +64,7 @@ function featureFacts(app, layer, item) {
       demonstrationBadge(properties['is_demonstration'] === true), indicativeBadge(properties['is_indicative'] === true)),
     h('dl', { class: 'facts' }, known.flatMap(({ title, text }) => [h('dt', {}, title), h('dd', {}, text)])),
     unknown.length > 0 && h('details', { class: 'fold' },
-      h('summary', {}, t('card.unknown', { n: unknown.length })), h('p', { class: 'muted' }, unknown.join(language() === 'zh' ? '、' : ', '))),
+      h('summary', {}, t('card.unknown', { n: unknown.length })), h('p', { class: 'muted' }, listed(unknown, language()))),
     cardButtons(app, layer, item),
     conflictsOf(app, layer, String(properties['uid'])),
     sourceOf(properties),
@@ -86,12 +86,12 @@ function cardButtons(app, layer, item) {
 
 /** Conflicts in which the feature is the subject or the zone. @param {App} app @param {Layer} layer @param {string} uid */
 function conflictsOf(app, layer, uid) {
-  if (layer.role !== 'subject' && layer.role !== 'zone') return null;
+  if (!app.conflictsLayer || (layer.role !== 'subject' && layer.role !== 'zone')) return null;
   const side = layer.role;
   const list = h('div', {});
   void fillWhenLoaded(
     list,
-    () => fetchItems(app.config.conflicts_layer, {
+    () => fetchItems(app.conflictsLayer, {
       [`${side}_layer`]: layer.id, [`${side}_uid`]: uid, limit: MOST_CONFLICTS,
     }),
     ({ features, numberMatched }) => [

@@ -2,7 +2,7 @@
 
 import { fetchItem } from '../api.js';
 import { titlesOf } from '../pure/fields.js';
-import { area, date, metres, percent, pick } from '../pure/format.js';
+import { area, date, listed, metres, percent, pick } from '../pure/format.js';
 import { language, t } from '../words.js';
 import { demonstrationBadge, severityBadge, verdictBadge } from './badges.js';
 import { h, icon } from './dom.js';
@@ -10,7 +10,6 @@ import { textButton } from './tree.js';
 
 /** @typedef {import('../types').App} App */
 /** @typedef {import('../types').Item} Item */
-/** @typedef {import('../types').Layer} Layer */
 /** @typedef {import('../types').Properties} Properties */
 
 /** @param {Properties} row @param {string} name */
@@ -40,7 +39,7 @@ export function conflictRow(app, item, sides = ['subject', 'zone']) {
   return h(
     'button', {
       type: 'button', class: `row verdict-edge-${text(row, 'verdict')}`,
-      onclick: () => app.openCard(app.config.conflicts_layer, text(row, 'uid'), { over: true, zoom: true }),
+      onclick: () => app.openCard(app.conflictsLayer, text(row, 'uid'), { over: true, zoom: true }),
     },
     h('span', { class: `row-icon verdict-${text(row, 'verdict')}` }, icon(text(row, 'verdict'))),
     h('span', { class: 'row-main' },
@@ -66,10 +65,9 @@ function measures(row) {
 /**
  * The card of a conflict; subject and zone are marked on the map as soon as they arrive.
  * @param {App} app
- * @param {Layer} layer
  * @param {Item} item
  */
-export function conflictFacts(app, layer, item) {
+export function conflictFacts(app, item) {
   const row = item.properties;
   void markParty(app, 'conflict-subject', text(row, 'subject_layer'), text(row, 'subject_uid'));
   void markParty(app, 'conflict-zone', text(row, 'zone_layer'), text(row, 'zone_uid'));
@@ -79,7 +77,7 @@ export function conflictFacts(app, layer, item) {
       demonstrationBadge(row['is_demonstration'] === true)),
     ...ruleTitles(app, row).map(({ id, title }) => h('h3', { class: 'conflict-rule' }, title || id, title && h('span', { class: 'code' }, id))),
     h('div', { class: 'parties' }, party(app, 'subject', row), party(app, 'zone', row)),
-    h('dl', { class: 'facts' }, factRows(layer, row).flatMap(([title, value]) => [h('dt', {}, title), h('dd', {}, value)])),
+    h('dl', { class: 'facts' }, factRows(app, row).flatMap(([title, value]) => [h('dt', {}, title), h('dd', {}, value)])),
     h('div', { class: 'buttons' }, textButton('zoom', t('conflict.zoom'), () => app.showGeometry(item.geometry))),
   ];
 }
@@ -89,7 +87,7 @@ async function markParty(app, name, layer, uid) {
   if (!layer || !uid || !app.layers.has(layer)) return;
   const item = await fetchItem(layer, uid).catch(() => null);
   const { selection } = app.store.get();
-  if (item && selection?.layer === app.config.conflicts_layer) {
+  if (item && selection?.layer === app.conflictsLayer) {
     app.highlights.show(name, [item.geometry], name === 'conflict-zone' ? 'zone' : 'selection');
   }
 }
@@ -107,8 +105,8 @@ function party(app, side, row) {
   );
 }
 
-/** @param {Layer} layer @param {Properties} row @returns {[string, string][]} */
-function factRows(layer, row) {
+/** @param {App} app @param {Properties} row @returns {[string, string][]} */
+function factRows(app, row) {
   const lang = language();
   const missing = text(row, 'missing').split(/\s+/).filter(Boolean);
   const official = text(row, 'severity_if_official');
@@ -119,7 +117,7 @@ function factRows(layer, row) {
     [t('fact.distance'), amount(row, 'distance_m') ? metres(amount(row, 'distance_m'), lang) : ''],
     [t('fact.margin'), marginWords(amount(row, 'margin_m'), amount(row, 'error_m'))],
     [t('fact.boundary'), row['on_boundary'] === true ? t('fact.boundary.touch') : ''],
-    [t('fact.missing'), missing.length ? titlesOf(layer.fields, missing, lang).join(lang === 'zh' ? '、' : ', ') : ''],
+    [t('fact.missing'), missing.length ? listed(missingTitles(app, row, missing), lang) : ''],
     [t('fact.official'), official && official !== row['severity'] ? t(`severity.${official}`) : ''],
     [t('fact.article'), text(row, lang === 'zh' ? 'article' : 'article_en') || text(row, 'article')],
     [t('fact.place'), [text(row, 'county'), text(row, 'township')].filter(Boolean).join(' ')],
@@ -127,6 +125,11 @@ function factRows(layer, row) {
     [t('fact.judged'), row['judged_rev'] ? t('source.since', { rev: text(row, 'judged_rev') }) : ''],
   ];
   return rows.filter(([, value]) => value);
+}
+
+/** Titles of attributes that the subject of a row lacks. @param {App} app @param {Properties} row @param {string[]} names */
+function missingTitles(app, row, names) {
+  return titlesOf(app.layers.get(text(row, 'subject_layer'))?.fields ?? [], names, language());
 }
 
 /**

@@ -2,12 +2,14 @@
 
 import { fetchConflictSummary, fetchItems, fetchPage } from '../api.js';
 import { number, pick } from '../pure/format.js';
+import { ledgerQuery } from '../pure/ledger.js';
 import { SEVERITIES } from '../pure/verdict.js';
 import { language, t } from '../words.js';
 import { conflictRow } from './conflict.js';
-import { h, icon, refill } from './dom.js';
+import { h, icon, renew } from './dom.js';
 import { fillWhenLoaded } from './loading.js';
 
+/** @typedef {Readonly<import('../pure/ledger.js').LedgerFilter>} Filter */
 /** @typedef {import('../types').App} App */
 /** @typedef {import('../types').ConflictSummary} ConflictSummary */
 /** @typedef {import('../types').Items} Items */
@@ -18,20 +20,10 @@ const PAGE = 20;
 const KEPT = ['conflict', 'edge', 'unknown'];
 
 /**
- * @typedef {object} Filter
- * @property {string} verdict real conflicts first; edges and unknown are one step away
- * @property {string} severity '' for all
- * @property {string} rule
- * @property {string} place "county|township"
- */
-
-/**
  * @param {App} app
  * @returns {import('./panel.js').View}
  */
 export function conflictsView(app) {
-  /** @type {Filter} */
-  const filter = { verdict: 'conflict', severity: '', rule: '', place: '' };
   return {
     kind: 'conflicts',
     title: () => t('conflicts.title'),
@@ -39,55 +31,48 @@ export function conflictsView(app) {
       void fillWhenLoaded(body, fetchConflictSummary, (summary) => {
         const list = h('div', { class: 'conflict-list' });
         const controls = h('div', { class: 'conflict-filters' });
-        const renew = () => {
-          refill(controls, filters(app, summary, filter, renew));
-          loadPage(app, list, () => fetchItems(app.config.conflicts_layer, query(filter)), 0);
+        const choose = () => {
+          const filter = app.store.get().ledger;
+          renew(controls, filters(app, summary, filter, (next) => {
+            app.store.set({ ledger: next });
+            choose();
+          }));
+          loadPage(app, list, () => fetchItems(app.conflictsLayer, { ...ledgerQuery(filter), limit: PAGE }), 0);
         };
-        renew();
+        choose();
         return [lagNote(summary), controls, list];
       });
     },
   };
 }
 
-/** @param {Filter} filter */
-function query(filter) {
-  const [county, township] = filter.place.split('|');
-  return {
-    limit: PAGE, verdict: filter.verdict, severity: filter.severity, rules: filter.rule,
-    county: county ?? '', township: township ?? '',
-  };
-}
-
 /** @param {ConflictSummary} summary */
 function lagNote(summary) {
   if (summary.judged_revision === null) return h('p', { class: 'hint warn' }, t('conflicts.never'));
-  const key = summary.lagging ? 'conflicts.lagging' : 'conflicts.judged';
+  const key = summary.lagging ? 'conflicts.lagging' : summary.rules_current === false ? 'conflicts.oldrules' : 'conflicts.judged';
   const words = t(key, { m: summary.judged_revision, head: summary.head });
-  return h('p', { class: summary.lagging ? 'hint warn' : 'muted' }, words);
+  return h('p', { class: key === 'conflicts.judged' ? 'muted' : 'hint warn' }, words);
 }
 
-/** @param {App} app @param {ConflictSummary} summary @param {Filter} filter @param {() => void} renew */
-function filters(app, summary, filter, renew) {
+/** @param {App} app @param {ConflictSummary} summary @param {Filter} filter @param {(filter: Filter) => void} choose */
+function filters(app, summary, filter, choose) {
   const lang = language();
   const rules = summary.by_rule.filter((each) => each.verdict === filter.verdict);
   const ofSeverity = rules.filter((each) => !filter.severity || each.severity === filter.severity);
   /** @param {keyof Filter} key @param {string} value */
   const set = (key, value) => {
-    filter[key] = value;
-    if (key === 'verdict') filter.severity = filter.rule = '';
-    if (key === 'severity') filter.rule = '';
-    renew();
+    const wider = key === 'verdict' ? { severity: '', rule: '' } : key === 'severity' ? { rule: '' } : {};
+    choose({ ...filter, ...wider, [key]: value });
   };
   return [
     h('div', { class: 'segments', role: 'group', 'aria-label': t('conflicts.verdict') }, KEPT.map((verdict) =>
-      h('button', { type: 'button', class: `segment verdict-${verdict}`, 'aria-pressed': String(filter.verdict === verdict), onclick: () => set('verdict', verdict) },
+      h('button', { type: 'button', 'data-key': verdict, class: `segment verdict-${verdict}`, 'aria-pressed': String(filter.verdict === verdict), onclick: () => set('verdict', verdict) },
         icon(verdict), h('span', {}, t(`verdict.${verdict}`)), h('b', {}, number(summary.by_verdict[verdict] ?? 0, lang))))),
     h('div', { class: 'tiles', role: 'group', 'aria-label': t('conflicts.severity') }, SEVERITIES.map((severity) => {
       const count = rules.filter((each) => each.severity === severity).reduce((sum, each) => sum + each.count, 0);
       const pressed = filter.severity === severity;
       return h('button', {
-        type: 'button', class: `tile severity-${severity}`, 'aria-pressed': String(pressed), disabled: count === 0 && !pressed,
+        type: 'button', 'data-key': severity, class: `tile severity-${severity}`, 'aria-pressed': String(pressed), disabled: count === 0 && !pressed,
         onclick: () => set('severity', pressed ? '' : severity),
       }, h('b', {}, number(count, lang)), h('span', {}, t(`severity.${severity}`)));
     })),
@@ -117,7 +102,7 @@ function byRule(app, rows, filter, choose) {
       const meter = h('span', { class: 'bar' });
       meter.style.width = `${(count / most) * 100}%`;
       return h('li', {}, h(
-        'button', { type: 'button', class: 'bar-row', 'aria-pressed': String(filter.rule === id), onclick: () => choose(id) },
+        'button', { type: 'button', 'data-key': id, class: 'bar-row', 'aria-pressed': String(filter.rule === id), onclick: () => choose(id) },
         meter, h('span', { class: 'grow' }, h('span', { class: 'code' }, id), ' ', rule ? pick(rule.title, language()) : ''), h('b', {}, number(count, language())),
       ));
     })),
@@ -126,10 +111,16 @@ function byRule(app, rows, filter, choose) {
 
 /** @param {ConflictSummary} summary @param {Filter} filter @param {(place: string) => void} choose */
 function byTownship(summary, filter, choose) {
-  const rows = [...summary.by_township].sort((a, b) => b.count - a.count);
-  const select = h('select', { 'aria-label': t('conflicts.place') }, h('option', { value: '' }, t('conflicts.place.all')), rows.map((row) =>
-    h('option', { value: `${row.county ?? ''}|${row.township ?? ''}` },
-      `${[row.county, row.township].filter(Boolean).join(' ') || t('conflicts.place.none')} (${number(row.count, language())})`)));
+  /** @type {Map<string, number>} */
+  const counts = new Map();
+  for (const { county, township, verdict, count } of summary.by_township) {
+    if (verdict && verdict !== filter.verdict) continue;
+    const place = `${county ?? ''}|${township ?? ''}`;
+    counts.set(place, (counts.get(place) ?? 0) + count);
+  }
+  const rows = [...counts].sort((a, b) => b[1] - a[1]);
+  const select = h('select', { 'data-key': 'place', 'aria-label': t('conflicts.place') }, h('option', { value: '' }, t('conflicts.place.all')), rows.map(([place, count]) =>
+    h('option', { value: place }, `${place.split('|').filter(Boolean).join(' ') || t('conflicts.place.none')} (${number(count, language())})`)));
   select.value = filter.place;
   select.addEventListener('change', () => choose(select.value));
   return h('label', { class: 'field' }, h('span', {}, t('conflicts.place')), select);

@@ -60,6 +60,18 @@ export function refill(element, ...children) {
   fill(element, children);
 }
 
+/**
+ * Replace everything inside an element; what had the keyboard keeps it, by its `data-key`.
+ * @param {Element} element
+ * @param {...(Child | Child[])} children
+ */
+export function renew(element, ...children) {
+  const key = element.contains(document.activeElement) ? document.activeElement?.getAttribute('data-key') : null;
+  refill(element, ...children);
+  const heir = key ? [...element.querySelectorAll('[data-key]')].find((each) => each.getAttribute('data-key') === key) : null;
+  if (heir instanceof HTMLElement) heir.focus({ preventScroll: true });
+}
+
 /** Strokes of the icons on a 24 x 24 grid. @type {Record<string, string>} */
 const ICONS = {
   layers: 'M12 3 3 8l9 5 9-5zM3 12.5l9 5 9-5M3 17l9 5 9-5',

@@ -1,7 +1,6 @@
 /** One finding of a verdict: rule, facts, what is missing, and the law. */
 
-import { titlesOf } from '../pure/fields.js';
-import { area, article, bearing, date, metres, percent, pick } from '../pure/format.js';
+import { area, bearing, date, listed, metres, percent, pick } from '../pure/format.js';
 import { language, t } from '../words.js';
 import { demonstrationBadge, indicativeBadge, severityBadge, verdictBadge } from './badges.js';
 import { marginWords } from './conflict.js';
@@ -11,12 +10,6 @@ import { h } from './dom.js';
 /** @typedef {import('../types').Finding} Finding */
 /** @typedef {import('../types').Legal} Legal */
 /** @typedef {import('../types').ZoneFact} ZoneFact */
-
-/** Titles of attributes of a site. @param {App} app @param {readonly string[]} names */
-export function siteTitles(app, names) {
-  const declared = [...app.config.site_fields, ...app.config.layers.flatMap((layer) => layer.fields)];
-  return titlesOf(declared, names, language());
-}
 
 /** @param {App} app @param {Finding} finding */
 export function findingArticle(app, finding) {
@@ -29,11 +22,10 @@ export function findingArticle(app, finding) {
     h('p', { class: 'badges-row' }, verdictBadge(finding.verdict), severityBadge(finding.severity),
       official && official !== finding.severity && h('span', { class: 'muted' }, t('finding.official', { severity: t(`severity.${official}`) }))),
     h('p', { class: 'sentence' }, pick(finding.sentence, lang)),
-    finding.missing.length > 0 && h('p', { class: 'hint unknown' }, t('finding.missing', { names: siteTitles(app, finding.missing).join(lang === 'zh' ? '、' : ', ') })),
+    finding.missing.length > 0 && h('p', { class: 'hint unknown' }, t('finding.missing', { names: listed(finding.missing.map((each) => pick(each.title, lang)), lang) })),
     finding.zones.length > 0 && h('ul', { class: 'zones' }, finding.zones.map((zone) => zoneRow(app, zone))),
-    finding.legal.length > 0
-      ? h('div', { class: 'laws' }, finding.legal.map(legalBlock))
-      : h('p', { class: 'hint warn' }, t('finding.nolaw')),
+    h('div', { class: 'laws' }, finding.legal.map(legalBlock)),
+    !finding.has_basis && h('p', { class: 'hint warn' }, t('finding.nolaw')),
     notes(finding),
   );
   element.addEventListener('mouseenter', () => app.highlights.show('finding', witnesses, 'hover'));
@@ -53,7 +45,7 @@ function zoneRow(app, zone) {
     [t('fact.distance'), where],
     [t('fact.margin'), marginWords(zone.margin_m, zone.error_m)],
     [t('fact.boundary'), zone.on_boundary ? t('fact.boundary.touch') : ''],
-    [t('source.name'), zone.source ?? ''],
+    [t('source.name'), pick(zone.source?.title, lang) || (zone.source?.name ?? '')],
   ];
   const name = zone.name || zone.uid;
   const show = () => {
@@ -63,7 +55,7 @@ function zoneRow(app, zone) {
   return h(
     'li', { class: 'zone' },
     h('p', { class: 'zone-head' },
-      h('button', { type: 'button', class: 'link', onclick: show }, name), h('span', { class: 'muted' }, layer ? pick(layer.title, lang) : ''),
+      h('button', { type: 'button', class: 'link', onclick: show }, name), h('span', { class: 'muted' }, pick(zone.layer_title ?? layer?.title, lang)),
       indicativeBadge(zone.is_indicative, true), demonstrationBadge(zone.is_demonstration, true)),
     h('dl', { class: 'facts small' }, facts.filter(([, text]) => text).flatMap(([title, text]) => [h('dt', {}, title), h('dd', {}, text)])),
     layer && zone.uid && h('button', { type: 'button', class: 'link no-print', onclick: () => app.openCard(zone.layer, zone.uid, { over: true, zoom: true }) }, t('finding.zone')),
@@ -78,7 +70,7 @@ function legalBlock(legal) {
   const force = from || to ? t(to ? 'law.between' : 'law.since', { from: from || '…', to }) : '';
   return h(
     'details', { class: 'law' },
-    h('summary', {}, `${pick(legal.law, lang)} ${article(legal.article, lang)}`),
+    h('summary', {}, pick(legal.citation, lang)),
     h('blockquote', {}, pick(legal.text, lang)),
     h('p', { class: 'muted small' }, [force, legal.dates_confirmed === false ? t('law.unconfirmed') : ''].filter(Boolean).join(' · ')),
   );
@@ -91,7 +83,8 @@ function notes(finding) {
   const rows = [
     [t('finding.exceptions'), pick(finding.exceptions, lang)],
     [t('finding.disposal'), pick(finding.disposal, lang)],
-    [t('finding.note'), pick(finding.note, lang)],
+    [t('finding.penalty'), pick(finding.penalty, lang)],
+    [t('finding.note'), [finding.note, ...(finding.notes ?? [])].map((each) => pick(each, lang)).filter(Boolean).join(' ')],
   ];
   const said = rows.filter(([, text]) => text);
   if (!said.length) return null;

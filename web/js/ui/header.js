@@ -19,7 +19,7 @@ const OWN_NAMES = { zh: '中文', en: 'English' };
  */
 export function createHeader(header, nav, app, on) {
   const { config, store } = app;
-  const conflicts = config.layers.find((layer) => layer.id === config.conflicts_layer)?.count ?? 0;
+  const ledger = app.layers.get(app.conflictsLayer);
 
   const brand = () => h(
     'button', { type: 'button', class: 'brand', onclick: on.home, title: t('brand.home') },
@@ -44,17 +44,18 @@ export function createHeader(header, nav, app, on) {
   const pressed = (kind) => (kind === 'layers' ? document.body.classList.contains('layers-open') : store.get().panel === kind);
 
   const render = () => {
+    const real = store.get().realConflicts;
     document.title = `${t('brand.title', { district: pick(config.district.name, language()) })} · onemap`;
     refill(header, h('div', { class: 'brand-row' }, brand(), languageButton()), on.search);
     nav.setAttribute('aria-label', t('nav.label'));
     refill(
       nav,
       button('layers', 'layers', t('nav.layers'), on.toggleLayers),
-      button('conflicts', 'warning', t('nav.conflicts'), on.openConflicts, conflicts ? compact(conflicts) : ''),
+      ledger && button('conflicts', 'warning', t('nav.conflicts'), on.openConflicts, real ? compact(real) : ''),
       button('site', 'site', t('nav.site'), on.openSite),
     );
   };
-  store.subscribe(['lang', 'panel'], render);
+  store.subscribe(['lang', 'panel', 'realConflicts'], render);
   render();
   return { render };
 }

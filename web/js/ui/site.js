@@ -5,7 +5,7 @@ import { boxOf, drawnAccuracy, guessCrs, kindOfCoordinates, positions, readSites
 import { parseWkt, toWkt } from '../pure/wkt.js';
 import { t } from '../words.js';
 import { askCrs, askOne } from './dialog.js';
-import { h, refill } from './dom.js';
+import { h, refill, renew } from './dom.js';
 import { trouble } from './loading.js';
 import { siteForm } from './siteform.js';
 import { clearVerdictMarks, showVerdict } from './verdict.js';
@@ -38,7 +38,7 @@ const LARGEST_FILE = 5_000_000;
  */
 export function createSite(app, drawing, view) {
   /** @type {Draft} */
-  const draft = { geometry: null, site: null, kind: 'new', attributes: {}, accuracy_m: undefined, lawDate: '' };
+  const draft = { geometry: null, site: null, kind: app.config.site_kinds[0]?.kind ?? 'new', attributes: {}, accuracy_m: undefined, lawDate: '' };
   /** @type {Answer | null} */
   let answer = null;
   /** @type {unknown} */
@@ -59,7 +59,7 @@ export function createSite(app, drawing, view) {
     return refill(result);
   };
 
-  const renderForm = () => refill(form, siteForm(app, draft, { start, file, text, edit, clear, changed: runSoon, editing: drawing.editing }));
+  const renderForm = () => renew(form, siteForm(app, draft, { start, file, text, edit, clear, changed: runSoon, renew: renderForm, editing: drawing.editing }));
 
   const link = () => {
     app.store.set({ site: draft.geometry ? { wkt: toWkt(draft.geometry, 6), kind: draft.kind } : null });
@@ -74,7 +74,7 @@ export function createSite(app, drawing, view) {
     failure = null;
     renderResult();
     try {
-      answer = await screenSite(queryOf(draft), signal);
+      answer = await screenSite(queryOf(app, draft), signal);
       draft.geometry = answer.site.geometry ?? draft.geometry;
     } catch (error) {
       if (signal.aborted) return;
@@ -218,12 +218,13 @@ export function createSite(app, drawing, view) {
   };
 }
 
-/** @param {Draft} draft @returns {SiteQuery} */
-function queryOf(draft) {
+/** @param {App} app @param {Draft} draft @returns {SiteQuery} */
+function queryOf(app, draft) {
+  const asked = app.config.site_fields.filter((field) => field.kinds.includes(draft.kind)).map((field) => field.name);
   return {
     site: /** @type {SiteQuery['site']} */ (draft.site),
     kind: draft.kind,
-    attributes: draft.attributes,
+    attributes: Object.fromEntries(Object.entries(draft.attributes).filter(([name]) => asked.includes(name))),
     ...(draft.accuracy_m === undefined ? {} : { accuracy_m: draft.accuracy_m }),
     ...(draft.lawDate ? { law_date: draft.lawDate } : {}),
   };

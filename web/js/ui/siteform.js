@@ -18,10 +18,9 @@ import { textButton } from './tree.js';
  * @property {() => void} edit
  * @property {() => void} clear
  * @property {() => void} changed kind, attributes or date are others now
+ * @property {() => void} renew show the form anew
  * @property {() => boolean} editing
  */
-
-const KINDS = ['new', 'rebuild', 'expand', 'existing'];
 
 /** @type {[import('../map/draw.js').ShapeKind, string][]} */
 const SHAPES = [['Polygon', 'polygon'], ['Rectangle', 'rectangle'], ['Line', 'line'], ['Marker', 'point']];
@@ -36,7 +35,7 @@ export function siteForm(app, draft, actions) {
     draft.site && h('div', { class: 'buttons' },
       draft.geometry && h('button', { type: 'button', class: 'button quiet', 'aria-pressed': String(actions.editing()), onclick: actions.edit }, icon('edit'), t(actions.editing() ? 'site.edit.done' : 'site.edit')),
       textButton('trash', t('site.clear'), actions.clear)),
-    kindChoice(draft, actions),
+    kindChoice(app, draft, actions),
     attributes(app, draft, actions),
   ];
 }
@@ -63,26 +62,27 @@ function dialogOf(inside) {
   return /** @type {HTMLDialogElement | null} */ (inside.closest('dialog'));
 }
 
-/** @param {Draft} draft @param {SiteActions} actions */
-function kindChoice(draft, actions) {
+/** @param {App} app @param {Draft} draft @param {SiteActions} actions */
+function kindChoice(app, draft, actions) {
   const name = freshId('kind');
   return h(
     'fieldset', { class: 'kinds' }, h('legend', {}, t('site.kind')),
-    KINDS.map((kind) => {
-      const radio = h('input', { type: 'radio', name, value: kind, checked: draft.kind === kind });
+    app.config.site_kinds.map(({ kind, title }) => {
+      const radio = h('input', { type: 'radio', name, value: kind, 'data-key': kind, checked: draft.kind === kind });
       radio.addEventListener('change', () => {
         draft.kind = kind;
+        actions.renew();
         actions.changed();
       });
-      return h('label', {}, radio, h('span', {}, t(`kind.${kind}`)));
+      return h('label', {}, radio, h('span', {}, pick(title, language())));
     }),
   );
 }
 
 /** @param {App} app @param {Draft} draft @param {SiteActions} actions */
 function attributes(app, draft, actions) {
-  const fields = app.config.site_fields ?? [];
-  const stated = Object.keys(draft.attributes).length;
+  const fields = app.config.site_fields.filter((field) => field.kinds.includes(draft.kind));
+  const stated = fields.filter((field) => field.name in draft.attributes).length;
   const date = h('input', { type: 'date', value: draft.lawDate });
   date.addEventListener('change', () => {
     draft.lawDate = date.value;

@@ -158,11 +158,11 @@ function countOf(layer) {
   return h('span', { class: 'layer-count', title: t('tree.count', { n: text }) }, text);
 }
 
-/** @param {App} app @param {string} id of a layer or raster */
-function opacitySlider(app, id) {
+/** @param {App} app @param {string} id of a layer or raster @param {number} [usual] */
+function opacitySlider(app, id, usual = 1) {
   const { store } = app;
   const slider = h('input', {
-    type: 'range', min: 10, max: 100, step: 5, value: Math.round((store.get().opacity[id] ?? 1) * 100),
+    type: 'range', min: 10, max: 100, step: 5, value: Math.round((store.get().opacity[id] ?? usual) * 100),
     'aria-label': t('tree.opacity'),
   });
   slider.addEventListener('input', () => {
@@ -185,7 +185,9 @@ function rasterSection(app) {
       return h(
         'li', { class: 'layer' },
         h('label', { class: 'layer-label' }, box, h('span', { class: 'ramp-chip' }), h('span', { class: 'layer-title' }, pick(raster.title, language()))),
-        raster.id === chosen && h('div', { class: 'layer-detail' }, ramp(raster), opacitySlider(app, raster.id)),
+        raster.id === chosen && h('div', { class: 'layer-detail' },
+          raster.abstract && h('p', { class: 'abstract' }, pick(raster.abstract, language())), ramp(raster),
+          h('p', { class: 'muted' }, t('tree.raster.ask')), opacitySlider(app, raster.id, raster.opacity ?? 1)),
       );
     })),
   );

@@ -1,11 +1,11 @@
 /** The answer to "may this stand here?": four colours, worst first, each with its reason in law. */
 
-import { area, date, metres, number, percent, pick } from '../pure/format.js';
+import { area, date, listed, metres, number, percent, pick } from '../pure/format.js';
 import { missingAttributes, strip, themesWorstFirst, VERDICTS } from '../pure/verdict.js';
 import { language, t } from '../words.js';
 import { demonstrationBadge, severityBadge, verdictBadge } from './badges.js';
 import { h, icon } from './dom.js';
-import { findingArticle, siteTitles } from './finding.js';
+import { findingArticle } from './finding.js';
 import { textButton } from './tree.js';
 
 /** @typedef {import('../types').Answer} Answer */
@@ -39,7 +39,7 @@ export function showVerdict(app, answer) {
     strips(answer.parts, answer.verdict),
     siteFacts(answer),
     buttons(app, answer),
-    unknowns(app, answer),
+    unknowns(answer),
     themes.filter((theme) => theme.findings.length).map((theme) => themeBlock(app, theme, open.includes(theme))),
     clearList(answer),
     basis(answer),
@@ -92,7 +92,7 @@ function siteFacts(answer) {
   const lang = language();
   const { site } = answer;
   const local = site.area_local;
-  const localWords = local === null || local === undefined ? '' : typeof local === 'number' ? number(local, lang, 2) : `${number(local.value, lang, 2)} ${pick(local.name ?? local.unit, lang)}`;
+  const localWords = local ? `${number(local.value, lang, 2)} ${pick(local.unit, lang)}` : '';
   const sizes = [site.area_m2 ? area(site.area_m2, lang) : '', site.area_m2 ? localWords : '', site.length_m && !site.area_m2 ? metres(site.length_m, lang) : ''].filter(Boolean);
   const accuracy = site.accuracy_m === null ? t('source.accuracy.unknown') : `± ${metres(site.accuracy_m, lang)}`;
   return h(
@@ -119,17 +119,17 @@ function download(answer) {
   setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
 }
 
-/** What keeps the answer open: attributes not stated and places without data. @param {App} app @param {Answer} answer */
-function unknowns(app, answer) {
-  const missing = siteTitles(app, missingAttributes(answer));
+/** What keeps the answer open: attributes not stated and places without data. @param {Answer} answer */
+function unknowns(answer) {
+  const lang = language();
+  const missing = missingAttributes(answer).map((each) => pick(each.title, lang));
   const uncovered = answer.layers.filter((layer) => layer.coverage !== 'full');
   if (!missing.length && !uncovered.length) return null;
-  const separator = language() === 'zh' ? '、' : ', ';
   return h(
     'section', { class: 'unknown-box' },
     h('h4', {}, icon('unknown'), t('verdict.unknowns')),
-    missing.length > 0 && h('p', {}, t('verdict.missing', { names: missing.join(separator) })),
-    uncovered.length > 0 && h('ul', {}, uncovered.map((layer) => h('li', {}, t(`coverage.${layer.coverage}`, { layer: pick(layer.title, language()) })))),
+    missing.length > 0 && h('p', {}, t('verdict.missing', { names: listed(missing, lang) })),
+    uncovered.length > 0 && h('ul', {}, uncovered.map((layer) => h('li', {}, t(`coverage.${layer.coverage}`, { layer: pick(layer.title, lang) })))),
   );
 }
 
