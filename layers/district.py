@@ -90,7 +90,12 @@ class Raster(_BesideFile):
 
 
 class District(_BesideFile):
-    """One district. ``extent`` is (lon_min, lat_min, lon_max, lat_max) in degrees; CRSs are EPSG numbers."""
+    """One district.
+
+    ``extent`` is (lon_min, lat_min, lon_max, lat_max) in degrees; CRSs are EPSG numbers. A subject whose
+    position error exceeds ``coarse_position_m`` is too coarse to judge zone by zone: what is in doubt
+    about it is told once a verdict, not once a zone.
+    """
 
     id: Annotated[str, pydantic.Field(pattern=r"^[a-z][a-z0-9_-]{0,47}$")]
     name: Text
@@ -101,6 +106,7 @@ class District(_BesideFile):
     languages: Annotated[tuple[Literal["zh", "en"], ...], pydantic.Field(min_length=1)] = ("zh", "en")
     rule_packs: tuple[str, ...] = ()
     site_accuracy_m: Annotated[float, pydantic.Field(ge=0, allow_inf_nan=False)]
+    coarse_position_m: Annotated[float, pydantic.Field(gt=0)] = 500.0
     demo: Path | None = None
     attribution: Text
     area_unit_local: AreaUnit | None = None

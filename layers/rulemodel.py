@@ -289,7 +289,7 @@ class Group(Frozen):
 
 
 class SiteKind(Frozen):
-    """What a drawn site may be: the subjects of rules it answers to, and the attributes that follow from it."""
+    """What a drawn site may be: the subjects of rules it answers to, and what attributes follow from it."""
 
     kind: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
     title: Text

@@ -188,7 +188,7 @@ def _load_pack(folder: Path, layers: Mapping[str, Layer]) -> RulePack:
         references=references,
         tables=tables,
         fixtures=_fixtures(folder, {rule.id: rule for rule in rules}, layers),
-        hash=canonical_hash([head.id, head.version, head.sites, sorted((rule.id, rule.hash) for rule in rules)]),
+        hash=canonical_hash([head.id, head.version, head.sites, sorted((r.id, r.hash) for r in rules)]),
     )
 
 

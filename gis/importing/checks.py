@@ -68,7 +68,9 @@ FORMATS: dict[str, tuple[str, Callable[[str], bool]]] = {
 }
 
 
-def check_rows(layer: Layer, frame: pd.DataFrame) -> Checked:
+def check_rows(
+    layer: Layer, frame: pd.DataFrame, extent: tuple[float, float, float, float] | None = None
+) -> Checked:
     """Check every row of ``frame`` against the definition of ``layer``.
 
     Parameters
@@ -77,6 +79,8 @@ def check_rows(layer: Layer, frame: pd.DataFrame) -> Checked:
         Columns named as the layer's fields (others are ignored), values as read or as text; the columns
         accuracy_m, is_indicative, valid_from and valid_to where present; geometries in column "geom",
         already in the storage CRS, x,y order.
+    extent : (x_min, y_min, x_max, y_max), optional
+        In the storage CRS; a row that lies wholly beyond it is kept with a warning.
 
     Returns
     -------
@@ -95,9 +99,23 @@ def check_rows(layer: Layer, frame: pd.DataFrame) -> Checked:
     if layer.has_geometry:
         geom = frame["geom"] if "geom" in frame else pd.Series([None] * len(frame), dtype=object)
         columns["geom"] = pd.Series(_check_geometry(layer, geom.to_numpy(dtype=object), issues), dtype=object)
+        if extent is not None:
+            issues += _beyond(columns["geom"].to_numpy(dtype=object), extent)
     typed = pd.DataFrame(columns, index=frame.index)
     refused = {i.row for i in issues if i.severity == "error"}
     return Checked(typed.loc[[i for i in typed.index if i not in refused]], issues)
+
+
+def _beyond(
+    geometry: np.ndarray[tuple[int], np.dtype[np.object_]], extent: tuple[float, float, float, float]
+) -> list[Issue]:
+    """A warning for each geometry whose bounding box does not meet the extent."""
+    west, south, east, north = shapely.bounds(geometry).T
+    away = (west > extent[2]) | (east < extent[0]) | (south > extent[3]) | (north < extent[1])
+    return [
+        Issue(i, "geom", f"{west[i]:.6f} {south[i]:.6f}", "outside_extent", "warning")
+        for i in np.flatnonzero(away).tolist()
+    ]
 
 
 def as_text(value: object) -> str | None:

@@ -97,7 +97,7 @@ def import_file(
         )
     raw = read_file(path)
     frame, used = _placed(definition, layer, _mapped(raw, layer, options.mapping, path), options, path)
-    checked = check_rows(layer, frame)
+    checked = check_rows(layer, frame, _storage_extent(definition))
     rows, uids, issues = _identified(layer, checked, raw, options.source.name)
     coverage = _read_coverage(definition, options)
     with connect(engine, write=True) as conn:
@@ -181,6 +181,15 @@ def _placed(
     used = transformation(_same_frame(crs), definition.district.storage_crs, definition.district.extent)
     frame["geom"] = used.geometries(raw.geometry)
     return frame, used
+
+
+def _storage_extent(definition: MapDefinition) -> tuple[float, float, float, float]:
+    """The district's extent in the storage CRS: the box around its outline."""
+    district = definition.district
+    outline = shapely.segmentize(shapely.box(*district.extent), 0.1)
+    moved = transformation(LONLAT, district.storage_crs, district.extent).geometries(np.array([outline]))
+    west, south, east, north = shapely.bounds(moved[0]).tolist()
+    return west, south, east, north
 
 
 def _same_frame(crs: str) -> str:

@@ -1,7 +1,9 @@
 """The conflicts of all subjects with all zones, kept as a layer like any other.
 
 A row is a conflict or an edge of one subject, zone and rule, or one subject and zone that meet while an
-attribute is missing (one row, listing the rules). Clear, and unknown for want of coverage, are no rows: they are counted.
+attribute is missing (one row, listing the rules). Clear, and unknown for want of coverage, are no rows: they
+are counted. A subject placed too coarsely to judge zone by zone has one row for all its edges and one for
+all that attributes leave open.
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -50,7 +53,7 @@ _SOURCES = {
 class RefreshResult:
     """What a refresh did.
 
-    ``counts`` is (rules, verdict, severity) -> rows. ``uncovered`` counts pairs of subject and rule that are
+    ``counts`` is (rule, verdict, severity) -> rows. ``uncovered`` counts pairs of subject and rule that are
     unknown for want of coverage, accuracy or access, and so are no rows.
     """
 
@@ -112,19 +115,26 @@ def refresh(
         snapshot = take_snapshot(conn, definition, rev, law_date, (rule.zone_layer for rule in rules))
         subjects = [read_rows(conn, definition, definition.layers[s], rev) for s in subject_layers]
     frames, uncovered = [], 0
+    coarse_m = definition.district.coarse_position_m
     for done, rows in enumerate(subjects):
         if progress:
             progress(rows.layer.id, done, len(subjects))
         judged = _judge(rows, snapshot, definition, threads)
-        frames.append(ledger_rows(judged, rows, snapshot.rows, rev))
+        frames.append(ledger_rows(judged, rows, snapshot.rows, rev, coarse_m=coarse_m))
         uncovered += _uncovered(judged)
     if progress:
         progress("", len(subjects), len(subjects))
-    found = pd.concat(frames, ignore_index=True) if frames else ledger_rows(None, None, {}, rev)
+    found = (
+        pd.concat(frames, ignore_index=True)
+        if frames
+        else ledger_rows(None, None, {}, rev, coarse_m=coarse_m)
+    )
     change = _write(engine, definition, layer, found, rev, law_date, who)
-    counts = Counter(zip(found["rules"], found["verdict"], found["severity"], strict=True))
+    kinds = Counter(zip(found["rules"], found["verdict"], found["severity"], strict=True))
+    listed = [{"rules": r, "verdict": v, "severity": s, "count": n} for (r, v, s), n in kinds.items()]
+    counts = {(row["rule"], row["verdict"], row["severity"]): row["count"] for row in _by_rule(listed)}
     total = sum(len(rows.uids) for rows in subjects)
-    return RefreshResult(change, rev, law_date, total, uncovered, dict(counts))
+    return RefreshResult(change, rev, law_date, total, uncovered, counts)
 
 
 def _judge(rows: LayerRows, snapshot: Snapshot, definition: MapDefinition, threads: int) -> Judgement:
@@ -197,7 +207,7 @@ def judged_up_to(conn: Connection, definition: MapDefinition, rev: int) -> Judge
 
 
 def summary(conn: Connection, definition: MapDefinition, rev: int) -> dict[str, object]:
-    """Counts of the conflicts at revision ``rev`` by verdict, severity, rule and township, for the map's panel.
+    """Counts of the conflicts at revision ``rev`` by verdict, severity, rule and township.
 
     ``by_severity`` counts real conflicts only; edges and unknowns are in ``by_verdict``.
     """
@@ -205,9 +215,9 @@ def summary(conn: Connection, definition: MapDefinition, rev: int) -> dict[str, 
     t = tables.table_for(layer, definition.district.storage_crs)
     here, judged = alive(t, rev), judged_up_to(conn, definition, rev)
     count = func.count().label("count")
-    by_rule = select(t.c.rules, t.c.rule_group, t.c.verdict, t.c.severity, count).where(here)
-    by_rule = by_rule.group_by(t.c.rules, t.c.rule_group, t.c.verdict, t.c.severity)
-    rows = [dict(r._mapping) for r in conn.execute(by_rule.order_by(t.c.rules, t.c.verdict, t.c.severity))]
+    kinds = select(t.c.rules, t.c.verdict, t.c.severity, count).where(here)
+    kinds = kinds.group_by(t.c.rules, t.c.verdict, t.c.severity)
+    rows = [dict(r._mapping) for r in conn.execute(kinds)]
     places = select(t.c.county, t.c.township, t.c.verdict, count).where(here)
     places = places.group_by(t.c.county, t.c.township, t.c.verdict).order_by(
         count.desc(), t.c.county, t.c.township
@@ -221,9 +231,21 @@ def summary(conn: Connection, definition: MapDefinition, rev: int) -> dict[str, 
         "total": sum(r["count"] for r in rows),
         "by_verdict": _sums(rows, "verdict"),
         "by_severity": _sums([r for r in rows if r["verdict"] == "conflict"], "severity"),
-        "by_rule": rows,
+        "by_rule": _by_rule(rows),
         "by_township": [dict(r._mapping) for r in conn.execute(places)],
     }
+
+
+def _by_rule(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Counts a single rule: a row that lists several counts once for each."""
+    sums: Counter[tuple[str, str, str]] = Counter()
+    for row in rows:
+        for rule in row["rules"].split():
+            sums[rule, row["verdict"], row["severity"]] += row["count"]
+    return [
+        {"rule": rule, "verdict": verdict, "severity": severity, "count": count}
+        for (rule, verdict, severity), count in sorted(sums.items())
+    ]
 
 
 def _sums(rows: list[dict[str, object]], name: str) -> dict[str, int]:

@@ -28,7 +28,12 @@ COLUMNS = (
 
 
 def ledger_rows(
-    judged: Judgement | None, subjects: LayerRows | None, zones: Mapping[str, LayerRows], rev: int
+    judged: Judgement | None,
+    subjects: LayerRows | None,
+    zones: Mapping[str, LayerRows],
+    rev: int,
+    *,
+    coarse_m: float,
 ) -> pd.DataFrame:
     """One row a subject, zone and rule in conflict or doubt; one a subject and zone that lack an attribute.
 
@@ -42,6 +47,9 @@ def ledger_rows(
         The zone layers in the order in which they were judged.
     rev : int
         The revision that was judged.
+    coarse_m : float
+        A subject with a larger position error gets one row for all edges and one for all that is unknown, at
+        its own place: which of the zones around it would be a guess.
 
     Returns
     -------
@@ -64,7 +72,9 @@ def ledger_rows(
     if not len(found):
         return empty
     found["judged_rev"] = rev
-    return _merge_unknown(found)[list(COLUMNS)]
+    at = dict(zip(subjects.uids, subjects.geoms, strict=True))
+    coarse = set(subjects.uids[np.nan_to_num(subjects.accuracy_m) > coarse_m])
+    return _merge_doubts(found, coarse, at)[list(COLUMNS)]
 
 
 def _met(
@@ -156,31 +166,56 @@ def _described(
     return frame
 
 
-def _merge_unknown(found: pd.DataFrame) -> pd.DataFrame:
-    """Make one row of all rules that a subject and a zone leave open for want of an attribute."""
-    unknown = found["verdict"] == "unknown"
-    together: dict[tuple[str, str, str], list[dict[str, Any]]] = {}
-    for record in found[unknown].sort_values("rules").to_dict("records"):
+def _merge_doubts(found: pd.DataFrame, coarse: set[str], at: Mapping[str, Any]) -> pd.DataFrame:
+    """Make one row of what is open between a subject and a zone, and of all doubts on a coarse subject."""
+    is_coarse = found["subject_uid"].isin(coarse) & (found["verdict"] != "conflict")
+    merged = is_coarse | (found["verdict"] == "unknown")
+    together: dict[tuple[str, ...], list[dict[str, Any]]] = {}
+    for record in found[merged].sort_values("rules").to_dict("records"):
         row = {str(name): value for name, value in record.items()}
-        together.setdefault((row["subject_uid"], row["zone_layer"], row["zone_uid"]), []).append(row)
-    merged = pd.DataFrame([_joined(rows) for rows in together.values()], columns=found.columns)
-    return pd.concat([found[~unknown], merged], ignore_index=True) if len(merged) else found
+        pair = () if row["subject_uid"] in coarse else (row["zone_layer"], row["zone_uid"])
+        together.setdefault((row["subject_uid"], row["verdict"], *pair), []).append(row)
+    joined = [_joined(rows, at if rows[0]["subject_uid"] in coarse else None) for rows in together.values()]
+    if not joined:
+        return found
+    return pd.concat([found[~merged], pd.DataFrame(joined, columns=found.columns)], ignore_index=True)
 
 
-def _joined(rows: list[dict[str, Any]]) -> dict[str, Any]:
-    """The severest row, with the rules, articles and missing names of all."""
+def _joined(rows: list[dict[str, Any]], at: Mapping[str, Any] | None) -> dict[str, Any]:
+    """The severest row, with the rules, articles and missing names of all; at ``at`` for a coarse subject."""
     severest = min(rows, key=lambda row: SEVERITIES.index(row["severity"]))
-    hashes = "".join(row["rule_hash"] for row in rows)
-    return {
+    rules = dict.fromkeys(row["rules"] for row in rows)
+    hashes = dict.fromkeys(row["rule_hash"] for row in rows)
+    joined = {
         **severest,
-        "uid": severest["uid"].rpartition("|")[0] + "|unknown",
-        "rules": " ".join(row["rules"] for row in rows),
+        "uid": f"{severest['uid'].rpartition('|')[0]}|{severest['verdict']}",
+        "rules": " ".join(rules),
         "severity_if_official": min((r["severity_if_official"] for r in rows), key=SEVERITIES.index),
         "title": _all(rows, "title", "；"),
         "missing": _all(rows, "missing", " "),
         "article": _all(rows, "article", "；"),
         "article_en": _all(rows, "article_en", "; "),
-        "rule_hash": hashlib.sha256(hashes.encode()).hexdigest(),
+        "rule_hash": hashlib.sha256("".join(hashes).encode()).hexdigest(),
+        "is_demonstration": any(row["is_demonstration"] for row in rows),
+    }
+    if at is None:
+        return joined
+    subject = f"{severest['subject_layer']}/{severest['subject_uid']}"
+    nothing = dict.fromkeys(("zone_layer", "zone_uid", "zone_name", "overlap_m2", "share", "margin_m"))
+    # A coarse position is its own missing piece: better coordinates would settle what attributes cannot.
+    missing = " ".join(dict.fromkeys(["accuracy_m", *(joined["missing"] or "").split()]))
+    nearest = min(row["distance_m"] for row in rows)
+    own = {
+        "uid": f"{subject}||{severest['verdict']}",
+        "geom": at[severest["subject_uid"]],
+        "missing": missing,
+    }
+    return {
+        **joined,
+        **nothing,
+        **own,
+        "distance_m": nearest,
+        "is_indicative": all(r["is_indicative"] for r in rows),
     }
 
 

@@ -15,7 +15,7 @@ __all__ = ["citation", "field_titles", "met_of", "outside_share"]
 
 
 def field_titles(definition: MapDefinition, subjects: Iterable[str]) -> dict[str, Text]:
-    """Titles of all that a finding may call missing: subject attributes and "<layer>.<attribute>" of zones."""
+    """Titles of what a finding may call missing: subject attributes and "<layer>.<attribute>" of zones."""
     titles: dict[str, Text] = {}
     for layer in definition.layers.values():
         for field in layer.fields:

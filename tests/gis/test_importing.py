@@ -46,6 +46,13 @@ def test_each_refused_row_is_kept_with_its_reason(load: Load, store: Engine) -> 
     assert tuple(run) == (8, 1, 7, 1)
 
 
+def test_a_place_beyond_the_district_is_kept_with_a_warning(load: Load, store: Engine) -> None:
+    result = load("wells", HEADER + "1,,dug,1,120,29\n2,,dug,1,0,0\n")
+    assert (result.good, result.bad) == (2, 0)
+    assert [(i.row, i.code, i.severity) for i in result.issues] == [(1, "outside_extent", "warning")]
+    assert len(content(store, "wells")) == 2
+
+
 @pytest.mark.parametrize(
     ("wkt", "code"),
     [

@@ -25,7 +25,7 @@ WELLS = (
     "code,name,kind,depth,lon,lat\n"
     "IN,里,dug,3,120.005,28.905\nOUT,外,dug,3,120.05,28.905\nRIM,边,dug,3,120.01,28.905\n"
 )
-COVERAGE = 'wkt\n"POLYGON((119.9 28.8,120.2 28.8,120.2 29.0,119.9 29.0,119.9 28.8))"\n'
+COVERAGE = 'wkt\n"POLYGON((119.5 28.5,120.5 28.5,120.5 29.3,119.5 29.3,119.5 28.5))"\n'
 
 
 @pytest.fixture
@@ -60,6 +60,19 @@ def test_a_conflict_names_the_revision_and_the_rule_it_was_judged_by(wells: Open
     with connect(wells.engine) as conn:
         row = conn.execute(text("SELECT judged_rev, rule_hash, article FROM now.conflicts LIMIT 1")).one()
     assert tuple(row) == (2, rule.hash, "测试规章第1条")
+
+
+def test_a_coarsely_placed_subject_is_edge_once_never_conflict_or_clear(wells: OpenMap) -> None:
+    township = "code,name,kind,depth,lon,lat\nFAR,乡,dug,3,120.05,28.905\nMID,镇,dug,3,120.005,28.905\n"
+    wells.load("wells", "coarse.csv", township, crs="EPSG:4490", accuracy_m=12_000.0, source="plan")
+    refresh(wells.engine, wells.definition)
+    found = _conflicts(wells)
+    assert (found["FAR"], found["MID"]) == (("edge", "prohibited"), ("edge", "prohibited"))
+    with connect(wells.engine) as conn:
+        rows = conn.execute(
+            text("SELECT uid, zone_uid, missing FROM now.conflicts WHERE subject_uid = 'FAR'")
+        ).all()
+    assert [tuple(row) for row in rows] == [("wells/FAR||edge", None, "accuracy_m")]
 
 
 def test_a_layer_from_a_folder_is_drawn(wells: OpenMap) -> None:
@@ -127,7 +140,7 @@ def test_screening_splits_a_parcel_and_never_calls_the_uncovered_clear(wells: Op
     assert sum(part["area_m2"] for part in theme["parts"].values()) == pytest.approx(
         answer["site"]["area_m2"], rel=1e-9
     )
-    beyond = screen(wells.engine, wells.definition, ScreenRequest(shapely.box(120.3, 28.9, 120.301, 28.901)))
+    beyond = screen(wells.engine, wells.definition, ScreenRequest(shapely.box(120.8, 28.9, 120.801, 28.901)))
     away = next(t for t in beyond["themes"] if t["id"] == "WL")
     assert (away["verdict"], away["findings"][0]["missing"][0]["name"]) == ("unknown", "coverage")
 
