@@ -17,7 +17,7 @@ def conflict_numbers(summary: Mapping[str, Any]) -> dict[str, Any]:
     # Names of columns are a kind of text of their own, which the JSON writer refuses as keys.
     rules = [{str(name): value for name, value in row.items()} for row in summary["by_rule"]]
     return dict(summary) | {
-        "by_rule": [{"rule": row["rules"], **row} for row in rules],
+        "by_rule": rules,
         "by_township": [
             {"county": county, "township": township, "count": count}
             for (county, township), count in townships.most_common()

@@ -120,7 +120,7 @@ def show_conflicts(onemap: Opened, as_of: str | None = None) -> None:
         for value in layer.field(name).code_list
     }
     rows = [
-        (row["rules"], title(rules[row["rules"]].title) if row["rules"] in rules else "",
+        (row["rule"], title(rules[row["rule"]].title) if row["rule"] in rules else "",
          words.get(row["verdict"], row["verdict"]), words.get(row["severity"], row["severity"]), row["count"])
         for row in counted["by_rule"]
     ]  # fmt: skip
