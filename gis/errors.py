@@ -10,6 +10,7 @@
     ├── GeometryError              a geometry is not acceptable
     │   └── KernelInputError       an array handed to the kernel breaks its contract
     ├── ImportRefused              a file as a whole cannot be imported
+    ├── ExportRefused              a file cannot be written as asked
     ├── RevisionError              a revision is unknown
     │   └── RevertRefused          later revisions changed the same rows
     ├── QueryError                 a query names something that is not there or is out of bounds
@@ -28,6 +29,7 @@ __all__ = [
     "CrsError",
     "DatabaseBusy",
     "DatabaseError",
+    "ExportRefused",
     "GeometryError",
     "ImportRefused",
     "KernelInputError",
@@ -120,6 +122,12 @@ class ImportRefused(OneMapError):
     """A file that cannot be imported as a whole; nothing of it was stored."""
 
     code = "import_refused"
+
+
+class ExportRefused(OneMapError):
+    """A file that cannot be written: its kind, its CRS or its place."""
+
+    code = "export_refused"
 
 
 class RevisionError(OneMapError):

@@ -56,11 +56,14 @@ __all__ = [
     "LayerFacts",
     "Page",
     "content_stamp",
+    "features_of",
     "find_layer",
     "item",
     "items",
     "layer_facts",
+    "property_fields",
     "read_rows",
+    "rounded",
     "search",
 ]
 
@@ -224,18 +227,18 @@ def _condition(
     return and_(*conditions)
 
 
-def _property_names(layer: Layer) -> list[str]:
-    """The properties of a feature in their order."""
-    of_row = (
-        "accuracy_m",
-        "is_indicative",
-        "is_demonstration",
-        "source",
-        "valid_from",
-        "valid_to",
-        "rev_from",
-    )
-    return ["uid", *(field.name for field in layer.fields), *of_row]
+def property_fields(layer: Layer) -> dict[str, str]:
+    """The properties of a feature in their order, each with its type."""
+    of_row = {
+        "accuracy_m": "number",
+        "is_indicative": "boolean",
+        "is_demonstration": "boolean",
+        "source": "text",
+        "valid_from": "date",
+        "valid_to": "date",
+        "rev_from": "integer",
+    }
+    return {"uid": "text", **{field.name: field.type for field in layer.fields}, **of_row}
 
 
 def _select_rows(layer: Layer, table: Table) -> Select[Any]:
@@ -245,28 +248,33 @@ def _select_rows(layer: Layer, table: Table) -> Select[Any]:
         "is_demonstration": s.c.is_demonstration,
         "source": s.c.name.label("source"),
     }
-    columns = [of_source[name] if name in of_source else table.c[name] for name in _property_names(layer)]
+    columns = [of_source[name] if name in of_source else table.c[name] for name in property_fields(layer)]
     return select(table.c.row_id, *columns, geometry.label("geom")).join_from(
         table, s, table.c.source_id == s.c.source_id
     )
 
 
 def _features(definition: MapDefinition, layer: Layer, rows: Sequence[Row[Any]], crs: int) -> list[Feature]:
+    geometry = _geometries(definition, rows, crs) if layer.has_geometry and rows else None
+    return features_of(layer, rows, geometry, crs)
+
+
+def features_of(
+    layer: Layer, rows: Sequence[Row[Any]], geometry: NDArray[np.object_] | None, crs: int
+) -> list[Feature]:
+    """GeoJSON features of rows as `read_rows` gives them; geometry in EPSG:``crs``, None for a register.
+
+    A geometry is a ready piece of JSON text; `orjson.dumps` puts it in.
+    """
     texts: NDArray[np.object_] = np.full(len(rows), None, dtype=object)
-    if layer.has_geometry and rows:
-        texts = np.asarray(shapely.to_geojson(rounded(_geometries(definition, rows, crs), crs)), dtype=object)
-    names = _property_names(layer)
+    if geometry is not None:
+        texts = np.asarray(shapely.to_geojson(rounded(geometry, crs)), dtype=object)
+    names = property_fields(layer)
     found = []
     for row, text in zip(rows, texts, strict=True):
         values: dict[str, Any] = dict(zip(names, row[1:-1], strict=True))
-        found.append(
-            {
-                "type": "Feature",
-                "id": row.uid,
-                "geometry": None if text is None else orjson.Fragment(text),
-                "properties": values,
-            }
-        )
+        shape = None if text is None else orjson.Fragment(text)
+        found.append({"type": "Feature", "id": row.uid, "geometry": shape, "properties": values})
     return found
 
 
@@ -286,7 +294,7 @@ def rounded(geometries: NDArray[np.object_], crs: int) -> NDArray[np.object_]:
 def layer_facts(
     conn: Connection, definition: MapDefinition, rev: int, layers: Iterable[Layer] | None = None
 ) -> dict[str, LayerFacts]:
-    """Count, newest touching revision, marks and extent of ``layers`` (None: all) at ``rev``, in one query."""
+    """Count, newest touching revision, marks and extent of ``layers`` (None: all) at ``rev``."""
     storage = definition.district.storage_crs
     chosen = definition.layers.values() if layers is None else layers
     parts = [_facts_of(layer, tables.table_for(layer, storage), rev) for layer in chosen]
