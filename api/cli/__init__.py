@@ -10,7 +10,7 @@ import sys
 
 import typer
 
-from api.cli import conflicts, demo, serve
+from api.cli import conflicts, database, definitions, demo, doctor, files, revisions, screening, serve
 from api.cli.console import fail, say
 from gis.errors import OneMapError
 
@@ -24,6 +24,15 @@ app = typer.Typer(
 )
 app.command("demo")(demo.demo)
 app.command("serve")(serve.serve)
+app.command("import")(files.import_)
+app.command("export")(files.export)
+app.command("screen")(screening.screen)
+app.command("doctor")(doctor.doctor)
+app.add_typer(database.app, name="db")
+app.add_typer(definitions.layers, name="layers")
+app.add_typer(definitions.rules, name="rules")
+app.add_typer(files.rejects, name="rejects")
+app.add_typer(revisions.app, name="revisions")
 app.add_typer(conflicts.app, name="conflicts")
 
 

@@ -75,7 +75,7 @@ def title(text: Text) -> str:
 
 def tell(text: str) -> None:
     """One line for the user, on standard output."""
-    _out.print(text, markup=False)
+    _out.print(text, markup=False, soft_wrap=True)
 
 
 def fail(error: OneMapError) -> None:

@@ -1,0 +1,82 @@
+"""``onemap doctor``: is everything there that the map needs?"""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Callable
+
+import typer
+
+from api.cli.console import LANGUAGE, AsJson, emit_json, grid, say
+from gis.errors import OneMapError
+
+__all__ = ["doctor"]
+
+
+def doctor(as_json: AsJson = False) -> None:
+    """Look at the machine, the settings, the definitions and the database; starts nothing."""
+    findings = [_look(name, check) for name, check in _checks()]
+    if as_json:
+        emit_json([{"check": name, "ok": passed, "note": note} for name, passed, note in findings])
+    else:
+        rows = [("✓" if passed else "✗", name, note) for name, passed, note in findings]
+        grid(say("Examination", "检查"), ["", say("what", "项目"), say("found", "结果")], rows)
+    if not all(passed for _, passed, _ in findings):
+        raise typer.Exit(1)
+
+
+def _look(name: str, check: Callable[[], str]) -> tuple[str, bool, str]:
+    try:
+        return name, True, check()
+    except OneMapError as error:
+        return name, False, error.text(LANGUAGE)
+
+
+def _checks() -> list[tuple[str, Callable[[], str]]]:
+    return [
+        ("Python", lambda: platform.python_version()),
+        (say("settings", "设置"), _settings),
+        (say("definitions", "定义"), _definitions),
+        ("PostgreSQL + PostGIS", _binaries),
+        (say("database", "数据库"), _database),
+    ]
+
+
+def _settings() -> str:
+    from gis.settings import load_settings
+
+    settings = load_settings()
+    return f"ONEMAP_HOME={settings.home}"
+
+
+def _definitions() -> str:
+    from gis.settings import load_settings
+
+    found = load_settings().load_map()
+    return f"{found.district.id}: {len(found.layers)}, {' '.join(found.packs)}"
+
+
+def _binaries() -> str:
+    from gis.cluster import find_binaries
+    from gis.settings import load_settings
+
+    if load_settings().database_url is not None:
+        return say("not needed: ONEMAP_DATABASE_URL is set", "不需要：已设置 ONEMAP_DATABASE_URL")
+    found = find_binaries()
+    return f"{found.major} ({found.folder})"
+
+
+def _database() -> str:
+    from gis.cluster import Cluster
+    from gis.db import connect, make_engine
+    from gis.revisions import head
+    from gis.settings import load_settings
+
+    settings = load_settings()
+    if settings.database_url is None:
+        status = Cluster(settings.home).status()
+        if not status.running:
+            return say("private, not running", "私有，未运行")
+    engine = make_engine(settings)
+    with connect(engine) as conn:
+        return say(f"answers; revision {head(conn)}", f"正常；修订 {head(conn)}")

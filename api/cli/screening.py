@@ -1,0 +1,136 @@
+"""``onemap screen``: may this stand here?"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import orjson
+import typer
+
+from api.cli.console import LANGUAGE, day, say, tell
+
+__all__ = ["screen"]
+
+_VERDICTS = {
+    "conflict": ("CONFLICT", "冲突"),
+    "unknown": ("UNKNOWN", "不明"),
+    "edge": ("EDGE (within the error)", "边缘（误差之内）"),
+    "clear": ("CLEAR", "无冲突"),
+}
+
+
+class Format(StrEnum):
+    """How the answer is written."""
+
+    text = "text"
+    json = "json"
+
+
+def screen(
+    site: Annotated[str, typer.Argument(help=say("A file, or WKT.", "文件，或 WKT。"), metavar="FILE|WKT")],
+    kind: Annotated[
+        str, typer.Option(help=say("new, expand, existing ...", "new、expand、existing 等。"))
+    ] = "new",
+    accuracy: Annotated[
+        float | None,
+        typer.Option(
+            min=0, help=say("Bound of the site's position error in metres.", "地块位置误差上限（米）。")
+        ),
+    ] = None,
+    attr: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=VALUE", help=say("What is known of the site.", "地块属性。")),
+    ] = None,
+    law_date: Annotated[
+        str | None,
+        typer.Option(metavar="YYYY-MM-DD", help=say("The day whose law counts.", "适用法律的日期。")),
+    ] = None,
+    as_of: Annotated[str | None, typer.Option(help=say("Revision or time.", "修订号或时间。"))] = None,
+    crs: Annotated[
+        str | None,
+        typer.Option(help=say("CRS of the site, x,y; else the file's, else lon/lat.", "地块坐标系。")),
+    ] = None,
+    form: Annotated[
+        Format, typer.Option("--format", help=say("Form of the answer.", "输出格式。"))
+    ] = Format.text,
+    out: Annotated[Path | None, typer.Option("-o", help=say("Write to this file.", "写入文件。"))] = None,
+) -> None:
+    """Screen a site by all rules that are on."""
+    from api.cli.files import pairs
+    from api.cli.opening import opened
+    from gis.screening.answer import screen as judge
+    from gis.screening.request import ScreenRequest
+    from gis.siteinput import site_from_file, site_from_wkt
+
+    declared: str | None = None
+    if Path(site).suffix and Path(site).is_file():
+        geometry, declared = site_from_file(Path(site))
+    else:
+        geometry = site_from_wkt(site)
+    asked = ScreenRequest(
+        geometry=geometry,
+        crs=crs or declared or "EPSG:4326",
+        kind=kind,
+        attributes=pairs(attr or []),
+        accuracy_m=accuracy,
+        law_date=day(law_date),
+        as_of=as_of,
+    )
+    with opened() as onemap:
+        limits = onemap.settings
+        answer = judge(
+            onemap.engine, onemap.definition, asked, max_vertices=limits.max_vertices, threads=limits.threads
+        )
+    if form is Format.json:
+        text = orjson.dumps(answer, option=orjson.OPT_INDENT_2).decode()
+    else:
+        text = "\n".join(_lines(answer))
+    if out is not None:
+        out.write_text(text + "\n", encoding="utf-8")
+    else:
+        tell(text)
+
+
+def _lines(answer: dict[str, Any]) -> list[str]:
+    """The answer in words: the whole, then theme by theme, worst first."""
+    site = answer["site"]
+    size = f"{site['area_m2']:,.1f} m²" if site.get("area_m2") else ""
+    lines = [
+        f"{_verdict(answer)}  {size}".rstrip(),
+        say(
+            f"Law of {answer['law_date']}, data revision {answer['as_of']['revision']}",
+            f"适用 {answer['law_date']} 的法律，数据修订 {answer['as_of']['revision']}",
+        ),
+    ]
+    if answer["demonstration"]:
+        lines.append(say("Rests on demonstration data.", "依据含演示数据。"))
+    lines += _parts(answer["parts"])
+    for theme in answer["themes"]:
+        lines += ["", f"{theme['title'][LANGUAGE]}: {_verdict(theme)}"]
+        for finding in theme["findings"]:
+            lines.append(f"  {finding['rule']}  {finding['sentence'][LANGUAGE]}")
+            lines += [f"      {_citation(entry)}" for entry in finding["legal"]]
+    return lines
+
+
+def _verdict(part: dict[str, Any]) -> str:
+    word = say(*_VERDICTS[part["verdict"]])
+    return f"{word} · {part['severity']}" if part.get("severity") else word
+
+
+def _parts(parts: dict[str, Any] | None) -> list[str]:
+    lines = []
+    for name, part in (parts or {}).items():
+        amount = part.get("area_m2") if part.get("area_m2") is not None else part.get("length_m")
+        if amount:
+            unit = "m²" if part.get("area_m2") is not None else "m"
+            lines.append(f"  {say(*_VERDICTS[name])}: {amount:,.1f} {unit} ({part['share']:.1%})")
+    return lines
+
+
+def _citation(entry: dict[str, Any]) -> str:
+    article = entry["article"]
+    place = say(f", article {article}", f"第{article}条") if article[:1].isdigit() else f" {article}"
+    return f"{entry['law'][LANGUAGE]}{place}"
