@@ -6,6 +6,8 @@ import base64
 import hashlib
 import importlib
 import re
+from collections.abc import Callable
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 
@@ -19,6 +21,7 @@ from api import errors
 from api.basemaps import basemap_hosts
 from api.deps import MapState
 from api.guards import BodyGuard, HostGuard, SecurityHeaders
+from api.openapi import describe
 from api.routes import application, collections, items, landing, processes, rasters, styles, tiles
 from api.web import WebFiles
 from gis.db import make_engine
@@ -50,7 +53,7 @@ def create_app(settings: Settings, definition: MapDefinition, engine: Engine, *,
     app.state.default_language = definition.district.languages[0]
     for module in (landing, collections, items, tiles, styles, rasters, processes, application):
         app.include_router(module.router)
-    app.add_api_route("/api", _openapi(app), include_in_schema=False, methods=["GET"])
+    app.add_api_route("/api", _described(app, definition), include_in_schema=False, methods=["GET"])
     app.mount("/web", WebFiles(directory=web), name="web")
     errors.install(app)
     _guard(app, settings, web)
@@ -70,11 +73,15 @@ def warm_up() -> None:
         importlib.import_module(name)
 
 
-def _openapi(app: FastAPI):  # type: ignore[no-untyped-def]
-    def get_openapi() -> Response:
-        return Response(orjson.dumps(app.openapi()), media_type=landing.OPENAPI)
+def _described(app: FastAPI, definition: MapDefinition) -> Callable[[], Response]:
+    @cache
+    def body() -> bytes:
+        return orjson.dumps(describe(app, definition.layers))
 
-    return get_openapi
+    def get_description() -> Response:
+        return Response(body(), media_type=landing.OPENAPI)
+
+    return get_description
 
 
 def _guard(app: FastAPI, settings: Settings, web: Path) -> None:

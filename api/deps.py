@@ -16,7 +16,7 @@ from fastapi.params import Query as QueryParameter
 from sqlalchemy import Connection, Engine
 
 from api.languages import language_of
-from gis.crs import LONLAT
+from gis.axes import CRS84, NamedCrs, named
 from gis.db import connect
 from gis.errors import QueryError
 from gis.features import find_layer
@@ -28,6 +28,7 @@ from layers.model import Layer
 __all__ = [
     "BBoxDep",
     "ConnDep",
+    "CrsDep",
     "IntervalDep",
     "LanguageDep",
     "LayerDep",
@@ -107,14 +108,29 @@ RevDep = Annotated[int, Depends(_rev)]
 
 
 def _bbox(
+    state: StateDep,
     bbox: Annotated[
         str | None, Query(description="west,south,east,north; degrees unless bbox-crs says otherwise")
     ] = None,
+    bbox_crs: Annotated[
+        str | None, Query(alias="bbox-crs", description="CRS of bbox, one of the collection's")
+    ] = None,
 ) -> BBox | None:
-    return None if bbox is None else parse_bbox(bbox, LONLAT)
+    crs = CRS84 if bbox_crs is None else named(bbox_crs, state.definition.district)
+    return None if bbox is None else parse_bbox(bbox, crs.epsg, swapped=crs.swapped)
 
 
 BBoxDep = Annotated[BBox | None, Depends(_bbox)]
+
+
+def _crs(
+    state: StateDep,
+    crs: Annotated[str | None, Query(description="CRS of the answer, one of the collection's")] = None,
+) -> NamedCrs:
+    return CRS84 if crs is None else named(crs, state.definition.district)
+
+
+CrsDep = Annotated[NamedCrs, Depends(_crs)]
 
 
 def _interval(

@@ -137,7 +137,7 @@ def _write_whole(path: Path, write: Callable[[Path], None]) -> None:
 
 
 def _geojson(path: Path, content: _Content) -> None:
-    features = features_of(content.layer, content.rows, content.geometry, content.crs)
+    features = features_of(content.layer, content.rows, content.geometry)
     path.write_bytes(orjson.dumps({"type": "FeatureCollection", "features": features}))
 
 

@@ -36,6 +36,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import aggregate_order_by
 
 from gis import tables
+from gis.axes import CRS84, NamedCrs
 from gis.crs import LONLAT, WEB_MERCATOR, parse_crs, transformation
 from gis.errors import NotFound, QueryError
 from gis.filters import (
@@ -75,7 +76,7 @@ _DECIMALS_DEG, _DECIMALS_M = 7, 3
 
 @dataclass(frozen=True)
 class ItemQuery:
-    """Which rows of a layer, and in which CRS (EPSG number, x,y order) their geometry is wanted.
+    """Which rows of a layer, and in which CRS their geometry is wanted.
 
     ``after`` is the last row of the page before this one, ``before`` the first row of the page behind it;
     ``rev`` None is the newest revision.
@@ -89,7 +90,7 @@ class ItemQuery:
     filters: Mapping[str, Sequence[str]] = field(default_factory=dict)
     after: int = 0
     offset: int = 0
-    crs: int = LONLAT
+    crs: NamedCrs = CRS84
 
 
 @dataclass(frozen=True)
@@ -190,7 +191,7 @@ def _window(
 
 
 def item(
-    conn: Connection, definition: MapDefinition, layer: Layer, uid: str, *, rev: int, crs: int = LONLAT
+    conn: Connection, definition: MapDefinition, layer: Layer, uid: str, *, rev: int, crs: NamedCrs = CRS84
 ) -> Feature:
     """The feature ``uid`` as it was at revision ``rev``; NotFound when it did not live then."""
     table = tables.table_for(layer, definition.district.storage_crs)
@@ -254,21 +255,26 @@ def _select_rows(layer: Layer, table: Table) -> Select[Any]:
     )
 
 
-def _features(definition: MapDefinition, layer: Layer, rows: Sequence[Row[Any]], crs: int) -> list[Feature]:
-    geometry = _geometries(definition, rows, crs) if layer.has_geometry and rows else None
+def _features(
+    definition: MapDefinition, layer: Layer, rows: Sequence[Row[Any]], crs: NamedCrs
+) -> list[Feature]:
+    geometry = _geometries(definition, rows, crs.epsg) if layer.has_geometry and rows else None
     return features_of(layer, rows, geometry, crs)
 
 
 def features_of(
-    layer: Layer, rows: Sequence[Row[Any]], geometry: NDArray[np.object_] | None, crs: int
+    layer: Layer, rows: Sequence[Row[Any]], geometry: NDArray[np.object_] | None, crs: NamedCrs = CRS84
 ) -> list[Feature]:
-    """GeoJSON features of rows as `read_rows` gives them; geometry in EPSG:``crs``, None for a register.
+    """GeoJSON features of rows as `read_rows` gives them; geometry in ``crs``, x,y; None for a register.
 
     A geometry is a ready piece of JSON text; `orjson.dumps` puts it in.
     """
     texts: NDArray[np.object_] = np.full(len(rows), None, dtype=object)
     if geometry is not None:
-        texts = np.asarray(shapely.to_geojson(rounded(geometry, crs)), dtype=object)
+        written = rounded(geometry, crs.epsg)
+        if crs.swapped:
+            written = np.asarray(shapely.transform(written, lambda xy: xy[:, ::-1]))
+        texts = np.asarray(shapely.to_geojson(written), dtype=object)
     names = property_fields(layer)
     found = []
     for row, text in zip(rows, texts, strict=True):

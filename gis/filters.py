@@ -61,8 +61,8 @@ class Interval:
     end: date | None
 
 
-def parse_bbox(text: str, crs: int = LONLAT) -> BBox:
-    """The box that ``text`` writes as four numbers (six: heights are dropped), x,y order.
+def parse_bbox(text: str, crs: int = LONLAT, *, swapped: bool = False) -> BBox:
+    """The box that ``text`` writes as four numbers (six: heights are dropped), x,y or when ``swapped`` y,x.
 
     Raises
     ------
@@ -77,7 +77,7 @@ def parse_bbox(text: str, crs: int = LONLAT) -> BBox:
         numbers = [numbers[i] for i in (0, 1, 3, 4)]
     if len(numbers) != 4 or not np.isfinite(numbers).all():
         raise _bad_bbox(text, "four numbers west,south,east,north", "西,南,东,北四个数")
-    west, south, east, north = numbers
+    west, south, east, north = (numbers[i] for i in (1, 0, 3, 2)) if swapped else numbers
     in_degrees = parse_crs(crs).is_geographic
     if south > north or (west > east and not in_degrees):
         raise _bad_bbox(text, "its smaller numbers first", "先小后大")

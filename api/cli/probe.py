@@ -120,7 +120,7 @@ class _Probing:
         self._json("landing", "/")
         self._json("conformance", "/conformance")
         self._json("health", "/healthz")
-        self._json("OpenAPI", "/api", media="application/vnd.oai.openapi+json;version=3.1")
+        self._json("OpenAPI", "/api", media="application/vnd.oai.openapi+json;version=3.0")
         self._json("collections", "/collections")
         self._json("processes", "/processes")
         self._json("processes", "/processes/screen")

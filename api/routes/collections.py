@@ -20,12 +20,12 @@ from api.deps import (
     strict_parameters,
 )
 from api.routes.schemas import queryables, schema
+from gis.axes import CRS84, choices
 from gis.features import LayerFacts, content_stamp, layer_facts
 from layers.model import Layer
 
 router = APIRouter(tags=["Collections"], dependencies=[Depends(strict_parameters)])
 
-CRS84 = "http://www.opengis.net/def/crs/OGC/1.3/CRS84"
 _REL = "http://www.opengis.net/def/rel/ogc/1.0"
 
 
@@ -70,8 +70,8 @@ def _describe(state: MapState, layer: Layer, facts: LayerFacts, base: str, langu
         "description": layer.abstract.text(language),
         "attribution": state.definition.district.attribution.text(language),
         "itemType": "feature",
-        "extent": {"spatial": {"bbox": [[west, south, east, north]], "crs": CRS84}},
-        "crs": [CRS84],
+        "extent": {"spatial": {"bbox": [[west, south, east, north]], "crs": CRS84.uri}},
+        "crs": [crs.uri for crs in choices(state.definition.district)],
         "storageCrs": f"http://www.opengis.net/def/crs/EPSG/0/{state.definition.district.storage_crs}",
         "role": layer.role,
         "geometryType": layer.geometry,

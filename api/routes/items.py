@@ -6,13 +6,16 @@ from typing import Annotated, Any
 from urllib.parse import quote, urlencode
 
 from fastapi import APIRouter, Depends, Query, Request, Response
+from sqlalchemy import Connection
 
 from api.deps import (
     GEOJSON,
     BBoxDep,
     ConnDep,
+    CrsDep,
     IntervalDep,
     LayerDep,
+    MapState,
     RevDep,
     StateDep,
     as_json,
@@ -23,6 +26,7 @@ from api.deps import (
     wants,
 )
 from gis.features import ItemQuery, Page, content_stamp, item, items
+from layers.model import Layer
 
 router = APIRouter(tags=["Features"])
 
@@ -38,6 +42,7 @@ def get_items(
     rev: RevDep,
     bbox: BBoxDep,
     interval: IntervalDep,
+    crs: CrsDep,
     limit: Annotated[int, Query(ge=1, description="Items a page; more than the maximum is cut to it")] = (
         DEFAULT_LIMIT
     ),
@@ -61,14 +66,29 @@ def get_items(
         after=after,
         before=before,
         offset=offset,
+        crs=crs,
     )
     stamp = content_stamp(conn, [layer.id], rev)
+    judged = _judged(state, conn, layer, rev)
 
     def produce() -> Response:
         page = items(conn, state.definition, layer, query)
-        return as_json(_collection(request, layer.id, page, stamp[0]), GEOJSON)
+        content = _collection(request, layer.id, page, stamp[0]) | judged
+        return as_json(content, GEOJSON, {"Content-Crs": f"<{crs.uri}>"})
 
-    return conditional(request, ("items", state.digest, *stamp, links_base(request)), produce)
+    return conditional(
+        request, ("items", state.digest, *stamp, *judged.values(), links_base(request)), produce
+    )
+
+
+def _judged(state: MapState, conn: Connection, layer: Layer, rev: int) -> dict[str, Any]:
+    """How far a layer of judgements is up to date; nothing for any other layer."""
+    if layer.derived is None:
+        return {}
+    from gis.screening.conflicts import judged_up_to
+
+    judged = judged_up_to(conn, state.definition, rev)
+    return {"judgedRevision": judged.judged_revision, "lagging": judged.lagging}
 
 
 def _collection(request: Request, layer: str, page: Page, touched: int) -> dict[str, Any]:
@@ -113,6 +133,7 @@ def get_item(
     layer: LayerDep,
     uid: str,
     rev: RevDep,
+    crs: CrsDep,
     f: Annotated[str | None, Query(description="json")] = None,
 ) -> Response:
     """The item called ``uid`` as it was known at ``as-of``."""
@@ -121,11 +142,11 @@ def get_item(
 
     def produce() -> Response:
         base = f"{links_base(request)}/collections/{layer.id}"
-        feature = item(conn, state.definition, layer, uid, rev=rev)
+        feature = item(conn, state.definition, layer, uid, rev=rev, crs=crs)
         feature["links"] = [
             {"rel": "self", "type": GEOJSON, "href": f"{base}/items/{quote(uid, safe='')}"},
             {"rel": "collection", "type": "application/json", "href": base},
         ]
-        return as_json(feature, GEOJSON)
+        return as_json(feature, GEOJSON, {"Content-Crs": f"<{crs.uri}>"})
 
     return conditional(request, ("item", uid, state.digest, *stamp, links_base(request)), produce)

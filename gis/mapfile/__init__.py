@@ -79,7 +79,7 @@ def map_page(
         "label": layer.names.label,
         "style": layer.style.model_dump(mode="json"),
         "legend": [row.model_dump(mode="json") for row in layer.legend()],
-        "features": [_stated(feature) for feature in features_of(layer, rows, geometry, LONLAT)],
+        "features": [_stated(feature) for feature in features_of(layer, rows, geometry)],
         "context": _context(conn, definition, layer, rev),
     }
     west, south, east, north = definition.district.extent

@@ -1,0 +1,106 @@
+"""The service's description of itself, as OpenAPI 3.0 (clients such as GDAL and OWSLib read no newer one)."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from typing import Any
+
+from fastapi import FastAPI
+
+from gis.filters import filterable
+from layers.model import Field, Layer
+
+__all__ = ["describe"]
+
+_TYPES: dict[str, dict[str, str]] = {
+    "text": {"type": "string"},
+    "enum": {"type": "string"},
+    "integer": {"type": "integer"},
+    "number": {"type": "number"},
+    "boolean": {"type": "boolean"},
+    "date": {"type": "string", "format": "date"},
+    "datetime": {"type": "string", "format": "date-time"},
+}
+_PROBLEM = {
+    "type": "object",
+    "required": ["type", "title", "status", "detail", "code"],
+    "properties": {
+        "type": {"type": "string"},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "detail": {"type": "string"},
+        "code": {"type": "string"},
+        "remedy": {"type": "string"},
+        "detail_zh": {"type": "string"},
+        "detail_en": {"type": "string"},
+        "remedy_zh": {"type": "string"},
+        "remedy_en": {"type": "string"},
+        "instance": {"type": "string"},
+    },
+}
+_FAILURE = {
+    "description": "What was wrong and what to do (RFC 9457)",
+    "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
+}
+_ITEMS = "/collections/{layer}/items"
+
+
+def describe(app: FastAPI, layers: Mapping[str, Layer]) -> dict[str, Any]:
+    """The OpenAPI 3.0 document of ``app``; the items of each layer have a path of their own."""
+    document: dict[str, Any] = _as_30(app.openapi())
+    document["openapi"] = "3.0.3"
+    document["info"].pop("summary", None)
+    schemas = document.setdefault("components", {}).setdefault("schemas", {})
+    for name in ("HTTPValidationError", "ValidationError"):
+        schemas.pop(name, None)
+    schemas["Problem"] = _PROBLEM
+    for path in document["paths"].values():
+        for operation in path.values():
+            operation["responses"].pop("422", None)
+            operation["responses"]["default"] = _FAILURE
+    for layer in layers.values():
+        document["paths"][_ITEMS.format(layer=layer.id)] = _items_path(document["paths"][_ITEMS], layer)
+    return document
+
+
+def _items_path(template: dict[str, Any], layer: Layer) -> dict[str, Any]:
+    path = copy.deepcopy(template)
+    operation = path["get"]
+    operation["operationId"] += f"_{layer.id}"
+    operation["summary"] = f"{layer.title.zh} / {layer.title.en}"
+    own = [p for p in operation["parameters"] if p["in"] == "query"]
+    operation["parameters"] = own + [_parameter(field) for field in filterable(layer).values()]
+    return path
+
+
+def _parameter(field: Field) -> dict[str, Any]:
+    schema: dict[str, Any] = dict(_TYPES[field.type])
+    if field.code_list:
+        schema["enum"] = [value.code for value in field.code_list]
+    return {
+        "name": field.name,
+        "in": "query",
+        "required": False,
+        "description": f"{field.title.zh} / {field.title.en}",
+        "schema": schema,
+    }
+
+
+def _as_30(node: Any) -> Any:
+    """``node`` with what JSON Schema 2020-12 writes differently turned into the form of OpenAPI 3.0."""
+    if isinstance(node, list):
+        return [_as_30(entry) for entry in node]
+    if not isinstance(node, dict):
+        return node
+    plain = {key: _as_30(value) for key, value in node.items()}
+    if "anyOf" in plain:
+        others = [entry for entry in plain["anyOf"] if entry != {"type": "null"}]
+        if len(others) < len(plain["anyOf"]):
+            del plain["anyOf"]
+            plain |= {"nullable": True, **(others[0] if len(others) == 1 else {"anyOf": others})}
+    if isinstance(plain.get("examples"), list):
+        plain["example"] = plain.pop("examples")[0]
+    if "const" in plain:
+        plain["enum"] = [plain.pop("const")]
+    return plain
