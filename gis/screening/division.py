@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import shapely
@@ -10,19 +11,11 @@ from shapely.geometry.base import BaseGeometry
 
 from gis.kernel import CLEAR, CONFLICT, EDGE, UNKNOWN, Parts, combine
 
-__all__ = ["PART_NAMES", "PART_ORDER", "demoted", "met_as_unknown", "part", "regrouped", "whole"]
+__all__ = ["demoted", "met_as_unknown", "settled_only", "turned", "whole"]
 
-PART_ORDER = (CONFLICT, UNKNOWN, EDGE, CLEAR)
-"""The verdict codes in the order of `Parts.sizes`."""
-
-PART_NAMES = ("conflict", "unknown", "edge", "clear")
-"""Their names as attributes of `Parts`, in the same order."""
-
-
-def part(parts: Parts, code: int) -> BaseGeometry:
-    """Return the part of a site that has a verdict."""
-    geometry: BaseGeometry = getattr(parts, PART_NAMES[PART_ORDER.index(code)])
-    return geometry
+_ORDER = (CONFLICT, UNKNOWN, EDGE, CLEAR)
+_NAMES = ("conflict", "unknown", "edge", "clear")
+"""The verdict codes, and the attributes of `Parts`, in the order of `Parts.sizes`."""
 
 
 def whole(site: BaseGeometry, code: int) -> Parts:
@@ -33,7 +26,7 @@ def whole(site: BaseGeometry, code: int) -> Parts:
 
 def demoted(parts: Parts, code: int) -> Parts:
     """Return the parts with nothing worse than ``code``: what was worse has that verdict instead."""
-    return _moved(parts, PART_ORDER[: PART_ORDER.index(code)], code)
+    return _moved(parts, _ORDER[: _ORDER.index(code)], code)
 
 
 def met_as_unknown(parts: Parts) -> Parts:
@@ -41,35 +34,34 @@ def met_as_unknown(parts: Parts) -> Parts:
     return _moved(parts, (CONFLICT, EDGE), UNKNOWN)
 
 
-def regrouped(site: BaseGeometry, pieces: Iterable[tuple[int, BaseGeometry]], like: Parts) -> Parts:
-    """Divide a site by overlapping pieces with verdicts, the worst one winning; clear where there is none."""
-    nothing = _nothing(like)
-    layers: dict[int, list[BaseGeometry]] = {code: [] for code in PART_ORDER}
-    for code, geometry in pieces:
-        layers[code].append(geometry)
-    joined = {code: shapely.union_all(found) if found else nothing for code, found in layers.items()}
-    conflict, unknown, edge, clear = (joined[code] for code in PART_ORDER)
-    return combine(site, [Parts(conflict, unknown, edge, clear, like.sizes, like.on_boundary)])
+def settled_only(parts: Parts) -> Parts:
+    """Return the parts with only the conflict left, the rest clear."""
+    return _moved(parts, (UNKNOWN, EDGE), CLEAR)
+
+
+def turned(parts: Parts) -> Parts:
+    """Return the parts for the opposite question: conflict and clear change places."""
+    return replace(parts, conflict=parts.clear, clear=parts.conflict, sizes=parts.sizes[[3, 1, 2, 0]])
 
 
 def _moved(parts: Parts, sources: Sequence[int], target: int) -> Parts:
     """Give the parts of some verdicts to another one, which keeps its own."""
-    places = [PART_ORDER.index(code) for code in sources]
-    place = PART_ORDER.index(target)
+    places = [_ORDER.index(code) for code in sources]
+    place = _ORDER.index(target)
     if not any(parts.sizes[p] > 0 for p in places):
         return parts
     sizes = np.array(parts.sizes)
     sizes[place] += sizes[places].sum()
     sizes[places] = 0.0
-    given = [part(parts, code) for code in (*sources, target)]
-    geoms = [_nothing(parts) if p in places else part(parts, code) for p, code in enumerate(PART_ORDER)]
-    geoms[place] = shapely.union_all([g for g in given if not g.is_empty])
+    geoms: list[BaseGeometry] = [getattr(parts, name) for name in _NAMES]
+    given = [geoms[p] for p in (*places, place) if not geoms[p].is_empty]
+    geoms = [_nothing(given[0]) if p in places else geometry for p, geometry in enumerate(geoms)]
+    geoms[place] = shapely.union_all(given)
     conflict, unknown, edge, clear = geoms
     return Parts(conflict, unknown, edge, clear, sizes, parts.on_boundary)
 
 
-def _nothing(parts: Parts) -> BaseGeometry:
-    """An empty geometry of the site's dimension."""
-    full = next((part(parts, c) for c in PART_ORDER if not part(parts, c).is_empty), parts.clear)
+def _nothing(like: BaseGeometry) -> BaseGeometry:
+    """An empty geometry of the same dimension."""
     kinds = ("POINT EMPTY", "LINESTRING EMPTY", "POLYGON EMPTY")
-    return shapely.from_wkt(kinds[max(int(shapely.get_dimensions(full)), 0)])
+    return shapely.from_wkt(kinds[int(shapely.get_dimensions(like))])

@@ -25,7 +25,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from gis.kernel import CLEAR, Parts
+from gis.kernel import CLEAR, CONFLICT, EDGE, UNKNOWN, Parts
 from gis.kernel.arrays import TOUCH_M, Floats, Geometries, Indices
 from gis.kernel.pairs import within
 from gis.kernel.zones import ZoneSet
@@ -33,7 +33,10 @@ from gis.screening.filters import Flags
 from gis.screening.inputs import PreparedLayer, Selection
 from layers.rulemodel import AreaShareOutside, Disjoint, Predicate
 
-__all__ = ["Answer", "Codes", "Missing", "Question", "near_pairs", "note_missing"]
+__all__ = ["TURNED", "Answer", "Codes", "Missing", "Question", "near_pairs", "note_missing"]
+
+TURNED = np.array([CONFLICT, EDGE, UNKNOWN, CLEAR], dtype=np.int8)
+"""The verdict code when lying outside is the conflict, by the code when lying inside is."""
 
 Codes = NDArray[np.int8]
 Missing = dict[str, Flags]

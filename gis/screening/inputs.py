@@ -144,8 +144,6 @@ class PreparedLayer:
 
     def zones(self, rows: Indices) -> ZoneSet:
         """Return the zones at ``rows`` as a set of their own; the same rows give the same set."""
-        if len(rows) == len(self._all):
-            return self._all
         with self._lock:
             key = rows.tobytes()
             if key not in self._sets:

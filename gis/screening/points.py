@@ -5,18 +5,15 @@ from __future__ import annotations
 import numpy as np
 import shapely
 
-from gis.kernel import CLEAR, CONFLICT, EDGE, UNKNOWN, PointVerdicts, ZoneSet, classify_points
+from gis.kernel import CLEAR, CONFLICT, UNKNOWN, PointVerdicts, ZoneSet, classify_points
 from gis.kernel.arrays import TOUCH_M, Floats, Geometries, Indices
 from gis.screening.counting import count_codes
 from gis.screening.filters import Flags
-from gis.screening.ground import Answer, Codes, Missing, Question, note_missing
+from gis.screening.ground import TURNED, Answer, Codes, Missing, Question, note_missing
 from gis.screening.inputs import Selection
 from layers.rulemodel import CountGt
 
 __all__ = ["ask_points"]
-
-_TURNED = np.array([CONFLICT, EDGE, UNKNOWN, CLEAR], dtype=np.int8)
-"""Verdict codes when being outside is the conflict, by the code for being inside."""
 
 
 def ask_points(points: Geometries, accuracy_m: Floats, depth_m: Floats, question: Question) -> Answer:
@@ -52,7 +49,7 @@ def _zone_codes(
     if isinstance(question.predicate, CountGt):
         return count_codes(points, accuracy_m, question, selection, answer.missing if answer else {})
     found = _classified(points, accuracy_m, selection.yes, question)
-    code = _TURNED[found.verdict] if question.seeks_absence else found.verdict.copy()
+    code = TURNED[found.verdict] if question.seeks_absence else found.verdict.copy()
     missing: Missing = {}
     note_missing(missing, question.zone_accuracy_name, (code == UNKNOWN) & ~np.isnan(accuracy_m), len(code))
     if len(selection.maybe):

@@ -11,9 +11,9 @@ from shapely.geometry.base import BaseGeometry
 from gis.kernel import CLEAR, CONFLICT, EDGE, UNKNOWN, Parts, combine, signed_margin, split
 from gis.kernel.arrays import TOUCH_M, Floats, Geometries
 from gis.screening.counting import count_codes
-from gis.screening.division import demoted, met_as_unknown, regrouped, whole
+from gis.screening.division import demoted, met_as_unknown, settled_only, turned, whole
 from gis.screening.filters import Flags
-from gis.screening.ground import Answer, Question, near_pairs, note_missing
+from gis.screening.ground import TURNED, Answer, Missing, Question, near_pairs, note_missing
 from gis.screening.inputs import Selection
 from layers.rulemodel import AreaShare, AreaShareOutside, CountGt, Disjoint
 
@@ -31,7 +31,7 @@ class _Site:
 
 @dataclass(frozen=True, eq=False)
 class _Verdict:
-    """The verdict of one site, its parts as found, and the names behind an unknown."""
+    """How a site lies to the zones, as if meeting them were the conflict, and the names behind an unknown."""
 
     code: int
     parts: Parts
@@ -62,143 +62,50 @@ def ask_sites(geoms: Geometries, accuracy_m: Floats, depth_m: Floats, question: 
     """
     answer = Answer.blank(len(geoms))
     covered = depth_m > np.nan_to_num(accuracy_m) + question.reach_m
-    counts = _counts(geoms, accuracy_m, question, answer)
     asked = _may_be_met(geoms, accuracy_m, question) | ~covered | np.isnan(accuracy_m)
     for row in np.flatnonzero(asked | question.seeks_absence):
         site = _Site(geoms[row], float(accuracy_m[row]), bool(covered[row]))
-        by_zones = _by_zones(site, question, question.selection, counts, int(row))
+        by_zones = _by_zones(site, question, question.selection)
+        _write(
+            answer, int(row), by_zones if site.covered else _with_coverage(site, by_zones, question), question
+        )
         answer.capped[row] = _rests_on_indicative(site, question, by_zones)
-        _write(answer, int(row), by_zones if site.covered else _with_coverage(site, by_zones, question))
     _measure(geoms, accuracy_m, question, answer)
     return answer
 
 
-def _write(answer: Answer, row: int, verdict: _Verdict) -> None:
-    answer.code[row] = verdict.code
-    if verdict.code == CLEAR:
+def _write(answer: Answer, row: int, found: _Verdict, question: Question) -> None:
+    """Write the verdict of the rule: turned round where absence is the conflict, and by its threshold."""
+    code, parts = found.code, found.parts
+    if question.seeks_absence:
+        parts = turned(parts)
+        code = int(TURNED[code]) if isinstance(question.predicate, Disjoint) else parts.verdict
+    code = _passed(code, parts, question)
+    answer.code[row] = code
+    if code == CLEAR:
         return
-    answer.parts[row] = demoted(verdict.parts, verdict.code)
-    for name in sorted(verdict.names):
+    answer.parts[row] = demoted(parts, code)
+    for name in sorted(found.names):
         note_missing(answer.missing, name, np.array([row]), len(answer.code))
 
 
-def _may_be_met(geoms: Geometries, accuracy_m: Floats, question: Question) -> Flags:
-    """Which sites a zone may reach; a zone without known accuracy may reach any. bool[k]."""
-    zones = question.selection.both
-    met = np.full(len(geoms), bool(np.isnan(zones.accuracy_m).any()))
-    met[near_pairs(geoms, accuracy_m, zones, question.reach_m, question.threads)[0]] = True
-    return met
-
-
-def _by_zones(
-    site: _Site, question: Question, selection: Selection, counts: Answer | None, row: int
-) -> _Verdict:
-    """The verdict of a site by the zones alone, whatever the coverage."""
-    if counts is not None and selection is question.selection:
-        names = frozenset(name for name, lacks in counts.missing.items() if lacks[row])
-        return _Verdict(int(counts.code[row]), whole(site.geometry, int(counts.code[row])), names)
-    if np.isnan(site.accuracy_m):
-        return _Verdict(UNKNOWN, whole(site.geometry, UNKNOWN), frozenset({"accuracy_m"}))
-    if isinstance(question.predicate, CountGt):
-        one = np.array([site.geometry], dtype=object)
-        code = int(count_codes(one, np.array([site.accuracy_m]), question, selection, {})[0])
-        return _Verdict(code, whole(site.geometry, code))
-    if isinstance(question.predicate, Disjoint):
-        return _disjoint(site, question, selection)
-    return _divided(site, question, selection)
-
-
-def _counts(geoms: Geometries, accuracy_m: Floats, question: Question, answer: Answer) -> Answer | None:
-    """The answer of a counting rule, found for all sites at once; None for other rules."""
-    if not isinstance(question.predicate, CountGt):
-        return None
-    counts = Answer.blank(len(answer.code))
-    counts.code[:] = count_codes(geoms, accuracy_m, question, question.selection, counts.missing)
-    return counts
-
-
-def _disjoint(site: _Site, question: Question, selection: Selection) -> _Verdict:
-    """Conflict when the whole site is farther than the error from all zones, clear when part is inside."""
-    found = split(site.geometry, site.accuracy_m, selection.yes, check=False)
-    names = {question.zone_accuracy_name} if found.sizes[1] > 0 else set()
-    if found.sizes[0] > 0:
-        code, names = CLEAR, set()
-    else:
-        code = UNKNOWN if names else EDGE if found.verdict == EDGE else CONFLICT
-        maybe = _maybe_met(site, question, selection)
-        if maybe is not None:
-            code, names = UNKNOWN, names | maybe[1]
-    return _Verdict(code, whole(site.geometry, code), frozenset(names))
-
-
-def _maybe_met(site: _Site, question: Question, selection: Selection) -> tuple[Parts, set[str]] | None:
-    """What zones that only may count would make of a site, with the attributes they lack; None if nothing."""
-    if not len(selection.maybe):
-        return None
-    found = split(site.geometry, site.accuracy_m, selection.maybe, question.reach_m, check=False)
-    if found.verdict == CLEAR:
-        return None
-    names = {question.zone_accuracy_name} if found.sizes[1] > 0 else set()
-    one, error = np.array([site.geometry], dtype=object), np.array([site.accuracy_m])
-    _, zones, _ = near_pairs(one, error, selection.maybe, question.reach_m)
-    if found.sizes[1] > 0:
-        zones = np.union1d(zones, np.flatnonzero(np.isnan(selection.maybe.accuracy_m)))
-    for name, lacks in question.lacking(selection.maybe_index[zones]).items():
-        names |= {name} if lacks.any() else set()
-    return found, names
-
-
-def _divided(site: _Site, question: Question, selection: Selection) -> _Verdict:
-    """The verdict by places: parts in conflict, unknown, edge and clear."""
-    outside = question.seeks_absence
-    parts = split(
-        site.geometry, site.accuracy_m, selection.yes, question.reach_m, outside=outside, check=False
-    )
-    names = {question.zone_accuracy_name} if parts.sizes[1] > 0 else set()
-    maybe = _maybe_met(site, question, selection)
-    least = CLEAR
-    if maybe is not None:
-        least, names = UNKNOWN, names | maybe[1]
-        parts = (
-            _open_outside(site, selection, parts, maybe[0])
-            if outside
-            else combine(site.geometry, [parts, met_as_unknown(maybe[0])])
-        )
-    return _judged(parts, least, names, question)
-
-
-def _open_outside(site: _Site, selection: Selection, parts: Parts, maybe: Parts) -> Parts:
-    """Make unknown the places outside all zones that zones which only may count would cover."""
-    surely = split(site.geometry, site.accuracy_m, selection.both, outside=True, check=False)
-    covered = met_as_unknown(maybe).unknown
-    lying_out = shapely.union_all([parts.conflict, parts.edge])
-    pieces = [
-        (CONFLICT, surely.conflict),
-        (UNKNOWN, parts.unknown),
-        (UNKNOWN, shapely.intersection(covered, lying_out)),
-        (EDGE, parts.edge),
-    ]
-    return regrouped(site.geometry, pieces, parts)
-
-
-def _judged(parts: Parts, least: int, names: set[str], question: Question) -> _Verdict:
-    """The verdict of a divided site; without a threshold it is at least ``least``."""
+def _passed(code: int, parts: Parts, question: Question) -> int:
+    """The verdict code after the threshold of an area share."""
     threshold = _threshold(parts, question)
-    conflict, unknown, edge, _ = parts.sizes
     if threshold is None:
-        code = max(parts.verdict, least)
-    elif conflict > threshold:
-        code = CONFLICT
-    elif conflict + unknown + edge > threshold:
-        code = UNKNOWN if unknown > 0 else EDGE
-    else:
-        code = CLEAR
-    return _Verdict(code, parts, frozenset(names))
+        return code
+    conflict, unknown, edge, _ = parts.sizes
+    if conflict > threshold:
+        return CONFLICT
+    if conflict + unknown + edge > threshold:
+        return UNKNOWN if unknown > 0 else EDGE
+    return CLEAR
 
 
 def _threshold(parts: Parts, question: Question) -> float | None:
     """The area in m2 that the parts must exceed, for a rule about a share of an area; None for others."""
-    if shapely.get_dimensions([parts.conflict, parts.unknown, parts.edge, parts.clear]).max() < 2:
+    geoms = [parts.conflict, parts.unknown, parts.edge, parts.clear]
+    if shapely.get_dimensions(geoms)[parts.sizes > 0].max(initial=0) < 2:
         return None
     match question.predicate:
         case AreaShare(min_share=share, min_area_m2=area):
@@ -209,39 +116,85 @@ def _threshold(parts: Parts, question: Question) -> float | None:
             return None
 
 
+def _may_be_met(geoms: Geometries, accuracy_m: Floats, question: Question) -> Flags:
+    """Which sites a zone may reach; a zone without known accuracy may reach any. bool[k]."""
+    zones = question.selection.both
+    met = np.full(len(geoms), bool(np.isnan(zones.accuracy_m).any()))
+    met[near_pairs(geoms, accuracy_m, zones, question.reach_m, question.threads)[0]] = True
+    return met
+
+
+def _by_zones(site: _Site, question: Question, selection: Selection) -> _Verdict:
+    """How a site lies to the zones alone, whatever the coverage."""
+    if isinstance(question.predicate, CountGt):
+        return _counted(site, question, selection)
+    if np.isnan(site.accuracy_m):
+        return _Verdict(UNKNOWN, whole(site.geometry, UNKNOWN), frozenset({"accuracy_m"}))
+    found = _divided(site, question, selection)
+    if isinstance(question.predicate, Disjoint):
+        return _Verdict(found.code, whole(site.geometry, found.code), found.names)
+    return found
+
+
+def _counted(site: _Site, question: Question, selection: Selection) -> _Verdict:
+    missing: Missing = {}
+    one, error = np.array([site.geometry], dtype=object), np.array([site.accuracy_m])
+    code = int(count_codes(one, error, question, selection, missing)[0])
+    return _Verdict(code, whole(site.geometry, code), frozenset(missing))
+
+
+def _divided(site: _Site, question: Question, selection: Selection) -> _Verdict:
+    """The verdict by places: what the zones make a conflict or edge, and what maybe zones make unknown."""
+    parts = split(site.geometry, site.accuracy_m, selection.yes, question.reach_m, check=False)
+    names = {question.zone_accuracy_name} if parts.sizes[1] > 0 else set()
+    code = parts.verdict
+    if not len(selection.maybe):
+        return _Verdict(code, parts, frozenset(names))
+    maybe = split(site.geometry, site.accuracy_m, selection.maybe, question.reach_m, check=False)
+    if maybe.verdict == CLEAR:
+        return _Verdict(code, parts, frozenset(names))
+    names |= _names_of_maybe(site, maybe, question, selection)
+    parts = combine(site.geometry, [parts, met_as_unknown(maybe)])
+    return _Verdict(max(code, UNKNOWN), parts, frozenset(names))
+
+
+def _names_of_maybe(site: _Site, found: Parts, question: Question, selection: Selection) -> set[str]:
+    """What the maybe zones that reach a site lack."""
+    one, error = np.array([site.geometry], dtype=object), np.array([site.accuracy_m])
+    _, zones, _ = near_pairs(one, error, selection.maybe, question.reach_m)
+    names = set()
+    if found.sizes[1] > 0:
+        names.add(question.zone_accuracy_name)
+        zones = np.union1d(zones, np.flatnonzero(np.isnan(selection.maybe.accuracy_m)))
+    lacking = question.lacking(selection.maybe_index[zones])
+    return names | {name for name, lacks in lacking.items() if lacks.any()}
+
+
 def _rests_on_indicative(site: _Site, question: Question, by_zones: _Verdict) -> bool:
     """Whether official zones alone would give a milder verdict; see `gis.screening.points`."""
     indicative = question.selection.is_indicative
-    if by_zones.code == CLEAR or not indicative.any():
+    if not indicative.any():
         return False
-    if question.seeks_absence or indicative.all():
-        return True
-    return _by_zones(site, question, question.selection.official, None, 0).code < by_zones.code
-
-
-def _with_coverage(site: _Site, verdict: _Verdict, question: Question) -> _Verdict:
-    """The verdict where the layer's coverage does not surely hold the whole site."""
-    if isinstance(question.predicate, (CountGt, Disjoint)):
-        if verdict.code == (CLEAR if question.seeks_absence else CONFLICT):
-            return verdict
-        return _Verdict(UNKNOWN, whole(site.geometry, UNKNOWN), verdict.names | {"coverage"})
-    bare = _bare(site, question)
-    if bare.sizes[1] == 0:
-        return verdict
     if question.seeks_absence:
-        lying_out = shapely.union_all([verdict.parts.conflict, verdict.parts.edge])
-        pieces = [
-            (CONFLICT, shapely.intersection(verdict.parts.conflict, bare.clear)),
-            (UNKNOWN, verdict.parts.unknown),
-            (UNKNOWN, shapely.intersection(lying_out, bare.unknown)),
-            (EDGE, verdict.parts.edge),
-        ]
-        parts = regrouped(site.geometry, pieces, verdict.parts)
-    else:
-        parts = combine(site.geometry, [verdict.parts, bare])
-    least = verdict.code if verdict.code != CONFLICT else CLEAR
-    matters = bool(shapely.relate_pattern(parts.unknown, bare.unknown, "T********"))
-    return _judged(parts, least, set(verdict.names) | ({"coverage"} if matters else set()), question)
+        return by_zones.code != CONFLICT
+    if by_zones.code == CLEAR or indicative.all():
+        return by_zones.code != CLEAR
+    official = _by_zones(site, question, question.selection.official)
+    return _passed(official.code, official.parts, question) < _passed(by_zones.code, by_zones.parts, question)
+
+
+def _with_coverage(site: _Site, found: _Verdict, question: Question) -> _Verdict:
+    """The verdict where the layer's coverage does not surely hold the whole site."""
+    if found.code == CONFLICT and isinstance(question.predicate, (CountGt, Disjoint)):
+        return found
+    bare = _bare(site, question)
+    open_ = combine(site.geometry, [settled_only(found.parts), bare])
+    if open_.sizes[1] == 0:
+        return found
+    names = found.names | {"coverage"}
+    if isinstance(question.predicate, (CountGt, Disjoint)):
+        return _Verdict(UNKNOWN, whole(site.geometry, UNKNOWN), names)
+    return _Verdict(max(found.code, UNKNOWN), combine(site.geometry, [found.parts, bare]), names)
 
 
 def _bare(site: _Site, question: Question) -> Parts:
