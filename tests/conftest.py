@@ -43,6 +43,8 @@ hypothesis.settings.register_profile("long", max_examples=2000, deadline=None, p
 
 def pytest_configure(config: pytest.Config) -> None:
     """Choose the folder of the run's server: once, also when the tests run in several processes."""
+    for name in [name for name in os.environ if name.startswith("ONEMAP_")]:
+        del os.environ[name]  # nobody's own database or district takes part in the tests
     hypothesis.settings.load_profile("fixed" if config.option.markexpr == "not long" else "long")
     if hasattr(config, "workerinput"):
         config.stash[_HOME] = Path(config.workerinput["onemap_home"])

@@ -76,7 +76,15 @@ def is_unused(path: Path) -> bool:
 
 
 def _open(path: Path) -> int:
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    except OSError as error:
+        raise ClusterError(
+            f"The lock {path} cannot be opened: {error.strerror}.",
+            f"无法打开锁文件 {path}：{error.strerror}。",
+            remedy_en="Run onemap as the owner of the folder, or set ONEMAP_HOME to one of your own.",
+            remedy_zh="请以该目录的所有者运行 onemap，或把 ONEMAP_HOME 设为您自己的目录。",
+        ) from None
     made = os.fstat(descriptor)
     if made.st_uid == os.geteuid() == 0 and made.st_nlink == 1:
         # root may work in a user's home; the user must be able to lock there too

@@ -199,8 +199,11 @@ class Cluster:
         )
 
     def _start(self, account: Account, lock: int) -> None:
-        self.layout.server.mkdir(mode=0o700, exist_ok=True)
-        account.adopt(self.layout.server)
+        try:
+            self.layout.server.mkdir(mode=0o700, exist_ok=True)
+            account.adopt(self.layout.server)
+        except OSError as error:
+            raise _unusable(self.layout.home, error) from None
         require_reachable(account, self.layout.server)
         require_private(self.layout.server, account)
         binaries = find_binaries(major=self.layout.data_major())
@@ -310,9 +313,13 @@ def _make_home(home: Path) -> None:
         if not os.access(home, os.W_OK | os.X_OK):
             raise PermissionError
     except OSError as error:
-        raise ClusterError(
-            f"The folder {home} cannot be used for the database ({error.strerror or 'no right to write'}).",
-            f"目录 {home} 不能用于存放数据库（{error.strerror or '没有写权限'}）。",
-            remedy_en="Set ONEMAP_HOME to a folder you may write to.",
-            remedy_zh="请把 ONEMAP_HOME 设为可写的目录。",
-        ) from None
+        raise _unusable(home, error) from None
+
+
+def _unusable(home: Path, error: OSError) -> ClusterError:
+    return ClusterError(
+        f"The folder {home} cannot be used for the database ({error.strerror or 'no right to write'}).",
+        f"目录 {home} 不能用于存放数据库（{error.strerror or '没有写权限'}）。",
+        remedy_en="Set ONEMAP_HOME to a folder you may write to.",
+        remedy_zh="请把 ONEMAP_HOME 设为可写的目录。",
+    )
