@@ -116,8 +116,14 @@ def test_a_parcel_that_crosses_a_boundary_does_not_merely_touch() -> None:
 
 @pytest.mark.parametrize(
     ("overlap", "error", "verdict"),
-    [(12.0, 0.0, "conflict"), (8.0, 0.0, "clear"), (12.0, 5.0, "edge"), (18.0, 5.0, "conflict"), (4.0, 5.0, "clear")],
-)  # fmt: skip
+    [
+        (12.0, 0.0, "conflict"),
+        (8.0, 0.0, "clear"),
+        (12.0, 5.0, "edge"),
+        (18.0, 5.0, "conflict"),
+        (4.0, 5.0, "clear"),
+    ],
+)
 def test_an_area_share_compares_what_is_sure_and_what_is_possible(
     overlap: float, error: float, verdict: str
 ) -> None:
