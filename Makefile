@@ -5,23 +5,25 @@ PYTHON ?= python3
 JOBS ?= 2
 ARGS ?=
 BIN := .venv/bin
+NEEDS := $(if $(filter demo,$(MAKECMDGOALS)),$(if $(ONEMAP_DATABASE_URL),,postgis)) \
+         $(if $(filter test test-long bench,$(MAKECMDGOALS)),postgis chromium gdal fonts)
 PYTEST := $(BIN)/python -m pytest -n $(JOBS) --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-long lint fix bench docs vendor clean system-python system-demo system-test
+.PHONY: help demo test test-long lint fix bench docs vendor clean system-python system
 # Programs and Python packages are installed at the same time: half the wait on a fresh machine.
 MAKEFLAGS += -j2
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-demo: system-demo .venv/ready ## Open the map with the open Jinhua data (ARGS=--check: probe it and exit)
+demo: system .venv/ready ## Open the map with the open Jinhua data (ARGS=--check: probe it and exit)
 	@$(BIN)/onemap demo $(ARGS)
 
-test: system-test .venv/ready ## Run the tests on a real PostGIS and a real browser (ARGS go to pytest)
+test: system .venv/ready ## Run the tests on a real PostGIS and a real browser (ARGS go to pytest)
 	@$(PYTEST) $(ARGS)
 
-test-long: system-test .venv/ready-bench ## Run all tests, those with the full numbers and faults too
+test-long: system .venv/ready-bench ## Run all tests, those with the full numbers and faults too
 	@$(PYTEST) -m "" $(ARGS)
 
 lint: .venv/ready node_modules/ready ## Check style, types, import order and that generated files are current
@@ -31,7 +33,7 @@ fix: .venv/ready ## Format the Python code and mend what can be mended by itself
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
-bench: system-test .venv/ready-bench ## Measure against other systems; writes build/bench.json (ARGS=NAME: one)
+bench: system .venv/ready-bench ## Measure against other systems; writes build/bench.json (ARGS=NAME: one)
 	@$(BIN)/python -m bench $(ARGS)
 
 docs: .venv/ready ## Write the generated files anew (JSON Schemas for editors)
@@ -44,14 +46,13 @@ clean: ## Remove what these targets made here; the database stays
 	@rm -rf .venv node_modules build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
 # Programs that pip cannot bring. Asked every time: it takes a moment, and packages come and go.
+# First whether all can be had, and Python; then the rest, while pip works.
 system-python:
+	@PYTHON="$(PYTHON)" tools/system.sh --can-have python $(NEEDS)
 	@PYTHON="$(PYTHON)" tools/system.sh python
 
-system-demo: | system-python
-	@tools/system.sh $(if $(ONEMAP_DATABASE_URL),,postgis)
-
-system-test: | system-python
-	@tools/system.sh postgis chromium gdal fonts
+system: | system-python
+	@tools/system.sh $(NEEDS)
 
 .venv/ready: requirements.lock pyproject.toml tools/venv.sh | system-python
 	@PYTHON="$(PYTHON)" tools/venv.sh requirements.lock

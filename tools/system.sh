@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # Make sure that programs which pip cannot bring are on this machine.
 #
-#   tools/system.sh NEED...      needs: python postgis chromium gdal fonts node
+#   tools/system.sh [--can-have] NEED...      needs: python postgis chromium gdal fonts node
 #
 # What is missing is installed where apt-get is at hand with the right to use it; else one line says what to
-# install, and the exit status is 1.
+# install, and the exit status is 1. With --can-have nothing is installed; it only says so at once.
 set -euo pipefail
 
 python=${PYTHON:-python3}
@@ -80,28 +80,45 @@ find_missing() { # NEED...
   for need in "$@"; do "need_$need"; done
 }
 
-install() { # NEED...: 1 when this user may not install
-  local sudo=()
+may_install() {
   any_command apt-get || return 1
-  if [[ $(id -u) != 0 ]]; then
-    any_command sudo && { sudo -n true 2>/dev/null || [[ -t 0 ]]; } || return 1
-    sudo=(sudo)
-  fi
+  [[ $(id -u) == 0 ]] || { any_command sudo && { sudo -n true 2>/dev/null || [[ -t 0 ]]; }; }
+}
+
+install() { # NEED...
+  local sudo=()
+  [[ $(id -u) == 0 ]] || sudo=(sudo)
   echo "==> Installing with apt-get: ${missing[*]}"
   # The lists of a fresh machine are empty, and those of an old one name packages that are gone.
   "${sudo[@]}" apt-get update
   find_missing "$@"
   "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "${packages[@]}"
   find_missing "$@"
-  [[ ${#missing[@]} == 0 ]]
 }
 
-find_missing "$@"
-if [[ ${#missing[@]} != 0 ]] && ! install "$@"; then
+say_missing() {
+  local names how
   names=$(printf '%s, ' "${missing[@]}")
-  case $(uname) in
-    Darwin) command="brew install $(printf '%s\n' "${packages[@]}" | sed 's/.*postgis.*/postgis/; s/gdal-bin/gdal/' | paste -sd ' ' -)" ;;
-    *) command="apt-get install ${packages[*]}" ;;
-  esac
-  die "Missing: ${names%, }. Install: $command"
+  if any_command apt-get; then
+    how="apt-get install ${packages[*]}"
+  elif any_command brew; then
+    how="brew install $(printf '%s\n' "${packages[@]}" | sed 's/.*postgis.*/postgis/; s/gdal-bin/gdal/' | paste -sd ' ' -)"
+  else
+    how="what Debian calls ${packages[*]}"
+  fi
+  die "Missing: ${names%, }. Install: $how"
+}
+
+can_have=no
+if [[ ${1:-} == --can-have ]]; then
+  can_have=yes
+  shift
+fi
+find_missing "$@"
+if [[ ${#missing[@]} != 0 ]]; then
+  may_install || say_missing
+  if [[ $can_have == no ]]; then
+    install "$@"
+    [[ ${#missing[@]} == 0 ]] || say_missing
+  fi
 fi
