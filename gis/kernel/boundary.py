@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import shapely
 
+from gis.kernel.along import divided, marks
 from gis.kernel.arrays import Flags, Floats, Geometries, Indices
 from gis.kernel.inside import points_in
 from gis.kernel.prepared import PreparedCopies
@@ -60,11 +61,13 @@ class Boundary:
         asked = np.arange(len(self)) if among is None else np.unique(among)
         run, other = self._near_others(asked)
         alone = np.setdiff1d(asked, run)
-        parts, parent = _divide(self.lines, run, other)
+        mixed, line = np.unique(run, return_inverse=True)
+        at, of = marks(self.lines[mixed], line, self.lines[other], SEAM_M)
+        parts, parent = divided(self.lines[mixed], at, of)
         # A line that meets no other outline is wholly inside or wholly outside each other zone: one probe
         # decides.
         probes = np.concatenate([_right_of(_first_segments(self.lines[alone])), _right_of(parts)])
-        probe_owner = self.owner[np.concatenate([alone, parent])]
+        probe_owner = self.owner[np.concatenate([alone, mixed[parent]])]
         seen = ~_covered(probes, probe_owner, zones, copies)
         broken = np.asarray(shapely.linestrings(parts[seen[len(alone) :]]), dtype=object).reshape(-1)
         return np.concatenate([self.lines[alone][seen[: len(alone)]], broken]), probe_owner[seen]
@@ -117,40 +120,6 @@ def _first_segments(runs: Geometries) -> Floats:
     xy, line = shapely.get_coordinates(runs, return_index=True)
     first = np.searchsorted(line, np.arange(len(runs)))
     return np.stack([xy[first], xy[first + 1]], axis=1)
-
-
-def _divide(runs: Geometries, run: Indices, other: Indices) -> tuple[Floats, Indices]:
-    """The segments of the runs in ``run``, divided where ``other`` crosses, touches or ends beside them.
-
-    Returns float64[k, 2, 2] and the run of each.
-    """
-    chosen = np.unique(run)
-    at, of = _marks(runs, run, other)
-    vertices, line = shapely.get_coordinates(runs[chosen], return_index=True)
-    position = shapely.line_locate_point(runs[of], shapely.points(at))
-    position = np.concatenate([_along(vertices, line), position])
-    at = np.concatenate([vertices, at])
-    of = np.concatenate([chosen[line], of])
-    order = np.lexsort((position, of))
-    at, of, position = at[order], of[order], position[order]
-    step = (of[1:] == of[:-1]) & (position[1:] > position[:-1])
-    return np.stack([at[:-1][step], at[1:][step]], axis=1), of[1:][step]
-
-
-def _along(vertices: Floats, line: Indices) -> Floats:
-    """How far each vertex is along its line; a closed line's last vertex is at its end, not at its start."""
-    step = np.zeros(len(vertices))
-    step[1:] = np.hypot(*(vertices[1:] - vertices[:-1]).T)
-    total = np.cumsum(step)
-    return np.asarray(total - total[np.searchsorted(line, line)])
-
-
-def _marks(runs: Geometries, run: Indices, other: Indices) -> tuple[Floats, Indices]:
-    shared = in_halves(shapely.intersection, runs[run], runs[other])
-    crossing, pair = shapely.get_coordinates(shared, return_index=True)
-    corner, beside = shapely.get_coordinates(runs[other], return_index=True)
-    near = shapely.dwithin(runs[run][beside], shapely.points(corner), SEAM_M)
-    return np.concatenate([crossing, corner[near]]), np.concatenate([run[pair], run[beside[near]]])
 
 
 def _right_of(segments: Floats) -> Floats:

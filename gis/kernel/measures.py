@@ -7,8 +7,10 @@ from typing import Any
 import numpy as np
 import shapely
 from numpy.typing import ArrayLike
+from shapely.geometry.base import BaseGeometry
 
 from gis.kernel.arrays import Flags, Floats, Geometries, Indices, geometries
+from gis.kernel.frame import Frame
 from gis.kernel.nearest import nearest_piece, rows_by_zone
 from gis.kernel.threads import each_zone
 from gis.kernel.zones import ZoneSet
@@ -96,10 +98,15 @@ def _properly_inside(subjects: Geometries, zones: ZoneSet, zone: int) -> Flags:
 
 
 def _shared_pieces(subjects: Geometries, zones: ZoneSet, zone: int) -> tuple[Indices, Geometries]:
-    """What each subject shares with each piece of the zone it touches, and the subject's row."""
+    """What each subject shares with each piece of the zone it touches, shifted, and the subject's row."""
     pieces = zones.pieces.geoms[zones.piece_start[zone] : zones.piece_start[zone + 1]]
     row, piece = shapely.STRtree(pieces).query(subjects, predicate="intersects")
-    return row.astype(np.int64), np.asarray(shapely.intersection(subjects[row], pieces[piece]), dtype=object)
+    asked, touched = np.unique(row), np.unique(piece)
+    boxes = np.concatenate([shapely.bounds(subjects[asked]), shapely.bounds(pieces[touched])])
+    frame = Frame.around(boxes)
+    ours, theirs = frame.into(subjects[asked]), frame.into(pieces[touched])
+    shared = frame.common(ours[np.searchsorted(asked, row)], theirs[np.searchsorted(touched, piece)])
+    return row.astype(np.int64), np.asarray(shared, dtype=object)
 
 
 def _summed(shared: Geometries, row: Indices, subjects: Geometries) -> Floats:
@@ -185,5 +192,13 @@ def witness(
     pair_s, pair_z = np.asarray(s, np.int64), np.asarray(z, np.int64)
     result = _shortest(array, zones, pair_s, pair_z, threads)
     meets = shapely.length(result) == 0
-    result[meets] = shapely.intersection(array[pair_s[meets]], zones.geoms[pair_z[meets]])
+    result[meets] = [
+        _shared(array[s_], zones.geoms[z_]) for s_, z_ in zip(pair_s[meets], pair_z[meets], strict=True)
+    ]
     return result
+
+
+def _shared(subject: BaseGeometry, zone: BaseGeometry) -> BaseGeometry:
+    frame = Frame.around(shapely.bounds([subject, zone]))
+    shared: BaseGeometry = frame.common(frame.into(subject), frame.into(zone))
+    return shapely.transform(shared, lambda xy: xy + frame.origin)

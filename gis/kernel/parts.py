@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import shapely
 from numpy.typing import NDArray
 from shapely.geometry.base import BaseGeometry
 
+from gis.kernel.along import joined
 from gis.kernel.arrays import Floats, accuracies, geometries
+from gis.kernel.frame import Frame, polygons
+from gis.kernel.line_parts import by_coverage, by_limits, by_worst
 from gis.kernel.measures import size
-from gis.kernel.overlay import kept, nothing, one_dimension, origin_of, shifted, without_slivers
 from gis.kernel.points import classify_points
 from gis.kernel.reach import Reach
+from gis.kernel.slivers import one_dimension, without_slivers
 from gis.kernel.verdicts import CLEAR, CONFLICT, EDGE, UNKNOWN
 from gis.kernel.zones import ZoneSet
 
@@ -46,9 +49,14 @@ class Parts:
     on_boundary: bool = False
 
     @property
+    def geoms(self) -> tuple[BaseGeometry, BaseGeometry, BaseGeometry, BaseGeometry]:
+        """The parts in the order of ``sizes``."""
+        return self.conflict, self.unknown, self.edge, self.clear
+
+    @property
     def verdict(self) -> int:
         """The worst verdict of any part: a code of :mod:`gis.kernel.verdicts`."""
-        present = [code for code, part in zip(_CODES, self.sizes, strict=True) if part > 0]
+        present = [code for code, amount in zip(_CODES, self.sizes, strict=True) if amount > 0]
         return max([*present, EDGE if self.on_boundary else CLEAR])
 
 
@@ -100,77 +108,83 @@ def split(
     error = float(accuracies(subject_accuracy_m, 1, "subject_accuracy_m")[0])
     grow = float(accuracies(distance_m, 1, "distance_m")[0])
     if one_dimension(site) == 0:
-        xy = shapely.get_coordinates(site)
-        found = classify_points(xy, error, zones, grow)
-        verdicts, on_boundary = found.verdict, bool(found.on_boundary.any())
-        return _point_parts(xy, _exchanged(verdicts) if outside else verdicts, on_boundary)
-    return _extended_parts(site, error, zones, grow, outside)
+        parts = _split_points(shapely.get_coordinates(site), error, zones, grow)
+    else:
+        parts = _split_extended(site, error, zones, grow)
+    return _exchanged(parts) if outside else parts
 
 
-def _exchanged(verdicts: NDArray[np.int8]) -> NDArray[np.int8]:
-    return np.where(verdicts == CONFLICT, CLEAR, np.where(verdicts == CLEAR, CONFLICT, verdicts)).astype(
-        np.int8
-    )
+def _exchanged(parts: Parts) -> Parts:
+    return replace(parts, conflict=parts.clear, clear=parts.conflict, sizes=parts.sizes[[3, 1, 2, 0]])
 
 
-def _point_parts(xy: Floats, verdicts: NDArray[np.int8], on_boundary: bool) -> Parts:
+def _split_points(xy: Floats, error: float, zones: ZoneSet, grow: float) -> Parts:
+    found = classify_points(xy, error, zones, grow)
+    return _points_by(xy, found.verdict, on_boundary=bool(found.on_boundary.any()))
+
+
+def _split_extended(site: BaseGeometry, error: float, zones: ZoneSet, grow: float) -> Parts:
+    present = ~shapely.is_empty(zones.geoms)
+    unsure = np.isnan(zones.accuracy_m) & present
+    # A zone that may be anywhere leaves sure only what other zones hold.
+    doubt = UNKNOWN if unsure.any() else CLEAR
+    if present.any() and np.isnan(error):
+        return _all_of(site, UNKNOWN)
+    reach = Reach.around(site, error, zones.take(~unsure), grow)
+    if not len(reach.near):
+        return _all_of(site, doubt)
+    divide = _divided_line if shapely.get_dimensions(site) == 1 else _divided_area
+    return divide(reach, unsure=doubt == UNKNOWN)
+
+
+def _divided_line(reach: Reach, *, unsure: bool) -> Parts:
+    local = reach.frame.into(reach.site)
+    pieces, verdicts = by_limits(local, reach.outer(), reach.inner())
+    if unsure:
+        verdicts = np.where(verdicts == CONFLICT, CONFLICT, UNKNOWN).astype(np.int8)
+    return _lines_by(reach.frame, pieces, verdicts, on_boundary=reach.is_touched())
+
+
+def _divided_area(reach: Reach, *, unsure: bool) -> Parts:
+    frame, none = reach.frame, shapely.Polygon()
+    local, outer, inner = frame.into(reach.site), polygons(reach.outer()), reach.inner()
+    near, clear = frame.within(local, outer), frame.without(local, outer)
+    conflict, edge = frame.within(near, inner), frame.without(near, inner)
+    areas = [conflict, none, edge, clear]
+    if unsure:
+        areas = [conflict, frame.without(local, conflict), none, none]
+    return _polygons_by(frame, areas, on_boundary=reach.is_touched())
+
+
+def _all_of(site: BaseGeometry, verdict: int) -> Parts:
+    none = shapely.Polygon() if shapely.get_dimensions(site) == 2 else shapely.LineString()
+    conflict, unknown, edge, clear = (site if code == verdict else none for code in _CODES)
+    amount = size([Frame.around(shapely.bounds([site])).into(site)])[0]
+    return Parts(conflict, unknown, edge, clear, np.where(np.array(_CODES) == verdict, amount, 0.0))
+
+
+def _points_by(xy: Floats, verdicts: NDArray[np.int8], *, on_boundary: bool) -> Parts:
     groups = [xy[verdicts == code] for code in _CODES]
     conflict, unknown, edge, clear = (
-        shapely.points(group[0]) if len(group) == 1 else shapely.multipoints(group) for group in groups
+        shapely.Point(group[0]) if len(group) == 1 else shapely.MultiPoint(group) for group in groups
     )
     sizes = np.array([len(group) for group in groups], dtype=np.float64)
     return Parts(conflict, unknown, edge, clear, sizes, on_boundary)
 
 
-def _extended_parts(site: BaseGeometry, error: float, zones: ZoneSet, grow: float, outside: bool) -> Parts:
-    origin = origin_of(site)
-    local, none = shifted(site, -origin), nothing(site)
-    present = ~shapely.is_empty(zones.geoms)
-    if site.is_empty or not present.any():
-        pieces, touched = [none, none, none, local], False
-    elif np.isnan(error):
-        pieces, touched = [none, local, none, none], False
-    else:
-        known = ~np.isnan(zones.accuracy_m[present]).any()
-        reach = Reach.around(
-            site, error, zones if known else zones.take(~np.isnan(zones.accuracy_m)), grow, origin
-        )
-        conflict, edge, clear = _divided(local, reach)
-        touched = reach.is_touched_by(local)
-        if not known:
-            # A zone that may be anywhere leaves only what other zones surely hold.
-            edge, clear, unknown = none, none, kept(shapely.difference(local, conflict), local)
-        pieces = [conflict, none if known else unknown, edge, clear]
-    if outside:
-        pieces[0], pieces[3] = pieces[3], pieces[0]
-    return _parts(origin, local, pieces, touched)
+def _lines_by(frame: Frame, pieces: Floats, verdicts: NDArray[np.int8], *, on_boundary: bool) -> Parts:
+    groups = [joined(pieces[verdicts == code] + frame.origin) for code in _CODES]
+    conflict, unknown, edge, clear = (
+        group[0] if len(group) == 1 else shapely.MultiLineString(list(group)) for group in groups
+    )
+    length = np.hypot(*(pieces[:, 1] - pieces[:, 0]).T)
+    sizes = np.array([length[verdicts == code].sum() for code in _CODES])
+    return Parts(conflict, unknown, edge, clear, sizes, on_boundary)
 
 
-def _divided(site: BaseGeometry, reach: Reach) -> tuple[BaseGeometry, BaseGeometry, BaseGeometry]:
-    """Conflict, edge and clear part of a site, all in shifted coordinates."""
-    if not len(reach.near):
-        return nothing(site), nothing(site), site
-    outer, inner = reach.outer(), reach.inner()
-    near = kept(shapely.intersection(site, outer), site)
-    clear = kept(shapely.difference(site, outer), site)
-    conflict = kept(shapely.intersection(near, inner), site)
-    edge = kept(shapely.difference(near, inner), site)
-    if shapely.get_dimensions(site) == 1:
-        conflict, along = _off_the_rim(conflict, inner)
-        edge = kept(shapely.union_all([edge, along]), site)
-    return conflict, edge, clear
-
-
-def _off_the_rim(line: BaseGeometry, area: BaseGeometry) -> tuple[BaseGeometry, BaseGeometry]:
-    """A line without, and only, what runs along the rim of an area: that touches and is not inside."""
-    rim = shapely.boundary(area)
-    along = kept(shapely.intersection(line, rim), line)
-    return (line if along.is_empty else kept(shapely.difference(line, rim), line)), along
-
-
-def _parts(origin: Floats, site: BaseGeometry, pieces: list[BaseGeometry], on_boundary: bool) -> Parts:
-    tidy = without_slivers(pieces, site)
-    conflict, unknown, edge, clear = (shifted(piece, origin) for piece in tidy)
+def _polygons_by(frame: Frame, areas: list[BaseGeometry], *, on_boundary: bool) -> Parts:
+    tidy = without_slivers(areas)
+    conflict, unknown, edge, clear = (frame.out(area) for area in tidy)
     return Parts(conflict, unknown, edge, clear, size(tidy), on_boundary)
 
 
@@ -196,29 +210,34 @@ def combine(site: BaseGeometry, parts: Iterable[Parts]) -> Parts:
     """
     given = list(parts)
     on_boundary = any(part.on_boundary for part in given)
-    if one_dimension(site) == 0:
-        return _combined_points(site, given, on_boundary)
-    origin = origin_of(site)
-    local = shifted(site, -origin)
-    taken, pieces = nothing(site), []
-    for name in ("conflict", "unknown", "edge"):
-        layer = shapely.union_all([shifted(getattr(part, name), -origin) for part in given])
-        mine = shapely.difference(shapely.intersection(local, layer), taken)
-        pieces.append(kept(mine, local))
-        taken = shapely.union_all([taken, layer])
-    pieces.append(kept(shapely.difference(local, taken), local))
-    return _parts(origin, local, pieces, on_boundary)
+    dimension = one_dimension(site)
+    if dimension == 0:
+        return _combined_points(shapely.get_coordinates(site), given, on_boundary)
+    if not given or dimension < 0:
+        return _all_of(site, CLEAR)
+    frame = Frame.around(shapely.bounds([site]), stored=True)
+    local = frame.into(site)
+    moved = [[frame.into(geom) for geom in part.geoms] for part in given]
+    if dimension == 1:
+        return _lines_by(frame, *by_worst(local, moved), on_boundary=on_boundary)
+    taken: BaseGeometry = shapely.Polygon()
+    areas = []
+    for layers in list(zip(*moved, strict=True))[:3]:
+        layer = frame.together(layers)
+        areas.append(frame.without(frame.within(local, layer), taken))
+        taken = frame.together([taken, layer])
+    areas.append(frame.without(local, taken))
+    return _polygons_by(frame, areas, on_boundary=on_boundary)
 
 
-def _combined_points(site: BaseGeometry, given: list[Parts], on_boundary: bool) -> Parts:
-    xy = shapely.get_coordinates(site)
+def _combined_points(xy: Floats, given: list[Parts], on_boundary: bool) -> Parts:
     verdicts = np.full(len(xy), CLEAR, dtype=np.int8)
     for part in given:
-        for code, geom in ((CONFLICT, part.conflict), (UNKNOWN, part.unknown), (EDGE, part.edge)):
+        for code, geom in zip(_CODES, part.geoms, strict=True):
             named = shapely.get_coordinates(geom)
             here = (xy[:, None] == named[None]).all(axis=2).any(axis=1)
             verdicts[here] = np.maximum(verdicts[here], code)
-    return _point_parts(xy, verdicts, on_boundary)
+    return _points_by(xy, verdicts, on_boundary=on_boundary)
 
 
 def uncovered(site: BaseGeometry, coverage: BaseGeometry | None) -> Parts:
@@ -236,14 +255,17 @@ def uncovered(site: BaseGeometry, coverage: BaseGeometry | None) -> Parts:
     KernelInputError
         For a site of mixed kinds.
     """
-    if coverage is None or site.is_empty:
+    dimension = one_dimension(site)
+    if coverage is None or dimension < 0:
         return combine(site, [])
-    if one_dimension(site) == 0:
+    if dimension == 0:
         xy = shapely.get_coordinates(site)
         held = shapely.intersects_xy(coverage, xy)
-        return _point_parts(xy, np.where(held, CLEAR, UNKNOWN).astype(np.int8), on_boundary=False)
-    origin = origin_of(site)
-    local, area, none = shifted(site, -origin), shifted(coverage, -origin), nothing(site)
-    missing = kept(shapely.difference(local, area), local)
-    covered = kept(shapely.intersection(local, area), local)
-    return _parts(origin, local, [none, missing, none, covered], on_boundary=False)
+        return _points_by(xy, np.where(held, CLEAR, UNKNOWN).astype(np.int8), on_boundary=False)
+    frame = Frame.around(shapely.bounds([site, coverage]), stored=True)
+    local, area = frame.into(site), frame.into(coverage)
+    if dimension == 1:
+        return _lines_by(frame, *by_coverage(local, area), on_boundary=False)
+    none = shapely.Polygon()
+    areas = [none, frame.without(local, area), none, frame.within(local, area)]
+    return _polygons_by(frame, areas, on_boundary=False)

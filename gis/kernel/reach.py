@@ -9,16 +9,19 @@ import shapely
 from shapely.geometry.base import BaseGeometry
 
 from gis.kernel.arrays import TOUCH_M, Flags, Floats, Geometries, Indices
-from gis.kernel.overlay import is_sliver, shifted
+from gis.kernel.frame import Frame, polygons
+from gis.kernel.line_parts import by_limits
+from gis.kernel.slivers import is_sliver
+from gis.kernel.verdicts import CONFLICT
 from gis.kernel.zones import ZoneSet
 
 __all__ = ["ARC_ERROR_M", "Reach", "arc_error_m", "quad_segs"]
 
-ARC_ERROR_M = 0.01
+ARC_ERROR_M = 0.001
 """Metres. Arcs are drawn with so many corners that they are off the true circle by no more than this ..."""
 
 MOST_QUAD_SEGS = 256
-"""... except for radii above 2,100 m, where so many corners a quarter circle leave 0.00047 % of it."""
+"""... except for radii above 212 m, where so many corners a quarter circle leave 4.7 millionths of it."""
 
 
 def quad_segs(radius_m: float) -> int:
@@ -54,8 +57,8 @@ class Reach:
         The rule's distance.
     site : geometry
         The site, not shifted.
-    origin : float64[2]
-        What is subtracted from coordinates.
+    frame : Frame
+        Where ``bodies`` and all limits are.
     """
 
     zones: ZoneSet
@@ -65,67 +68,85 @@ class Reach:
     bodies: Geometries
     grow_m: float
     site: BaseGeometry
-    origin: Floats
+    frame: Frame
 
     @classmethod
-    def around(
-        cls, site: BaseGeometry, error_m: float, zones: ZoneSet, grow_m: float, origin: Floats
-    ) -> Reach:
+    def around(cls, site: BaseGeometry, error_m: float, zones: ZoneSet, grow_m: float) -> Reach:
         """What of ``zones`` (of known accuracy, empty ones aside) matters to ``site``; one plane, metres."""
         limit = grow_m + error_m + np.nan_to_num(zones.accuracy_m)
         near, gap = _zones_near(site, zones, limit)
         margin = float(limit[near].max(initial=0.0)) + 1.0
-        x0, y0, x1, y1 = site.bounds
-        frame = shapely.box(x0 - margin, y0 - margin, x1 + margin, y1 + margin)
-        bodies = np.array([_body(zones, int(zone), frame, origin) for zone in near], dtype=object)
-        return cls(zones, near, gap, limit[near] - grow_m, bodies, grow_m, site, origin)
+        window = np.array(site.bounds) + margin * np.array([-1, -1, 1, 1])
+        pieces = [_pieces_in(zones, int(zone), shapely.box(*window)) for zone in near]
+        boxes = np.concatenate([window[None], *(shapely.bounds(p).reshape(-1, 4) for p in pieces)])
+        frame = Frame.around(boxes, stored=True)
+        bodies = np.array([frame.together(frame.into(p)) for p in pieces], dtype=object)
+        return cls(zones, near, gap, limit[near] - grow_m, bodies, grow_m, site, frame)
 
     def outer(self) -> BaseGeometry:
         """Where a place may be within the distance of a zone; beyond, it surely is not."""
-        return _grown_each(self.bodies, self.grow_m + self.total_m, over=True)
+        return self._grown_each(self.bodies, self.grow_m + self.total_m, over=True)
 
     def inner(self) -> BaseGeometry:
-        """Where a place is surely within the distance of a zone.
+        """Where a place is surely within the distance of a zone: polygons only.
 
         Zones whose error is less than the distance are grown by the difference. The others must be entered
         deeper than their error: either into the union as a whole, at every part of its boundary, or into one
         zone.
         """
-        polygon = shapely.get_dimensions(self.bodies) == 2
-        far = (self.total_m < self.grow_m) | (polygon & (self.total_m == self.grow_m))
-        grown = _grown_each(self.bodies[far], self.grow_m - self.total_m[far], over=False)
-        if far[polygon].all():
+        area = self._is_area()
+        far = (self.total_m < self.grow_m) | (area & (self.total_m == self.grow_m))
+        grown = polygons(self._grown_each(self.bodies[far], self.grow_m - self.total_m[far], over=False))
+        if far[area].all():
             return grown
-        deep = [self._deep_in_union(polygon)]
+        deep = [self._deep_in_union()]
         if len(np.unique(self.total_m)) > 1:
-            deep += [self._deep_in_zone(int(i)) for i in np.flatnonzero(polygon & ~far)]
-        return shapely.union_all([grown, *deep])
+            deep += [self._deep_in_zone(int(i)) for i in np.flatnonzero(area & ~far)]
+        return self.frame.together([grown, *deep])
 
-    def is_touched_by(self, site: BaseGeometry) -> bool:
-        """Whether the (shifted) site comes up to the limit, within a micrometre, and no further."""
+    def is_touched(self) -> bool:
+        """Whether the site comes up to the limit, within a micrometre, and no further."""
         if not len(self.gap_m) or abs(float(self.gap_m.min()) - self.grow_m) > TOUCH_M:
             return False
         if self.grow_m > 0:
             return True
-        shared = shapely.get_parts(shapely.intersection(site, shapely.union_all(self.bodies)))
-        shared = shared[shapely.get_dimensions(shared) == shapely.get_dimensions(site)]
-        return bool(is_sliver(shared).all())
+        site, area = self.frame.into(self.site), self.frame.together(self.bodies[self._is_area()])
+        if shapely.get_dimensions(site) == 1:
+            _, verdicts = by_limits(site, area, area)
+            return not (verdicts == CONFLICT).any()
+        return bool(is_sliver(shapely.get_parts(self.frame.within(site, area))).all())
 
-    def _deep_in_union(self, polygon: Flags) -> BaseGeometry:
+    def _is_area(self) -> Flags:
+        return np.asarray(shapely.get_dimensions(self.bodies) == 2)
+
+    def _deep_in_union(self) -> BaseGeometry:
         depth = np.full(len(self.zones), 0.0)
         depth[self.near] = self.total_m - self.grow_m
         lines, owner = self.zones.boundary_near(self.site, float(depth.max()) + TOUCH_M)
-        rim = _grown_each(shifted(lines, -self.origin), depth[owner], over=True, skip_zero=True)
-        return shapely.difference(shapely.union_all(self.bodies[polygon]), rim)
+        rim = self._grown_each(self.frame.into(lines), depth[owner], over=True, skip_zero=True)
+        return self.frame.without(self.frame.together(self.bodies[self._is_area()]), rim)
 
     def _deep_in_zone(self, i: int) -> BaseGeometry:
         depth = float(self.total_m[i]) - self.grow_m
         outline = self.zones.outline
         near = outline.tree.query(self.site, predicate="dwithin", distance=depth + TOUCH_M)
-        own = shifted(outline.lines[near[outline.owner[near] == self.near[i]]], -self.origin)
-        rim = _grown(shapely.union_all(own), depth, over=True)
-        deep: BaseGeometry = shapely.difference(self.bodies[i], rim)
-        return deep
+        own = self.frame.into(outline.lines[near[outline.owner[near] == self.near[i]]])
+        return self.frame.without(self.bodies[i], _grown(shapely.union_all(own), depth, over=True))
+
+    def _grown_each(
+        self, geoms: Geometries, radius_m: Floats, *, over: bool, skip_zero: bool = False
+    ) -> BaseGeometry:
+        """The union of geometries grown by a radius each.
+
+        ``over`` draws arcs outside the true circle, otherwise they are inside it. ``skip_zero`` leaves out
+        what is not grown.
+        """
+        grown = [
+            _grown(shapely.union_all(geoms[radius_m == radius]), max(float(radius), 0.0), over=over)
+            for radius in np.unique(radius_m)
+            if radius > 0 or not skip_zero
+        ]
+        return grown[0] if len(grown) == 1 else self.frame.together(grown)
 
 
 def _zones_near(site: BaseGeometry, zones: ZoneSet, limit: Floats) -> tuple[Indices, Floats]:
@@ -137,27 +158,9 @@ def _zones_near(site: BaseGeometry, zones: ZoneSet, limit: Floats) -> tuple[Indi
     return near, gap[near]
 
 
-def _body(zones: ZoneSet, zone: int, frame: BaseGeometry, origin: Floats) -> BaseGeometry:
-    """The pieces of a zone that meet the frame, joined again and shifted."""
+def _pieces_in(zones: ZoneSet, zone: int, window: BaseGeometry) -> Geometries:
     pieces = zones.pieces.geoms[zones.piece_start[zone] : zones.piece_start[zone + 1]]
-    joined: BaseGeometry = shapely.union_all(shifted(pieces[shapely.intersects(frame, pieces)], -origin))
-    return joined
-
-
-def _grown_each(geoms: Geometries, radius_m: Floats, *, over: bool, skip_zero: bool = False) -> BaseGeometry:
-    """The union of geometries grown by a radius each.
-
-    ``over`` draws arcs outside the true circle, otherwise they are inside it. ``skip_zero`` leaves out what
-    is not grown.
-    """
-    grown = []
-    for radius in np.unique(radius_m):
-        if radius > 0 or not skip_zero:
-            grown.append(
-                _grown(shapely.union_all(geoms[radius_m == radius]), max(float(radius), 0.0), over=over)
-            )
-    joined: BaseGeometry = shapely.union_all(grown)
-    return joined
+    return np.asarray(pieces[shapely.intersects(window, pieces)], dtype=object)
 
 
 def _grown(geom: BaseGeometry, radius_m: float, *, over: bool) -> BaseGeometry:

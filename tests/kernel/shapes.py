@@ -15,7 +15,9 @@ EAST, NORTH = 500_000.0, 3_200_000.0
 Rng = np.random.Generator
 
 
-def ring(rng: Rng, east: float, north: float, radius: float, vertices: int, rough: float = 0.3) -> np.ndarray[Any, Any]:
+def ring(
+    rng: Rng, east: float, north: float, radius: float, vertices: int, rough: float = 0.3
+) -> np.ndarray[Any, Any]:
     """A closed outline around a place that never crosses itself, rough at every scale."""
     waves = np.arange(vertices // 2 + 1)
     strength = np.where(waves > 1, rough * np.maximum(waves, 1) ** -1.15, 0.0)
@@ -25,7 +27,9 @@ def ring(rng: Rng, east: float, north: float, radius: float, vertices: int, roug
     return np.c_[east + away * np.cos(angle), north + away * np.sin(angle)]
 
 
-def blob(rng: Rng, east: float, north: float, radius: float, vertices: int, holes: int = 0) -> shapely.Polygon:
+def blob(
+    rng: Rng, east: float, north: float, radius: float, vertices: int, holes: int = 0
+) -> shapely.Polygon:
     """A rough polygon with small holes around its centre."""
     shell = ring(rng, east, north, radius, vertices)
     turns = 2 * np.pi * np.arange(holes) / max(holes, 1)
@@ -52,7 +56,7 @@ def blobs(rng: Rng, count: int, width: float, radius: float, vertices: int) -> l
 
 
 def tiles(rng: Rng, count: int, width: float, step: float) -> list[shapely.Polygon]:
-    """Rectangles on a lattice: shared edges, shared corners, edges that overlap in part, equal twins, one-in-another."""
+    """Rectangles on a lattice: shared edges and corners, edges that overlap in part, twins."""
     cells = int(width // step)
     corners = rng.integers(0, cells, (count, 2)) * step
     sides = rng.integers(1, 4, (count, 2)) * step
@@ -68,7 +72,11 @@ def framed(rng: Rng, count: int, width: float, step: float) -> list[shapely.Poly
     return [
         shapely.Polygon(
             t.exterior.coords,
-            [shapely.box(t.bounds[0] + step, t.bounds[1] + step, t.bounds[0] + 2 * step, t.bounds[1] + 2 * step).exterior.coords],
+            [
+                shapely.box(
+                    t.bounds[0] + step, t.bounds[1] + step, t.bounds[0] + 2 * step, t.bounds[1] + 2 * step
+                ).exterior.coords
+            ],
         )
         for t in outer
     ]
@@ -82,7 +90,11 @@ def slivers(rng: Rng, count: int, width: float) -> list[shapely.Polygon]:
         angle, length = rng.uniform(0, 2 * np.pi), rng.uniform(100, 800)
         dx, dy = length * np.cos(angle), length * np.sin(angle)
         thin = 10 ** rng.uniform(-3, -1)
-        found.append(shapely.Polygon([(x, y), (x + dx, y + dy), (x + dx - thin * dy / length, y + dy + thin * dx / length)]))
+        found.append(
+            shapely.Polygon(
+                [(x, y), (x + dx, y + dy), (x + dx - thin * dy / length, y + dy + thin * dx / length)]
+            )
+        )
     return found
 
 
@@ -90,8 +102,14 @@ def multiples(rng: Rng, count: int, width: float, step: float) -> list[shapely.M
     """Multipolygons of rough parts far apart, and of lattice parts that touch at one corner."""
     found = []
     for _ in range(count):
-        x, y = EAST + float(rng.integers(0, width // step)) * step, NORTH + float(rng.integers(0, width // step)) * step
-        corner = [shapely.box(x, y, x + step, y + step), shapely.box(x + step, y + step, x + 2 * step, y + 2 * step)]
+        x, y = (
+            EAST + float(rng.integers(0, width // step)) * step,
+            NORTH + float(rng.integers(0, width // step)) * step,
+        )
+        corner = [
+            shapely.box(x, y, x + step, y + step),
+            shapely.box(x + step, y + step, x + 2 * step, y + 2 * step),
+        ]
         far = [blob(rng, x + 8 * step, y, step, 30), blob(rng, x, y + 8 * step, step, 60, 1)]
         found.append(shapely.MultiPolygon(corner + far))
     return found
@@ -144,3 +162,21 @@ def subject_mix(rng: Rng, width: float = 5000.0) -> np.ndarray[Any, Any]:
         *shapely.points(np.array([EAST, NORTH]) + rng.uniform(0, width, (200, 2))),
     ]
     return np.array(kinds, dtype=object)
+
+
+def slanted_pairs(rng: Rng, count: int, scale: float) -> tuple[list[Any], list[Any], np.ndarray[Any, Any]]:
+    """Pairs of rectangles with edges on common slanted lines, and the area that each pair truly shares.
+
+    The rectangles are laid on a lattice, where the shared area is a whole number, and then turned and stretched.
+    """
+    first, second, shared = [], [], np.empty(count)
+    for i in range(count):
+        one, other = (
+            shapely.box(x, y, x + w, y + h) for x, y, w, h in rng.integers((0, 0, 1, 1), 10, (2, 4))
+        )
+        angle, stretch = rng.uniform(0, 2 * np.pi), scale * rng.uniform(1, 2)
+        turn = stretch * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+        first.append(shapely.transform(one, lambda xy, turn=turn: xy @ turn))
+        second.append(shapely.transform(other, lambda xy, turn=turn: xy @ turn))
+        shared[i] = shapely.intersection(one, other).area * stretch**2
+    return first, second, shared

@@ -9,7 +9,17 @@ import pytest
 import shapely
 
 from gis.errors import KernelInputError
-from gis.kernel import ZoneSet, classify_points, cut, intersecting, overlap, points_in_zones, signed_margin, split, within
+from gis.kernel import (
+    ZoneSet,
+    classify_points,
+    cut,
+    intersecting,
+    overlap,
+    points_in_zones,
+    signed_margin,
+    split,
+    within,
+)
 from tests.kernel import shapes
 
 
@@ -61,7 +71,10 @@ def test_empty_zones_leave_no_piece_and_points_pass() -> None:
 
 
 def test_vertices_that_no_cut_can_divide_stay_together() -> None:
-    star = [shapely.Polygon([(0, 0), (np.cos(a), np.sin(a)), (np.cos(a + 0.1), np.sin(a + 0.1))]) for a in np.arange(0, 6, 0.2)]
+    star = [
+        shapely.Polygon([(0, 0), (np.cos(a), np.sin(a)), (np.cos(a + 0.1), np.sin(a + 0.1))])
+        for a in np.arange(0, 6, 0.2)
+    ]
     zone = shapely.MultiPolygon(star)
     assert zone.is_valid
     pieces = cut([zone, shapely.box(0, 0, 1, 1).buffer(1e-9, quad_segs=64)], 8)

@@ -85,7 +85,8 @@ def test_points_in_zones_are_those_of_postgis_also_on_vertices_and_edges(both: B
 
 def test_areas_and_lengths_are_those_of_postgis(both: Both) -> None:
     theirs = both.ask(
-        """SELECT s.id, z.id, CASE ST_Dimension(s.geom) WHEN 2 THEN ST_Area(g) WHEN 1 THEN ST_Length(g) ELSE 0 END
+        """SELECT s.id, z.id,
+                  CASE ST_Dimension(s.geom) WHEN 2 THEN ST_Area(g) WHEN 1 THEN ST_Length(g) ELSE 0 END
            FROM subject s JOIN zone z ON ST_Intersects(s.geom, z.geom), ST_Intersection(s.geom, z.geom) g"""
     )
     s, z = theirs[:, 0].astype(int), theirs[:, 1].astype(int)
@@ -118,8 +119,11 @@ def test_distances_of_far_pairs_are_those_of_postgis(both: Both) -> None:
 
 def test_margins_are_the_distances_to_the_boundary_of_the_union_in_postgis(both: Both) -> None:
     chosen = np.flatnonzero(np.arange(len(both.zones)) % 4 == 0)
-    both.connection.execute(text("""CREATE TEMP TABLE rim AS
-        SELECT (ST_Dump(ST_Subdivide(ST_Boundary(ST_Union(geom)), 64))).geom AS line FROM zone WHERE id % 4 = 0"""))
+    both.connection.execute(
+        text("""CREATE TEMP TABLE rim AS
+        SELECT (ST_Dump(ST_Subdivide(ST_Boundary(ST_Union(geom)), 64))).geom AS line
+        FROM zone WHERE id % 4 = 0""")
+    )
     both.connection.execute(text("CREATE INDEX ON rim USING gist (line)"))
     theirs = both.ask(
         """WITH asked AS (SELECT id, geom, 0 AS kind FROM place WHERE id % 20 = 0

@@ -1,0 +1,106 @@
+"""Overlays that do not go wrong: near the origin, with every vertex on a fine grid.
+
+A floating-point overlay of polygons that share slanted edges but for rounding loses or gains whole areas
+without an error, in about one of 30,000 such pairs and more often where coordinates are large. On a grid the
+same overlay is sound. Land parcels share slanted edges all the time, and parts of a site always do, so every
+area here is made on one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import shapely
+from shapely.geometry.base import BaseGeometry
+
+from gis.kernel.arrays import Floats
+
+__all__ = ["Frame", "polygons"]
+
+GRID_BITS = 47
+"""The grid divides the frame's half width into 2 to this power. A double holds 53 bits; the rest is head-room
+that the
+search for crossings needs."""
+
+COARSER = 64.0
+"""How much coarser the grid becomes, at most twice, should an overlay still fail."""
+
+
+@dataclass(frozen=True, eq=False)
+class Frame:
+    """A plane of its own for geometry in one place.
+
+    Attributes
+    ----------
+    origin : float64[2]
+        Whole metres that are subtracted from coordinates; that loses no digit.
+    grid_m : float
+        Vertices of overlays are multiples of this, a power of two.
+    """
+
+    origin: Floats
+    grid_m: float
+
+    @classmethod
+    def around(cls, boxes: Floats, *, stored: bool = False) -> Frame:
+        """The frame of bounding boxes float64[n, 4]; boxes of NaN (of empty geometry) do not count.
+
+        With ``stored`` the grid is no finer than coordinates outside the frame, so that what is brought back
+        out is not rounded.
+        """
+        known = boxes[~np.isnan(boxes).any(axis=1)]
+        if not len(known):
+            return cls(np.zeros(2), 2.0**-GRID_BITS)
+        low, high = known[:, :2].min(axis=0), known[:, 2:].max(axis=0)
+        half = float((high - low).max()) / 2 + 1.0
+        grid = 2.0 ** (np.ceil(np.log2(half)) - GRID_BITS)
+        coarsest = float(np.spacing(np.abs(known).max())) if stored else 0.0
+        return cls(np.floor((low + high) / 2), max(float(grid), coarsest))
+
+    def into(self, geoms: Any) -> Any:
+        """One geometry or an array of them, in the frame."""
+        return shapely.transform(geoms, lambda xy: xy - self.origin)
+
+    def out(self, geom: BaseGeometry) -> BaseGeometry:
+        """A polygon of the frame in the plane again, valid even where narrow places close by rounding."""
+        placed: BaseGeometry = shapely.transform(geom, lambda xy: xy + self.origin)
+        if placed.is_valid:
+            return placed
+        return polygons(shapely.make_valid(placed, method="structure", keep_collapsed=False))
+
+    def common(self, one: Any, other: Any) -> Any:
+        """What two geometries of the frame share; elementwise for arrays."""
+        return self._sound(lambda grid: shapely.intersection(one, other, grid_size=grid))
+
+    def without(self, one: BaseGeometry, other: BaseGeometry) -> BaseGeometry:
+        """The polygons of ``one`` that are not in ``other``."""
+        return polygons(self._sound(lambda grid: shapely.difference(one, other, grid_size=grid)))
+
+    def within(self, one: BaseGeometry, other: BaseGeometry) -> BaseGeometry:
+        """The polygons of ``one`` that are in ``other``."""
+        return polygons(self.common(one, other))
+
+    def together(self, geoms: Any) -> BaseGeometry:
+        """The union of polygons."""
+        joined: BaseGeometry = self._sound(lambda grid: shapely.union_all(geoms, grid_size=grid))
+        return joined
+
+    def _sound(self, overlay: Callable[[float], Any]) -> Any:
+        for grid in (self.grid_m, self.grid_m * COARSER):
+            try:
+                return overlay(grid)
+            except shapely.GEOSException:
+                continue
+        return overlay(self.grid_m * COARSER**2)
+
+
+def polygons(geom: BaseGeometry) -> BaseGeometry:
+    """The polygons of an overlay; points and lines of contact go."""
+    parts = shapely.get_parts(geom)
+    area = np.asarray(shapely.get_dimensions(parts) == 2) & ~shapely.is_empty(parts)
+    if len(parts) and area.all():
+        return geom
+    return shapely.MultiPolygon(list(parts[area])) if area.any() else shapely.Polygon()
