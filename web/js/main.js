@@ -241,6 +241,9 @@ function writeLink({ store, defaultVisible }) {
   history.replaceState(null, '', `#${hash}`);
 }
 
+// A link pasted over the present one changes the fragment only; our own changes of it do not arrive here.
+window.addEventListener('hashchange', () => location.reload());
+
 start().catch((error) => {
   byId('start').replaceChildren(trouble(error, () => location.reload()));
 });

@@ -6,7 +6,7 @@ import { ledgerQuery } from '../pure/ledger.js';
 import { SEVERITIES } from '../pure/verdict.js';
 import { language, t } from '../words.js';
 import { conflictRow } from './conflict.js';
-import { h, icon, renew } from './dom.js';
+import { h, icon, labelled, renew } from './dom.js';
 import { fillWhenLoaded } from './loading.js';
 
 /** @typedef {Readonly<import('../pure/ledger.js').LedgerFilter>} Filter */
@@ -119,11 +119,11 @@ function byTownship(summary, filter, choose) {
     counts.set(place, (counts.get(place) ?? 0) + count);
   }
   const rows = [...counts].sort((a, b) => b[1] - a[1]);
-  const select = h('select', { 'data-key': 'place', 'aria-label': t('conflicts.place') }, h('option', { value: '' }, t('conflicts.place.all')), rows.map(([place, count]) =>
+  const select = h('select', { 'data-key': 'place' }, h('option', { value: '' }, t('conflicts.place.all')), rows.map(([place, count]) =>
     h('option', { value: place }, `${place.split('|').filter(Boolean).join(' ') || t('conflicts.place.none')} (${number(count, language())})`)));
   select.value = filter.place;
   select.addEventListener('change', () => choose(select.value));
-  return h('label', { class: 'field' }, h('span', {}, t('conflicts.place')), select);
+  return labelled([t('conflicts.place')], select);
 }
 
 /** @param {App} app @param {HTMLElement} place @param {() => Promise<Items>} fetchRows @param {number} from */

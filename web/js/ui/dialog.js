@@ -1,7 +1,7 @@
 /** Small modal questions, in the browser's own dialog element. */
 
 import { t } from '../words.js';
-import { freshId, h } from './dom.js';
+import { freshId, h, labelled } from './dom.js';
 
 /**
  * Ask with a form; resolves to what `read` takes from it, or null when the user turns away.
@@ -52,7 +52,7 @@ export async function askOne(title, options) {
  */
 export function askCrs(guesses, sample, swappable) {
   const list = freshId('crs');
-  const input = h('input', { type: 'text', value: guesses[0] ?? '', list, required: true, pattern: '(EPSG:)?[0-9]{4,6}', 'aria-label': t('crs.label') });
+  const input = h('input', { type: 'text', value: guesses[0] ?? '', list, required: true, pattern: '(EPSG:)?[0-9]{4,6}' });
   const swap = h('input', { type: 'checkbox', checked: swappable });
   return ask(
     t('crs.title'),
@@ -61,7 +61,7 @@ export function askCrs(guesses, sample, swappable) {
       h('p', { class: 'code' }, sample),
       swappable
         ? h('label', { class: 'check' }, swap, t('crs.swap'))
-        : h('label', { class: 'field' }, h('span', {}, t('crs.label')), input, h('datalist', { id: list }, guesses.map((guess) => h('option', { value: guess })))),
+        : h('div', {}, labelled([t('crs.label')], input), h('datalist', { id: list }, guesses.map((guess) => h('option', { value: guess })))),
       !swappable && h('p', { class: 'muted' }, t('crs.help')),
     ],
     () => ({ crs: input.value.replace(/^(EPSG:)?/i, 'EPSG:'), swap: swap.checked && swappable }),

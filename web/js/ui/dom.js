@@ -130,6 +130,16 @@ export function iconButton(name, label, onclick, attributes = {}) {
   );
 }
 
+/**
+ * A control with its label in front; the label is no part of the control, so that its name is the words alone.
+ * @param {Child[]} words
+ * @param {HTMLElement} control
+ */
+export function labelled(words, control) {
+  control.id = freshId('field');
+  return h('div', { class: 'field' }, h('label', { for: control.id }, words), control);
+}
+
 let serial = 0;
 
 /** An id that no other element has. @param {string} stem */

@@ -3,7 +3,7 @@
 import { pick } from '../pure/format.js';
 import { language, t } from '../words.js';
 import { ask } from './dialog.js';
-import { freshId, h, icon } from './dom.js';
+import { freshId, h, icon, labelled } from './dom.js';
 import { textButton } from './tree.js';
 
 /** @typedef {import('../types').App} App */
@@ -93,7 +93,7 @@ function attributes(app, draft, actions) {
     h('summary', {}, t('site.attributes'), stated > 0 && h('b', { class: 'pill' }, stated)),
     h('p', { class: 'muted' }, t('site.attributes.why')),
     fields.map((field) => fieldInput(field, draft, actions)),
-    h('label', { class: 'field' }, h('span', {}, t('site.lawdate')), date),
+    labelled([t('site.lawdate')], date),
   );
 }
 
@@ -114,11 +114,11 @@ function fieldInput(field, draft, actions) {
     const select = h('select', {}, h('option', { value: '' }, t('site.notstated')), options.map(([value, words]) => h('option', { value }, words)));
     select.value = present === undefined ? '' : String(present);
     select.addEventListener('change', () => set(field.type === 'boolean' && select.value ? select.value === 'true' : select.value));
-    return h('label', { class: 'field' }, h('span', {}, title), select);
+    return labelled([title], select);
   }
   const isNumber = field.type === 'number' || field.type === 'integer';
   const type = isNumber ? 'number' : field.type === 'date' ? 'date' : 'text';
   const input = h('input', { type, value: present ?? '', step: field.type === 'number' ? 'any' : null });
   input.addEventListener('change', () => set(isNumber && input.value !== '' ? Number(input.value) : input.value));
-  return h('label', { class: 'field' }, h('span', {}, title, field.unit && h('span', { class: 'unit' }, ` ${field.unit}`)), input);
+  return labelled([title, field.unit && h('span', { class: 'unit' }, ` ${field.unit}`)], input);
 }
