@@ -20,23 +20,22 @@ _NAMES = ("conflict", "unknown", "edge", "clear")
 
 def whole(site: BaseGeometry, code: int) -> Parts:
     """Return the parts of a site that is of one verdict throughout."""
-    clear = combine(site, [])
-    return clear if code == CLEAR else _moved(clear, (CLEAR,), code)
+    return _moved(site, combine(site, []), (CLEAR,), code)
 
 
-def demoted(parts: Parts, code: int) -> Parts:
+def demoted(site: BaseGeometry, parts: Parts, code: int) -> Parts:
     """Return the parts with nothing worse than ``code``: what was worse has that verdict instead."""
-    return _moved(parts, _ORDER[: _ORDER.index(code)], code)
+    return _moved(site, parts, _ORDER[: _ORDER.index(code)], code)
 
 
-def met_as_unknown(parts: Parts) -> Parts:
+def met_as_unknown(site: BaseGeometry, parts: Parts) -> Parts:
     """Return the parts with conflict and edge turned into unknown: met, but perhaps it does not count."""
-    return _moved(parts, (CONFLICT, EDGE), UNKNOWN)
+    return _moved(site, parts, (CONFLICT, EDGE), UNKNOWN)
 
 
-def settled_only(parts: Parts) -> Parts:
+def settled_only(site: BaseGeometry, parts: Parts) -> Parts:
     """Return the parts with only the conflict left, the rest clear."""
-    return _moved(parts, (UNKNOWN, EDGE), CLEAR)
+    return _moved(site, parts, (UNKNOWN, EDGE), CLEAR)
 
 
 def turned(parts: Parts) -> Parts:
@@ -44,21 +43,37 @@ def turned(parts: Parts) -> Parts:
     return replace(parts, conflict=parts.clear, clear=parts.conflict, sizes=parts.sizes[[3, 1, 2, 0]])
 
 
-def _moved(parts: Parts, sources: Sequence[int], target: int) -> Parts:
-    """Give the parts of some verdicts to another one, which keeps its own."""
-    places = [_ORDER.index(code) for code in sources]
-    place = _ORDER.index(target)
-    if not any(parts.sizes[p] > 0 for p in places):
+def _moved(site: BaseGeometry, parts: Parts, sources: Sequence[int], target: int) -> Parts:
+    """Give the parts of some verdicts to another one, which keeps its own.
+
+    Parts are joined by the kernel only: a plain union of neighbours may lose one of them to rounding.
+    """
+    held = [code for code in sources if code != target and parts.sizes[_ORDER.index(code)] > 0]
+    if not held:
         return parts
-    sizes = np.array(parts.sizes)
-    sizes[place] += sizes[places].sum()
-    sizes[places] = 0.0
-    geoms: list[BaseGeometry] = [getattr(parts, name) for name in _NAMES]
-    given = [geoms[p] for p in (*places, place) if not geoms[p].is_empty]
-    geoms = [_nothing(given[0]) if p in places else geometry for p, geometry in enumerate(geoms)]
-    geoms[place] = shapely.union_all(given)
-    conflict, unknown, edge, clear = geoms
-    return Parts(conflict, unknown, edge, clear, sizes, parts.on_boundary)
+    if len(held) == 1 and not parts.sizes[_ORDER.index(target)] > 0:
+        return _exchanged(parts, held[0], target)
+    alone = [_exchanged(_only(parts, code), code, target) for code in held]
+    rest = _only(parts, *(code for code in _ORDER if code not in held))
+    return combine(site, [*alone, rest])
+
+
+def _exchanged(parts: Parts, one: int, other: int) -> Parts:
+    """The parts with two verdicts in each other's place."""
+    order = list(range(len(_ORDER)))
+    i, j = _ORDER.index(one), _ORDER.index(other)
+    order[i], order[j] = j, i
+    conflict, unknown, edge, clear = (getattr(parts, _NAMES[k]) for k in order)
+    return Parts(conflict, unknown, edge, clear, parts.sizes[order], parts.on_boundary)
+
+
+def _only(parts: Parts, *codes: int) -> Parts:
+    """The parts with some verdicts left and the others empty."""
+    kept = np.array([code in codes for code in _ORDER])
+    geoms = [getattr(parts, name) for name in _NAMES]
+    full = next(geom for geom in geoms if not geom.is_empty)
+    conflict, unknown, edge, clear = (g if k else _nothing(full) for g, k in zip(geoms, kept, strict=True))
+    return Parts(conflict, unknown, edge, clear, np.where(kept, parts.sizes, 0.0), parts.on_boundary)
 
 
 def _nothing(like: BaseGeometry) -> BaseGeometry:

@@ -23,6 +23,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import numpy as np
+import shapely
 from numpy.typing import NDArray
 
 from gis.kernel import CLEAR, CONFLICT, EDGE, UNKNOWN, Parts
@@ -142,15 +143,17 @@ def near_pairs(
 
     An unknown accuracy counts as zero here. Sorted by subject, then zone; metres of the measuring plane.
     """
-    own = np.nan_to_num(accuracy_m)
-    theirs = np.nan_to_num(zones.accuracy_m)
+    own, theirs = np.nan_to_num(accuracy_m), np.nan_to_num(zones.accuracy_m)
     found: list[tuple[Indices, Indices, Floats]] = []
     # Subjects of like error are asked together, so that one coarse one does not widen the search for all.
     band = np.ceil(np.log2(own + 1.0))
     for value in np.unique(band):
         rows = np.flatnonzero(band == value)
         limit = reach_m + theirs + own[rows].max() + TOUCH_M
-        s, z, gap = within(geoms[rows], zones, limit, threads=threads, check=False)
+        if len(rows) <= FEW:
+            s, z, gap = _near_few(geoms[rows], zones, limit)
+        else:
+            s, z, gap = within(geoms[rows], zones, limit, threads=threads, check=False)
         found.append((rows[s], z, gap))
     if not found:
         return np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0)
@@ -159,3 +162,25 @@ def near_pairs(
     s, z, gap = s[close], z[close], gap[close]
     order = np.lexsort((z, s))
     return s[order], z[order], gap[order]
+
+
+FEW = 32
+"""So few subjects look for the pieces near them; more are looked for by each zone."""
+
+
+def _near_few(geoms: Geometries, zones: ZoneSet, limit: Floats) -> tuple[Indices, Indices, Floats]:
+    """All pairs within the limit of their zone, by the index of pieces, with their distance.
+
+    Along a cut a piece may be off by a rounding step, so whether a pair meets is asked of the whole zone.
+    """
+    widest = float(limit.max(initial=0.0))
+    at, piece = zones.tree.query(geoms, predicate="dwithin", distance=widest)
+    each = shapely.distance(geoms[at], zones.pieces.geoms[piece])
+    pair, place = np.unique(at * len(zones) + zones.pieces.owner[piece], return_inverse=True)
+    gap = np.full(len(pair), np.inf)
+    np.minimum.at(gap, place, each)
+    s, z = np.divmod(pair, max(len(zones), 1))
+    touching = np.flatnonzero(gap <= TOUCH_M)
+    met = shapely.intersects(geoms[s[touching]], zones.geoms[z[touching]])
+    gap[touching[met]] = 0.0
+    return s, z, gap

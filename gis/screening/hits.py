@@ -100,8 +100,9 @@ def find_hits(
     answer : Answer
         Over all n subjects.
     """
-    zones = question.selection.both
-    s, z, gap = _pairs(geoms, accuracy_m, rows, question, zones)
+    s, z, gap = _pairs(geoms, accuracy_m, rows, question, question.selection.both)
+    if not len(s):
+        return Hits.none()
     return _measured(geoms, accuracy_m, s, z, gap, question, answer)
 
 

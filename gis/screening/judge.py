@@ -23,7 +23,7 @@ import numpy as np
 import shapely
 
 from gis.kernel import CLEAR, UNKNOWN, Parts, combine, signed_margin
-from gis.kernel.arrays import Floats, Indices
+from gis.kernel.arrays import Floats, Geometries, Indices
 from gis.screening.division import met_as_unknown, whole
 from gis.screening.filters import Attributes, FilterResult, Flags, evaluate
 from gis.screening.findings import (
@@ -244,7 +244,7 @@ def _apply(rule: Rule, pack: RulePack, layer: PreparedLayer | None, case: _Case,
     else:
         _leave_open(answer, asked, "access" if hidden else "coverage", case)
     hits = _hits(question, case, answer)
-    _apply_unknown_filter(applicable, answer)
+    _apply_unknown_filter(case.subjects.geoms, applicable, answer)
     return RuleOutcome(
         rule=rule,
         citations=pack.cite(rule.legal, case.law_date),
@@ -302,7 +302,7 @@ def _hits(question: Question | None, case: _Case, answer: Answer) -> Hits:
     return find_hits(case.subjects.geoms, case.subjects.accuracy_m, rows, question, answer)
 
 
-def _apply_unknown_filter(applicable: FilterResult, answer: Answer) -> None:
+def _apply_unknown_filter(geoms: Geometries, applicable: FilterResult, answer: Answer) -> None:
     """Turn hits on subjects for which the filter is undecided into unknown, and name what would decide it."""
     open_ = applicable.unknown & (answer.code > CLEAR)
     answer.code[open_] = UNKNOWN
@@ -310,7 +310,7 @@ def _apply_unknown_filter(applicable: FilterResult, answer: Answer) -> None:
         note_missing(answer.missing, name, open_ & lacks, len(open_))
     for row in np.flatnonzero(open_):
         if int(row) in answer.parts:
-            answer.parts[int(row)] = met_as_unknown(answer.parts[int(row)])
+            answer.parts[int(row)] = met_as_unknown(geoms[row], answer.parts[int(row)])
 
 
 def _rank(finding: Finding) -> tuple[int, int, str]:

@@ -66,15 +66,14 @@ def ask_sites(geoms: Geometries, accuracy_m: Floats, depth_m: Floats, question: 
     for row in np.flatnonzero(asked | question.seeks_absence):
         site = _Site(geoms[row], float(accuracy_m[row]), bool(covered[row]))
         by_zones = _by_zones(site, question, question.selection)
-        _write(
-            answer, int(row), by_zones if site.covered else _with_coverage(site, by_zones, question), question
-        )
+        found = by_zones if site.covered else _with_coverage(site, by_zones, question)
+        _write(answer, int(row), site, found, question)
         answer.capped[row] = _rests_on_indicative(site, question, by_zones)
     _measure(geoms, accuracy_m, question, answer)
     return answer
 
 
-def _write(answer: Answer, row: int, found: _Verdict, question: Question) -> None:
+def _write(answer: Answer, row: int, site: _Site, found: _Verdict, question: Question) -> None:
     """Write the verdict of the rule: turned round where absence is the conflict, and by its threshold."""
     code, parts = found.code, found.parts
     if question.seeks_absence:
@@ -84,7 +83,7 @@ def _write(answer: Answer, row: int, found: _Verdict, question: Question) -> Non
     answer.code[row] = code
     if code == CLEAR:
         return
-    answer.parts[row] = demoted(parts, code)
+    answer.parts[row] = demoted(site.geometry, parts, code)
     for name in sorted(found.names):
         note_missing(answer.missing, name, np.array([row]), len(answer.code))
 
@@ -154,7 +153,7 @@ def _divided(site: _Site, question: Question, selection: Selection) -> _Verdict:
     if maybe.verdict == CLEAR:
         return _Verdict(code, parts, frozenset(names))
     names |= _names_of_maybe(site, maybe, question, selection)
-    parts = combine(site.geometry, [parts, met_as_unknown(maybe)])
+    parts = combine(site.geometry, [parts, met_as_unknown(site.geometry, maybe)])
     return _Verdict(max(code, UNKNOWN), parts, frozenset(names))
 
 
@@ -188,7 +187,7 @@ def _with_coverage(site: _Site, found: _Verdict, question: Question) -> _Verdict
     if found.code == CONFLICT and isinstance(question.predicate, (CountGt, Disjoint)):
         return found
     bare = _bare(site, question)
-    open_ = combine(site.geometry, [settled_only(found.parts), bare])
+    open_ = combine(site.geometry, [settled_only(site.geometry, found.parts), bare])
     if open_.sizes[1] == 0:
         return found
     names = found.names | {"coverage"}
@@ -206,7 +205,7 @@ def _bare(site: _Site, question: Question) -> Parts:
     held = split(site.geometry, reach, coverage, outside=True, check=False)
     if held.sizes[0] + held.sizes[2] <= TOUCH_M * max(shapely.length(site.geometry), 1.0):
         return combine(site.geometry, [])
-    return met_as_unknown(held)
+    return met_as_unknown(site.geometry, held)
 
 
 def _measure(geoms: Geometries, accuracy_m: Floats, question: Question, answer: Answer) -> None:
