@@ -307,7 +307,7 @@ def _make_home(home: Path) -> None:
     missing = [folder for folder in (home, *home.parents) if not folder.exists()]
     try:
         for folder in reversed(missing):
-            folder.mkdir(mode=0o700)
+            folder.mkdir(mode=0o700, exist_ok=True)
             if os.geteuid() == 0:
                 folder.chmod(0o755)
         if not os.access(home, os.W_OK | os.X_OK):
