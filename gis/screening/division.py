@@ -44,18 +44,34 @@ def turned(parts: Parts) -> Parts:
 
 
 def _moved(site: BaseGeometry, parts: Parts, sources: Sequence[int], target: int) -> Parts:
-    """Give the parts of some verdicts to another one, which keeps its own.
-
-    Parts are joined by the kernel only: a plain union of neighbours may lose one of them to rounding.
-    """
+    """Give the parts of some verdicts to another one, which keeps its own."""
     held = [code for code in sources if code != target and parts.sizes[_ORDER.index(code)] > 0]
     if not held:
         return parts
     if len(held) == 1 and not parts.sizes[_ORDER.index(target)] > 0:
         return _exchanged(parts, held[0], target)
+    if shapely.get_dimensions(site) < 2:
+        return _collected(parts, held, target)
+    # Areas are joined by the kernel: a plain union of neighbours may lose one of them to rounding.
     alone = [_exchanged(_only(parts, code), code, target) for code in held]
     rest = _only(parts, *(code for code in _ORDER if code not in held))
     return combine(site, [*alone, rest])
+
+
+def _collected(parts: Parts, held: Sequence[int], target: int) -> Parts:
+    """The same for points and lines, which need no overlay to lie side by side."""
+    geoms: list[BaseGeometry] = [getattr(parts, name) for name in _NAMES]
+    places, place = [_ORDER.index(code) for code in held], _ORDER.index(target)
+    pieces = shapely.get_parts([geoms[p] for p in (*places, place)])
+    pieces = pieces[~shapely.is_empty(pieces)]
+    point = bool(shapely.get_dimensions(pieces[0]) == 0)
+    geoms = [_nothing(pieces[0]) if p in places else geometry for p, geometry in enumerate(geoms)]
+    geoms[place] = shapely.multipoints(pieces) if point else shapely.multilinestrings(pieces)
+    sizes = np.array(parts.sizes)
+    sizes[place] += sizes[places].sum()
+    sizes[places] = 0.0
+    conflict, unknown, edge, clear = geoms
+    return Parts(conflict, unknown, edge, clear, sizes, parts.on_boundary)
 
 
 def _exchanged(parts: Parts, one: int, other: int) -> Parts:
@@ -68,7 +84,7 @@ def _exchanged(parts: Parts, one: int, other: int) -> Parts:
 
 
 def _only(parts: Parts, *codes: int) -> Parts:
-    """The parts with some verdicts left and the others empty."""
+    """The areas of some verdicts and the others empty; `combine` takes what is left out as clear."""
     kept = np.array([code in codes for code in _ORDER])
     geoms = [getattr(parts, name) for name in _NAMES]
     full = next(geom for geom in geoms if not geom.is_empty)
