@@ -10,6 +10,7 @@ import shapely
 from shapely.geometry.base import BaseGeometry
 
 from gis.kernel.arrays import TOUCH_M, Flags, Floats, Geometries, Indices, geometries
+from gis.kernel.boundary import SEAM_M
 from gis.kernel.measures import overlap
 from gis.kernel.pairs import FEW_SUBJECTS, intersecting
 from gis.kernel.zones import ZoneSet
@@ -66,46 +67,70 @@ def signed_margin(subjects: Any, zones: ZoneSet, *, threads: int | None = None, 
         For a missing or invalid subject.
     """
     array = geometries(subjects, "subjects", check=check)
-    margin = np.full(len(array), -np.inf)
-    zone = np.full(len(array), -1, dtype=np.int64)
-    segment = np.full(len(array), None, dtype=object)
+    filled = ~shapely.is_empty(array)
+    nearest = _Nearest.unknown(len(array))
+    nearest.margin_m[~filled] = np.nan
     s, z = intersecting(array, zones, threads=threads, check=False)
-    inside = np.zeros(len(array), dtype=bool)
-    inside[s] = True
-    _outside(array, zones, np.flatnonzero(~inside & ~shapely.is_empty(array)), margin, zone)
-    margin[s], zone[s] = 0.0, z
-    in_polygon = np.unique(s[shapely.get_dimensions(zones.geoms[z]) == 2])
-    _inside(array, zones, in_polygon, margin, zone, segment)
-    margin[shapely.is_empty(array)] = np.nan
-    touches = np.abs(margin) <= TOUCH_M
+    nearest.margin_m[s], nearest.zone[s] = 0.0, z
+    outside = np.setdiff1d(np.flatnonzero(filled), s)
+    nearest.look_from_outside(array, zones, outside)
+    in_gap = outside[nearest.margin_m[outside] >= -SEAM_M]
+    in_polygon = s[shapely.get_dimensions(zones.geoms[z]) == 2]
+    nearest.look_from_inside(array, zones, np.union1d(in_polygon, in_gap), beyond_m=SEAM_M)
+    touches = np.abs(nearest.margin_m) <= TOUCH_M
     touches[touches] = _mere_touch(array, zones, np.flatnonzero(touches), s, z)
-    accuracy = np.append(zones.accuracy_m, np.nan)[zone]
-    return Margin(margin, zone, accuracy, segment, touches)
+    accuracy = np.append(zones.accuracy_m, np.nan)[nearest.zone]
+    return Margin(nearest.margin_m, nearest.zone, accuracy, nearest.segment, touches)
 
 
-def _outside(array: Geometries, zones: ZoneSet, rows: Indices, margin: Floats, zone: Indices) -> None:
-    if not len(zones.pieces):
-        return
-    (_, piece), gap = zones.tree.query_nearest(array[rows], return_distance=True, all_matches=False)
-    margin[rows], zone[rows] = -gap, zones.pieces.owner[piece]
+@dataclass(frozen=True, eq=False)
+class _Nearest:
+    """The nearest boundary of each subject, filled in step by step."""
+
+    margin_m: Floats
+    zone: Indices
+    segment: Geometries
+
+    @classmethod
+    def unknown(cls, count: int) -> _Nearest:
+        none = np.full(count, None, dtype=object)
+        return cls(np.full(count, -np.inf), np.full(count, -1, dtype=np.int64), none)
+
+    def look_from_outside(self, array: Geometries, zones: ZoneSet, rows: Indices) -> None:
+        """Take the nearest zone: from outside, its distance is that of the union."""
+        if len(rows) and len(zones.pieces):
+            (_, piece), gap = zones.tree.query_nearest(array[rows], return_distance=True, all_matches=False)
+            self.margin_m[rows], self.zone[rows] = -gap, zones.pieces.owner[piece]
+
+    def look_from_inside(self, array: Geometries, zones: ZoneSet, rows: Indices, beyond_m: float) -> None:
+        """Take the nearest line of the union's boundary.
+
+        A subject outside every zone, but further than ``beyond_m`` from that boundary, is in the gap of a seam:
+        it is inside the union.
+        """
+        if not len(rows):
+            return
+        gap, owner, line = _boundary_nearest_to(array[rows], zones)
+        within = (self.margin_m[rows] == 0.0) | (gap > beyond_m)
+        rows = rows[within]
+        self.margin_m[rows], self.zone[rows] = gap[within], owner[within]
+        self.segment[rows] = line[within]
 
 
-def _inside(
-    array: Geometries, zones: ZoneSet, rows: Indices, margin: Floats, zone: Indices, segment: Geometries
-) -> None:
-    if len(rows) <= FEW_SUBJECTS and not zones.is_traced:
-        for row in rows:
-            margin[row], zone[row], segment[row] = _nearest_traced_here(array[row], zones)
-    elif len(rows):
-        boundary = zones.boundary
-        (_, line), gap = boundary.tree.query_nearest(array[rows], return_distance=True, all_matches=False)
-        margin[rows], zone[rows], segment[rows] = gap, boundary.owner[line], boundary.lines[line]
+def _boundary_nearest_to(subjects: Geometries, zones: ZoneSet) -> tuple[Floats, Indices, Geometries]:
+    """Distance, zone and line of the union's boundary nearest to each subject."""
+    if len(subjects) <= FEW_SUBJECTS and not zones.is_traced:
+        found = [_nearest_traced_here(subject, zones) for subject in subjects]
+        gaps, owners, lines = zip(*found, strict=True)
+        return np.array(gaps), np.array(owners, dtype=np.int64), np.array(lines, dtype=object)
+    boundary = zones.boundary
+    (_, line), gap = boundary.tree.query_nearest(subjects, return_distance=True, all_matches=False)
+    return gap, boundary.owner[line], boundary.lines[line]
 
 
 def _nearest_traced_here(subject: BaseGeometry, zones: ZoneSet) -> tuple[float, int, BaseGeometry]:
     """Distance, zone and line of the union's boundary nearest to a subject, tracing it only around there."""
-    outline = zones.outline
-    radius = 2.0 * float(outline.tree.query_nearest(subject, return_distance=True)[1][0]) + 1.0
+    radius = 2.0 * float(zones.outline.tree.query_nearest(subject, return_distance=True)[1][0]) + 1.0
     while True:
         lines, owner = zones.boundary_near(subject, radius)
         gap = shapely.distance(subject, lines)

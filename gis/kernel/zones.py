@@ -51,6 +51,7 @@ class ZoneSet:
         self.copies = copies or PreparedCopies(geoms)
         self._given_pieces = pieces
         self._lock = RLock()
+        self._asked_lines = 0
 
     @classmethod
     def prepare(
@@ -142,13 +143,16 @@ class ZoneSet:
     def boundary_near(self, geom: BaseGeometry, distance_m: float) -> tuple[Geometries, Indices]:
         """What of :attr:`boundary` may lie within a distance of ``geom``, and the zone of each line.
 
-        Traced only around there, unless all of it is at hand. Some lines may lie further off.
+        Traced only around there, until so much has been asked for that tracing all of it at once is cheaper.
+        Some lines may lie further off.
         """
-        whole = self.boundary if self.is_traced else self.outline
-        lines = whole.tree.query(geom, predicate="dwithin", distance=distance_m)
-        if whole is self.outline:
-            return whole.of_union(self.geoms, self.copies, lines)
-        return whole.lines[lines], whole.owner[lines]
+        if not self.is_traced:
+            lines = self.outline.tree.query(geom, predicate="dwithin", distance=distance_m)
+            self._asked_lines += len(lines)
+            if self._asked_lines <= len(self.outline):
+                return self.outline.of_union(self.geoms, self.copies, lines)
+        lines = self.boundary.tree.query(geom, predicate="dwithin", distance=distance_m)
+        return self.boundary.lines[lines], self.boundary.owner[lines]
 
     def take(self, index: ArrayLike) -> ZoneSet:
         """The zones at ``index`` (int[] or bool[n]) as a set of their own; what is prepared is used again."""

@@ -167,7 +167,7 @@ def subject_mix(rng: Rng, width: float = 5000.0) -> np.ndarray[Any, Any]:
 def slanted_pairs(rng: Rng, count: int, scale: float) -> tuple[list[Any], list[Any], np.ndarray[Any, Any]]:
     """Pairs of rectangles with edges on common slanted lines, and the area that each pair truly shares.
 
-    The rectangles are laid on a lattice, where the shared area is a whole number, and then turned and stretched.
+    They are laid on a lattice, where the shared area is a whole number, and then turned and stretched.
     """
     first, second, shared = [], [], np.empty(count)
     for i in range(count):

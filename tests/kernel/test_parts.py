@@ -16,7 +16,7 @@ from gis.kernel.reach import ARC_ERROR_M, arc_error_m, quad_segs
 from tests.kernel.strategies import ACCURACIES, DISTANCES, POLYGONS, SITES, placed, zone_lists
 
 SQUARE = shapely.box(0, 0, 10, 10)
-quick = settings(max_examples=60, deadline=None, derandomize=True, database=None)
+quick = settings(max_examples=40, deadline=None, derandomize=True, database=None)
 
 
 def four(parts: Parts) -> list[Any]:
