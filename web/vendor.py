@@ -44,6 +44,24 @@ def unpack(name: str, version: str, into: Path) -> tuple[Path, str]:
     return into / "unpacked" / "package", entry["integrity"]
 
 
+def bundled_licences(packages: list[str]) -> str:
+    """Licence texts of ``packages`` ("name@version"), each once, under the names that share it."""
+    texts: dict[str, list[str]] = {}
+    for package in packages:
+        name, _, version = package.rpartition("@")
+        with tempfile.TemporaryDirectory() as scratch:
+            root, _integrity = unpack(name, version, Path(scratch))
+            declared = json.loads((root / "package.json").read_text("utf-8"))["license"]
+            found = sorted(
+                path for path in root.iterdir() if path.name.upper().startswith(("LICENSE", "LICENCE"))
+            )
+            text = (
+                found[0].read_text("utf-8") if found else f"The package states {declared} and brings no text."
+            )
+        texts.setdefault(text.strip(), []).append(f"{name} {version} ({declared})")
+    return "\n\n".join("\n".join(names) + "\n\n" + text for text, names in texts.items()) + "\n"
+
+
 def copy(root: Path, files: dict[str, str], folder: Path) -> None:
     """Copy the named files and folders of an unpacked package, replacing what ``folder`` holds."""
     shutil.rmtree(folder, ignore_errors=True)
@@ -63,6 +81,9 @@ def fetch() -> None:
         with tempfile.TemporaryDirectory() as scratch:
             root, integrity = unpack(package["name"], package["version"], Path(scratch))
             copy(root, package["files"], VENDOR / package["folder"])
+        if "bundles" in package:
+            licences = bundled_licences(package["bundles"])
+            (VENDOR / package["folder"] / "BUNDLED-LICENSES.txt").write_text(licences, "utf-8")
         files = sorted(path for path in (VENDOR / package["folder"]).rglob("*") if path.is_file())
         locked.append(
             {key: package[key] for key in ("name", "version", "licence", "purpose", "folder")}
