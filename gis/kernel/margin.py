@@ -129,7 +129,7 @@ def _boundary_nearest_to(subjects: Geometries, zones: ZoneSet) -> tuple[Floats, 
 
 
 def _nearest_traced_here(subject: BaseGeometry, zones: ZoneSet) -> tuple[float, int, BaseGeometry]:
-    """Distance, zone and line of the union's boundary nearest to a subject, tracing it only around there."""
+    """Distance, zone and line of the union's boundary nearest to a subject, traced only around there."""
     radius = 2.0 * float(zones.outline.tree.query_nearest(subject, return_distance=True)[1][0]) + 1.0
     while True:
         lines, owner = zones.boundary_near(subject, radius)

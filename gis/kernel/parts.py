@@ -173,7 +173,9 @@ def _points_by(xy: Floats, verdicts: NDArray[np.int8], *, on_boundary: bool) -> 
 
 
 def _lines_by(frame: Frame, pieces: Floats, verdicts: NDArray[np.int8], *, on_boundary: bool) -> Parts:
-    groups = [joined(pieces[verdicts == code] + frame.origin) for code in _CODES]
+    placed = pieces + frame.origin
+    long = (placed[:, 0] != placed[:, 1]).any(axis=1)
+    groups = [joined(placed[long & (verdicts == code)]) for code in _CODES]
     conflict, unknown, edge, clear = (
         group[0] if len(group) == 1 else shapely.MultiLineString(list(group)) for group in groups
     )
