@@ -3,7 +3,7 @@
 Usage::
 
     python web/vendor.py            # npm pack each package, copy its files, write vendor.lock
-    python web/vendor.py --check    # compare the files in vendor/ with vendor.lock; exit status 1 on a difference
+    python web/vendor.py --check    # compare vendor/ with vendor.lock; exit status 1 on a difference
 """
 
 from __future__ import annotations

@@ -12,10 +12,10 @@ const STYLES = {
   witness: { weight: 3.5, fillOpacity: 0.45 },
   hover: { weight: 4.5, fillOpacity: 0.35 },
   site: { weight: 3, fillOpacity: 0 },
-  conflict: { weight: 1.2, fillOpacity: 0.62 },
-  unknown: { weight: 1.2, fillOpacity: 0.55 },
-  edge: { weight: 1.2, fillOpacity: 0.6 },
-  clear: { weight: 1.2, fillOpacity: 0.4 },
+  conflict: { weight: 1.5, fillOpacity: 0.46 },
+  unknown: { weight: 1.5, fillOpacity: 0.44 },
+  edge: { weight: 1.5, fillOpacity: 0.5 },
+  clear: { weight: 1.5, fillOpacity: 0.24 },
 };
 
 /**

@@ -58,7 +58,8 @@ function measures(row) {
   const margin = amount(row, 'margin_m');
   if (overlap) return `${area(overlap, lang)} (${percent(amount(row, 'share'), lang)})`;
   if (distance) return t('conflict.distance.of', { d: metres(distance, lang) });
-  if (margin !== null) return t(margin >= 0 ? 'margin.inside' : 'margin.outside', { d: metres(Math.abs(margin), lang) });
+  if (margin === 0) return t('margin.crosses');
+  if (margin !== null) return t(margin > 0 ? 'margin.inside' : 'margin.outside', { d: metres(Math.abs(margin), lang) });
   return '';
 }
 
@@ -140,7 +141,7 @@ function missingTitles(app, row, names) {
 export function marginWords(margin, error) {
   if (margin === null || margin === undefined) return '';
   const lang = language();
-  const where = t(margin >= 0 ? 'margin.inside' : 'margin.outside', { d: metres(Math.abs(margin), lang) });
+  const where = margin === 0 ? t('margin.crosses') : t(margin > 0 ? 'margin.inside' : 'margin.outside', { d: metres(Math.abs(margin), lang) });
   if (error === null || error === undefined) return `${where}; ${t('margin.error.unknown')}`;
   return `${where}; ${t('margin.error', { d: metres(error, lang) })}`;
 }

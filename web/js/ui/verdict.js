@@ -17,6 +17,11 @@ import { textButton } from './tree.js';
 /** Marks that belong to a verdict. */
 const MARKS = [...VERDICTS.map((verdict) => `part-${verdict}`), 'finding'];
 
+/** Parts of the site on the map, each in its colour and pattern. @param {App} app @param {Parts | null | undefined} parts */
+function drawParts(app, parts) {
+  for (const verdict of VERDICTS) app.highlights.show(`part-${verdict}`, [parts?.[verdict]?.geometry], verdict);
+}
+
 /** @param {App} app */
 export function clearVerdictMarks(app) {
   app.highlights.clearAll(MARKS);
@@ -29,7 +34,7 @@ export function clearVerdictMarks(app) {
  */
 export function showVerdict(app, answer) {
   clearVerdictMarks(app);
-  for (const verdict of VERDICTS) app.highlights.show(`part-${verdict}`, [answer.parts?.[verdict]?.geometry], verdict);
+  drawParts(app, answer.parts);
   const themes = themesWorstFirst(answer);
   const open = themes.filter((theme) => theme.verdict === themes[0]?.verdict && theme.verdict !== 'clear');
   return h(
@@ -40,7 +45,7 @@ export function showVerdict(app, answer) {
     siteFacts(answer),
     buttons(app, answer),
     unknowns(answer),
-    themes.filter((theme) => theme.findings.length).map((theme) => themeBlock(app, theme, open.includes(theme))),
+    themes.filter((theme) => theme.findings.length).map((theme) => themeBlock(app, answer, theme, open.includes(theme))),
     clearList(answer),
     basis(answer),
     h('p', { class: 'muted small' }, t('verdict.aid')),
@@ -133,18 +138,22 @@ function unknowns(answer) {
   );
 }
 
-/** @param {App} app @param {ThemeAnswer} theme @param {boolean} open */
-function themeBlock(app, theme, open) {
+/** @param {App} app @param {Answer} answer @param {ThemeAnswer} theme @param {boolean} open */
+function themeBlock(app, answer, theme, open) {
   const segments = strip(theme.parts, theme.verdict);
   const worst = segments.filter((each) => each.verdict !== 'clear');
   const words = worst.map((each) => `${t(`verdict.${each.verdict}`)} ${theme.parts ? percent(each.share, language()) : ''}`.trim()).join(', ');
-  return h(
+  const block = h(
     'details', { class: `theme-block verdict-edge-${theme.verdict}`, open },
     h('summary', {},
       h('span', { class: 'theme-line' }, verdictBadge(theme.verdict), h('span', { class: 'grow' }, pick(theme.title, language())), severityBadge(theme.severity)),
       theme.parts && bar(segments, words)),
     theme.findings.map((finding) => findingArticle(app, finding)),
   );
+  // While a theme is looked at, the map shows what is due to it alone.
+  block.addEventListener('mouseenter', () => drawParts(app, theme.parts ?? answer.parts));
+  block.addEventListener('mouseleave', () => drawParts(app, answer.parts));
+  return block;
 }
 
 /** @param {Answer} answer */
