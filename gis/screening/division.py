@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import shapely
@@ -66,7 +67,8 @@ def _collected(parts: Parts, held: Sequence[int], target: int) -> Parts:
     pieces = pieces[~shapely.is_empty(pieces)]
     point = bool(shapely.get_dimensions(pieces[0]) == 0)
     geoms = [_nothing(pieces[0]) if p in places else geometry for p, geometry in enumerate(geoms)]
-    geoms[place] = shapely.multipoints(pieces) if point else shapely.multilinestrings(pieces)
+    joined: Any = shapely.multipoints(pieces) if point else shapely.multilinestrings(pieces)
+    geoms[place] = joined
     sizes = np.array(parts.sizes)
     sizes[place] += sizes[places].sum()
     sizes[places] = 0.0

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import shapely
 
-from gis.kernel import CONFLICT, EDGE, UNKNOWN, bearing, overlap, size, witness
+from gis.kernel import CONFLICT, EDGE, UNKNOWN, overlap, size, witness
 from gis.kernel.arrays import TOUCH_M, Floats, Geometries, Indices
 from gis.kernel.zones import ZoneSet
 from gis.screening.counting import surely_met
@@ -164,7 +164,9 @@ def _drawn(
     asked = np.flatnonzero((gap > 0) | (shapely.get_type_id(geoms[s]) != 0))
     shown[asked] = _of_pairs(witness, geoms, zones, s[asked], z[asked], question)
     apart = np.flatnonzero(gap > 0)
-    direction[apart] = _of_pairs(bearing, geoms, zones, s[apart], z[apart], question)
+    ends = shapely.get_coordinates(shown[apart]).reshape(-1, 2, 2)
+    east, north = (ends[:, 1] - ends[:, 0]).T
+    direction[apart] = np.degrees(np.arctan2(east, north)) % 360.0
     return shown, direction
 
 
