@@ -178,6 +178,7 @@ def test_an_attribute_that_is_stated_is_sent(map_page: MapPage, demo_server: str
         side.get_by_label(field["title"]["en"], exact=True).select_option(label="no")
     assert asked.value.request.post_data_json["inputs"]["attributes"] == {field["name"]: False}
     assert asked.value.ok
+    eventually(page, lambda: f"facts={field['name']}:false" in page.url, "the link carries the attribute")
 
 
 def test_plane_coordinates_ask_for_their_system(map_page: MapPage, demo_server: str) -> None:

@@ -220,7 +220,7 @@ function opacityOfRaster(config, id, chosen) {
  * @param {() => void} then
  */
 function openLinked(app, link, site, then) {
-  if (link.site) site.restore(link.site, link.kind);
+  if (link.site) site.restore(link.site, link.kind, link.attributes);
   else if (link.selection) app.openCard(link.selection.layer, link.selection.uid);
   else if (link.panel === 'conflicts') app.openConflicts();
   else if (link.panel === 'site') app.openSite();
@@ -236,6 +236,7 @@ function writeLink({ store, defaultVisible }) {
     view: state.view, layers: usual ? null : visible, opacity: { ...state.opacity }, lang: state.lang,
     selection: state.selection, panel: state.panel === 'conflicts' || state.panel === 'site' ? state.panel : null,
     raster: state.raster, basemap: state.basemap, site: state.site?.wkt ?? null, kind: state.site?.kind ?? null,
+    attributes: state.site?.attributes ?? {},
     ledger: encodeLedger(state.ledger),
   });
   history.replaceState(null, '', `#${hash}`);

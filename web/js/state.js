@@ -10,7 +10,7 @@
  * @property {{layer: string, uid: string} | null} selection
  * @property {{lon: number, lat: number, zoom: number}} view
  * @property {string | null} panel kind of the open panel
- * @property {{wkt: string, kind: string} | null} site in longitude and latitude
+ * @property {{wkt: string, kind: string, attributes: Readonly<Record<string, string>>} | null} site in longitude and latitude
  * @property {Readonly<import('./pure/ledger.js').LedgerFilter>} ledger which conflicts are looked at
  * @property {number | null} realConflicts how many there are; null until known
  * @property {number} loading requests under way

@@ -15,6 +15,7 @@ const FULL = {
   basemap: null,
   site: 'POLYGON((119.6 29,119.7 29,119.7 29.1,119.6 29))',
   kind: 'expand',
+  attributes: { fuel: 'coal', discharges: 'false' },
   ledger: 'edge/review',
 };
 

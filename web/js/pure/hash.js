@@ -14,6 +14,7 @@
  * @property {string | null} basemap
  * @property {string | null} site WKT in longitude and latitude
  * @property {string | null} kind
+ * @property {Readonly<Record<string, string>>} attributes of the site, only those stated
  * @property {string | null} ledger filter of the conflicts, as pure/ledger.js writes it
  */
 
@@ -43,6 +44,8 @@ export function encode(state) {
   if (state.site && state.site.length <= LONGEST_SITE) {
     pairs.push(['site', state.site]);
     if (state.kind) pairs.push(['kind', state.kind]);
+    const stated = Object.entries(state.attributes);
+    if (stated.length) pairs.push(['facts', stated.map(([name, value]) => `${name}:${value}`).join(',')]);
   }
   return pairs.map(([key, value]) => `${key}=${escape(value)}`).join('&');
 }
@@ -66,6 +69,7 @@ export function decode(fragment) {
     basemap: pairs.get('base') || null,
     site: pairs.get('site') || null,
     kind: pairs.get('kind') || null,
+    attributes: Object.fromEntries(words(pairs.get('facts')).map(named)),
     ledger: pairs.get('ledger') || null,
   };
 }
@@ -91,6 +95,12 @@ function pair(text) {
 /** @param {string | undefined} text */
 function words(text) {
   return (text ?? '').split(',').filter(Boolean);
+}
+
+/** "name:value" in two. @param {string} word @returns {[string, string]} */
+function named(word) {
+  const at = word.indexOf(':');
+  return at < 0 ? [word, ''] : [word.slice(0, at), word.slice(at + 1)];
 }
 
 /** @param {string | undefined} text */

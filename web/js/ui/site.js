@@ -62,7 +62,7 @@ export function createSite(app, drawing, view) {
   const renderForm = () => renew(form, siteForm(app, draft, { start, file, text, edit, clear, changed: runSoon, renew: renderForm, editing: drawing.editing }));
 
   const link = () => {
-    app.store.set({ site: draft.geometry ? { wkt: toWkt(draft.geometry, 6), kind: draft.kind } : null });
+    app.store.set({ site: draft.geometry ? { wkt: toWkt(draft.geometry, 6), kind: draft.kind, attributes: worded(draft.attributes) } : null });
   };
 
   const run = async () => {
@@ -202,10 +202,11 @@ export function createSite(app, drawing, view) {
       void take(geometry, geometry, accuracy_m);
     },
 
-    /** A site from a link. @param {string} wkt @param {string | null} kind */
-    restore(wkt, kind) {
+    /** A site from a link. @param {string} wkt @param {string | null} kind @param {Readonly<Record<string, string>>} attributes */
+    restore(wkt, kind, attributes) {
       try {
         draft.kind = kind ?? draft.kind;
+        draft.attributes = typed(app, attributes);
         const { geometry } = parseWkt(wkt);
         void take(geometry, geometry);
       } catch {
@@ -216,6 +217,21 @@ export function createSite(app, drawing, view) {
     file,
     drawingChanged: renderForm,
   };
+}
+
+/** Attributes as a link writes them. @param {Draft['attributes']} attributes */
+function worded(attributes) {
+  return Object.fromEntries(Object.entries(attributes).map(([name, value]) => [name, String(value)]));
+}
+
+/** Attributes of a link as their fields have them; unknown ones are left out. @param {App} app @param {Readonly<Record<string, string>>} attributes */
+function typed(app, attributes) {
+  return Object.fromEntries(app.config.site_fields.flatMap(({ name, type }) => {
+    const text = attributes[name];
+    if (!text) return [];
+    const isNumber = type === 'number' || type === 'integer';
+    return [[name, type === 'boolean' ? text === 'true' : isNumber ? Number(text) : text]];
+  }));
 }
 
 /** @param {App} app @param {Draft} draft @returns {SiteQuery} */

@@ -40,7 +40,7 @@ export function showVerdict(app, answer) {
   return h(
     'div', { class: 'verdict' },
     headline(answer),
-    answer.demonstration && h('p', { class: 'hint demo' }, demonstrationBadge(true), ' ', t('verdict.demonstration')),
+    answer.demonstration && h('p', { class: 'hint demo' }, t('verdict.demonstration')),
     strips(answer.parts, answer.verdict),
     siteFacts(answer),
     buttons(app, answer),
