@@ -1,0 +1,1 @@
+"""The engine: store and revisions, transformations, importing, kernel, screening, tiles, rasters, export."""

@@ -27,9 +27,10 @@ WEB_MERCATOR = 3857
 
 Extent = tuple[float, float, float, float]
 
-# Pairs of geodetic CRSs that PROJ joins only by a ballpark (null) operation although their frames are
-# known to agree, with the bound in metres. CGCS2000 is ITRF97 at epoch 2000.0 (GB 22021-2008); WGS 84 (G730 and later)
-# is aligned to ITRF within decimetres; plate motion since 2000 (about 3 cm a year) stays below the bound.
+# Pairs of geodetic CRSs that PROJ joins only by a ballpark (null) operation although their frames are known
+# to agree, with the bound in metres. CGCS2000 is ITRF97 at epoch 2000.0 (GB 22021-2008); WGS 84 (G730 and
+# later) is aligned to ITRF within decimetres; plate motion since 2000 (about 3 cm a year) stays below the
+# bound.
 _EQUIVALENT_FRAMES_M: dict[frozenset[int | None], float] = {frozenset({4490, 4326}): 1.0}
 
 

@@ -1,8 +1,9 @@
 """Numbered revisions: the only way rows of a layer change.
 
 A write stages its rows, compares them with the current ones, and only then takes the lock under which the
-number is given; the lock is held until the commit. So numbers appear in commit order and a reader that follows them
-misses nothing. If the layer was touched between comparison and lock, the comparison is made again under it.
+number is given; the lock is held until the commit. So numbers appear in commit order and a reader that
+follows them misses nothing. If the layer was touched between comparison and lock, the comparison is made
+again under it.
 """
 
 from __future__ import annotations
@@ -257,8 +258,8 @@ def apply_staged(
 ) -> Change:
     """Write the staged rows as one revision; no revision when they say nothing new.
 
-    ``staged`` has the columns of ``table`` except row_id, rev_from and rev_to, and one row a uid. With ``rev``
-    the rows join a revision that the caller has taken already.
+    ``staged`` has the columns of ``table`` except row_id, rev_from and rev_to, and one row a uid. With
+    ``rev`` the rows join a revision that the caller has taken already.
     """
     seen = last_touch(conn, [table.name])
     change = compare_staged(conn, table, staged, mode=mode, source_id=source_id, volatile=volatile)

@@ -1,0 +1,1 @@
+"""The alarm loop: readings, limits, alerts, dispatch, cases. Nothing is here yet."""

@@ -105,8 +105,8 @@ class _Nearest:
     def look_from_inside(self, array: Geometries, zones: ZoneSet, rows: Indices, beyond_m: float) -> None:
         """Take the nearest line of the union's boundary.
 
-        A subject outside every zone, but further than ``beyond_m`` from that boundary, is in the gap of a seam:
-        it is inside the union.
+        A subject outside every zone, but further than ``beyond_m`` from that boundary, is in the gap of a
+        seam: it is inside the union.
         """
         if not len(rows):
             return

@@ -1,0 +1,89 @@
+"""100,000 points and 2,000 zones over Jinhua in the plane EPSG:4549, seeded.
+
+The points cluster in towns; 1,980 zones have 50 to 5,000 vertices, 20 have 50,000 and more; some have holes.
+The shared generator of the same kind is used where it lies beside the repository.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import geopandas as gpd
+import numpy as np
+import shapely
+from numpy.typing import NDArray
+
+from gis.crs import transformation
+
+__all__ = ["Workload", "workload"]
+
+ROOT = Path(__file__).parents[1]
+SHARED = ROOT.parent / "shared" / "bench" / "gen.py"
+EXTENT = (119.2, 28.5, 120.8, 29.7)
+SEED = 20240607
+
+
+@dataclass(frozen=True)
+class Workload:
+    """Points as float64[n, 2] and zones as geometries, metres in EPSG:4549, and who made them."""
+
+    xy: NDArray[np.float64]
+    zones: NDArray[np.object_]
+    made_by: str
+
+
+def workload(points: int = 100_000, zones: int = 2_000) -> Workload:
+    """The workload; what the shared generator wrote is kept under build/."""
+    if SHARED.exists():
+        folder = ROOT / "build" / "bench-data"
+        if not (folder / "zones.gpkg").exists():
+            print("Making the workload (once, some minutes) ...", flush=True)
+            subprocess.run([sys.executable, str(SHARED), str(folder)], check=True, stdout=subprocess.DEVNULL)
+        lonlat = gpd.read_parquet(folder / "enterprises.parquet").geometry.values[:points]
+        outlines = np.asarray(
+            gpd.read_parquet(folder / "zones.parquet").geometry.values[:zones], dtype=object
+        )
+        made_by, degrees = "shared generator", shapely.get_coordinates(lonlat)
+    else:
+        rng = np.random.default_rng(SEED)
+        made_by, degrees = "own generator", _towns(rng, points)
+        outlines = np.array([_zone(rng, zones, i) for i in range(zones)], dtype=object)
+    to_plane = transformation(4326, 4549, EXTENT)
+    moved = to_plane.geometries(outlines)
+    # A ring on the rim of validity in degrees may cross itself after rounding in the plane.
+    bad = ~shapely.is_valid(moved)
+    moved[bad] = shapely.buffer(moved[bad], 0)
+    return Workload(to_plane.xy(degrees), moved, made_by)
+
+
+def _towns(rng: np.random.Generator, count: int) -> NDArray[np.float64]:
+    """Points in degrees: three quarters in 400 towns of Zipf weights, the rest anywhere."""
+    low, high = np.array(EXTENT[:2]), np.array(EXTENT[2:])
+    towns = rng.uniform(low, high, (400, 2))
+    weights = 1 / np.arange(1, 401) ** 0.8
+    near = towns[rng.choice(400, count, p=weights / weights.sum())] + rng.normal(0, 0.025, (count, 2))
+    anywhere = rng.uniform(low, high, (count, 2))
+    return np.where(rng.random((count, 1)) < 0.25, anywhere, np.clip(near, low, high))
+
+
+def _zone(rng: np.random.Generator, total: int, index: int) -> Any:
+    """A star-shaped zone with a rough outline; the last hundredth of them are huge."""
+    huge = index >= total - max(1, total // 100)
+    vertices = int(rng.integers(50_000, 90_000) if huge else np.exp(rng.uniform(np.log(50), np.log(5_000))))
+    radius = rng.uniform(0.08, 0.2) if huge else np.clip(rng.lognormal(np.log(0.008), 0.7), 0.002, 0.06)
+    centre = rng.uniform(EXTENT[:2], EXTENT[2:])
+    holes = [_ring(rng, 40, radius * 0.05, centre + np.array([radius * 0.2, 0]))] if index % 4 == 0 else []
+    return shapely.Polygon(_ring(rng, vertices, radius, centre), holes)
+
+
+def _ring(rng: np.random.Generator, count: int, radius: float, centre: Any) -> NDArray[np.float64]:
+    angles = np.linspace(0, 2 * np.pi, count, endpoint=False)
+    waves = np.arange(2, 40)
+    phases = rng.uniform(0, 2 * np.pi, len(waves))
+    rough = (np.cos(np.outer(angles, waves) + phases) * 0.3 / waves).sum(axis=1)
+    reach = radius * np.exp(np.clip(rough, -0.6, 0.6))
+    return np.column_stack([np.cos(angles), np.sin(angles)]) * reach[:, None] + centre
