@@ -97,6 +97,16 @@ export function createPanel(element, onChange) {
 
     kind: () => front?.view.kind ?? null,
   };
+  // Paper has nothing to click: what is folded is unfolded for it, and folded again.
+  /** @type {Element[]} */
+  let unfolded = [];
+  window.addEventListener('beforeprint', () => {
+    unfolded = [...element.querySelectorAll('details:not([open])')];
+    for (const each of unfolded) each.toggleAttribute('open', true);
+  });
+  window.addEventListener('afterprint', () => {
+    for (const each of unfolded) each.toggleAttribute('open', false);
+  });
   element.addEventListener('keydown', (event) => {
     if (event.key === 'Escape' && !event.defaultPrevented) api.close();
   });
