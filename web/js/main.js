@@ -15,6 +15,7 @@ import { bindClicks } from './ui/clicks.js';
 import { cardView } from './ui/card.js';
 import { chooserView, membersView } from './ui/chooser.js';
 import { conflictsView } from './ui/conflicts.js';
+import { h } from './ui/dom.js';
 import { createHeader } from './ui/header.js';
 import { errorWords, trouble } from './ui/loading.js';
 import { createNotices } from './ui/notices.js';
@@ -26,7 +27,7 @@ import { acceptDrops, createStage } from './ui/stage.js';
 import { tableView } from './ui/table.js';
 import { createTree } from './ui/tree.js';
 import { pick } from './pure/format.js';
-import { language, t, useLanguage } from './words.js';
+import { hasWords, language, t, useLanguage } from './words.js';
 
 /** @typedef {import('./types').App} App */
 /** @typedef {import('./types').Config} Config */
@@ -42,9 +43,11 @@ function firstLanguage(linked) {
 
 async function start() {
   const link = decode(location.hash);
+  const asked = fetchConfig();
+  // Both are under way at once, but a refusal can be told only in words.
+  asked.catch(() => undefined);
   await useLanguage(firstLanguage(link.lang));
-  const config = await fetchConfig();
-  build(config, link);
+  build(await asked, link);
   byId('start').remove();
 }
 
@@ -246,5 +249,6 @@ function writeLink({ store, defaultVisible }) {
 window.addEventListener('hashchange', () => location.reload());
 
 start().catch((error) => {
-  byId('start').replaceChildren(trouble(error, () => location.reload()));
+  const wordless = h('p', { role: 'alert' }, '连接不上服务。 The service cannot be reached.');
+  byId('start').replaceChildren(hasWords('again') ? trouble(error, () => location.reload()) : wordless);
 });
