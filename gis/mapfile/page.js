@@ -145,7 +145,7 @@ function onemap(map, content) {
   control.addTo(map);
   map.attributionControl.setPrefix(false);
   const [west, south, east, north] = content.extent;
-  map.fitBounds([[south, west], [north, east]], { padding: [20, 20], animate: false });
+  map.fitBounds([[south, west], [north, east]], { padding: [20, 20], maxZoom: 16, animate: false });
   explain();
   drawContext();
   draw();

@@ -1,0 +1,79 @@
+"""Programs of others read the service: GDAL as Debian ships it, GDAL as pyogrio brings it, OWSLib."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+
+import pytest
+from owslib.ogcapi.features import Features
+from sqlalchemy import text
+
+from gis.db import connect
+from tests.api.conftest import SmallMap
+
+
+def ogrinfo(*arguments: str) -> str:
+    done = subprocess.run(["ogrinfo", *arguments], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def stored(small: SmallMap) -> dict[str, int]:
+    """How many current rows the store has in each layer."""
+    with connect(small.engine) as conn:
+        return {
+            name: conn.scalar(text(f'SELECT count(*) FROM now."{name}"')) or 0
+            for name in small.definition.layers
+        }
+
+
+def test_ogrinfo_lists_the_layers_and_counts_what_the_store_holds(live: str, shared_map: SmallMap) -> None:
+    listed = ogrinfo(f"OAPIF:{live}")
+    for name, count in stored(shared_map).items():
+        assert re.search(rf"^\d+: {name} \(title: ", listed, re.MULTILINE)
+        told = ogrinfo("-so", f"OAPIF:{live}", name)
+        assert f"Feature Count: {count}\n" in told
+
+
+@pytest.mark.parametrize("page_size", [1, 3, 100])
+def test_ogrinfo_reads_every_feature_over_the_pages(live: str, page_size: int) -> None:
+    told = ogrinfo("-ro", "-al", "-oo", f"PAGE_SIZE={page_size}", f"OAPIF:{live}", "wells")
+    assert re.findall(r"  uid \(String\) = (\w+)", told) == ["IN", "OUT", "RIM", "ALSO"]
+    assert "POINT (120.005 28.905)" in told
+    assert re.search(r"depth \(Real\) = 33.5", told) and "里井" in told
+
+
+def test_ogrinfo_filters_on_the_server(live: str) -> None:
+    told = ogrinfo("-al", "-where", "kind = 'dug'", "-spat", "120.008", "28.9", "120.2", "28.91",
+                   f"OAPIF:{live}", "wells")  # fmt: skip
+    assert re.findall(r"  uid \(String\) = (\w+)", told) == ["RIM"]
+
+
+READ = """
+import pyogrio, sys
+for layer in ("wells", "pads"):
+    frame = pyogrio.read_dataframe("OAPIF:" + sys.argv[1], layer=layer)
+    print(layer, frame.crs.to_epsg(), frame.geometry.iloc[0].bounds)
+"""
+
+
+def test_a_newer_gdal_reads_the_storage_crs_with_its_axes_right(live: str) -> None:
+    # In a process of its own: it holds the interpreter while it waits for the server, which is in this one.
+    done = subprocess.run([sys.executable, "-c", READ, live], capture_output=True, text=True, timeout=60)
+    assert done.stdout.splitlines() == [
+        "wells 4490 (120.005, 28.905, 120.005, 28.905)",
+        "pads 4490 (120.0, 28.9, 120.01, 28.91)",
+    ], done.stderr
+
+
+def test_owslib_finds_its_way(live: str, shared_map: SmallMap) -> None:
+    service = Features(live)
+    assert set(service.feature_collections()) == set(shared_map.definition.layers)
+    assert service.api()["openapi"] == "3.0.3"
+    assert any("ogcapi-features-1" in c for c in service.conformance()["conformsTo"])
+    page = service.collection_items("wells", limit=2, bbox=[120.0, 28.9, 120.02, 28.92])
+    assert (page["numberMatched"], page["numberReturned"]) == (3, 2)
+    assert service.collection_item("wells", "OUT")["properties"]["name"] == "Out well"
+    assert "kind" in service.collection_queryables("wells")["properties"]
