@@ -26,7 +26,7 @@ from gis.kernel import points_in_zones as kernel_points_in_zones
 
 __all__ = ["points_in_zones"]
 
-RUNS = 5
+RUNS = 3
 THREADS = 2
 Work = Callable[[], int]
 
