@@ -28,7 +28,7 @@ _START_S = 60.0
 expect.set_options(timeout=15_000)
 
 
-def _build(url: str) -> None:
+def build_demonstration(url: str) -> None:
     """Load the district's demonstration data into an empty database and judge them."""
     from api.cli.demo import prepare, waiting
     from api.cli.opening import Opened
@@ -47,7 +47,7 @@ def _build(url: str) -> None:
 @pytest.fixture(scope="session")
 def demo_server(databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Address of the service, as a process of its own on a copy of the demonstration database."""
-    name = databases.create(databases.template("demonstration", _build))
+    name = databases.create(databases.template("demonstration", build_demonstration))
     environment = os.environ | {"ONEMAP_DATABASE_URL": databases.url(name)}
     log = tmp_path_factory.mktemp("served") / "log"
     with (

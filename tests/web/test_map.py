@@ -157,7 +157,7 @@ def test_the_language_changes_without_a_reload(map_page: MapPage) -> None:
 
 def test_the_language_of_the_browser_is_the_first_choice(map_page: MapPage) -> None:
     page = map_page("layers=", locale="en-GB")
-    expect(page.get_by_role("button", name="Conflicts", exact=True)).to_be_visible()
+    expect(page.get_by_role("button", name="Screen a site")).to_be_visible()
     chinese = map_page("layers=", locale="zh-CN")
     expect(chinese.get_by_role("button", name="选址研判")).to_be_visible()
 

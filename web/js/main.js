@@ -1,45 +1,37 @@
 /** Puts the parts together. The only module that looks up elements of the page. */
 
 import { fetchConfig, fetchConflictSummary } from './api.js';
+import { firstLanguage, initialState, openLinked } from './link.js';
 import { createDrawing } from './map/draw.js';
 import { createHighlights } from './map/highlight.js';
 import { baseLayer, createMap, showBox, showDistrict } from './map/map.js';
 import { createRasterLayer } from './map/raster.js';
 import { createVectorStack } from './map/tiles.js';
-import { decode, encode } from './pure/hash.js';
-import { decodeLedger, encodeLedger, ledgerQuery } from './pure/ledger.js';
+import { pick } from './pure/format.js';
+import { decode } from './pure/hash.js';
+import { ledgerQuery } from './pure/ledger.js';
 import { boxOf } from './pure/site.js';
 import { isNarrow } from './screen.js';
-import { createStore, switched } from './state.js';
+import { createStore } from './state.js';
 import { bindClicks } from './ui/clicks.js';
-import { cardView } from './ui/card.js';
-import { chooserView, membersView } from './ui/chooser.js';
-import { conflictsView } from './ui/conflicts.js';
 import { h } from './ui/dom.js';
 import { createHeader } from './ui/header.js';
 import { errorWords, trouble } from './ui/loading.js';
 import { createNotices } from './ui/notices.js';
+import { createOpening } from './ui/opening.js';
 import { createPanel } from './ui/panel.js';
 import { verdictPatterns } from './ui/patterns.js';
 import { createSearch } from './ui/search.js';
 import { createSite } from './ui/site.js';
 import { acceptDrops, createStage } from './ui/stage.js';
-import { tableView } from './ui/table.js';
 import { createTree } from './ui/tree.js';
-import { pick } from './pure/format.js';
 import { hasWords, language, t, useLanguage } from './words.js';
 
 /** @typedef {import('./types').App} App */
 /** @typedef {import('./types').Config} Config */
-/** @typedef {import('./types').Lang} Lang */
 
 /** @param {string} id */
 const byId = (id) => /** @type {HTMLElement} */ (document.getElementById(id));
-
-/** The language of the link, else of the browser, else the district's first. @param {Lang | null} linked @returns {Lang} */
-function firstLanguage(linked) {
-  return linked ?? (navigator.languages.some((each) => each.startsWith('zh')) ? 'zh' : navigator.language.startsWith('en') ? 'en' : 'zh');
-}
 
 async function start() {
   const link = decode(location.hash);
@@ -53,115 +45,116 @@ async function start() {
 
 /** @param {Config} config @param {import('./pure/hash.js').LinkState} link */
 function build(config, link) {
-  const layers = new Map(config.layers.map((layer) => [layer.id, layer]));
-  const drawn = config.layers.filter((layer) => layer.geometry !== 'none');
-  const defaultVisible = new Set(drawn.filter((layer) => layer.visible).map((layer) => layer.id));
-  const { center, zoom } = config.district.view;
-  const store = createStore({
-    lang: language(),
-    visible: link.layers ? new Set(link.layers.filter((id) => layers.has(id))) : defaultVisible,
-    opacity: link.opacity,
-    raster: link.raster,
-    basemap: link.basemap ?? config.basemaps[0]?.id ?? null,
-    selection: null,
-    view: link.view ?? { lon: center[0], lat: center[1], zoom },
-    panel: null,
-    site: null,
-    ledger: decodeLedger(link.ledger),
-    realConflicts: null,
-    loading: 0,
-  });
   const map = createMap(byId('map'), config, link.view);
-  document.body.append(verdictPatterns());
-  const highlights = createHighlights(map);
-  const notices = createNotices(byId('notices'));
+  const covers = ['header', 'layers', 'panel', 'nav'].map(byId);
   const panel = createPanel(byId('panel'), (kind) => {
-    store.set({ panel: kind });
+    app.store.set({ panel: kind });
     document.body.classList.toggle('panel-open', kind !== null);
-    if (kind && isNarrow()) setLayers(false);
+    if (kind && isNarrow()) showLayers(false);
   });
-  const covers = [byId('header'), byId('layers'), byId('panel'), byId('nav')];
-
+  document.body.append(verdictPatterns());
   /** @type {App} */
   const app = {
-    config, store, layers, defaultVisible, highlights, conflictsLayer: config.conflicts_layer ?? '',
-    showBox: (box, maxZoom) => showBox(map, box, covers, maxZoom),
-    showGeometry: (geometry, maxZoom) => { if (geometry) showBox(map, boxOf(geometry), covers, maxZoom); },
-    openCard(id, uid, { over = false, zoom: toFeature = false } = {}) {
-      const layer = layers.get(id);
-      if (!layer) return;
-      if (toFeature && layer.geometry !== 'none') store.set({ visible: switched(store.get().visible, id, true) });
-      panel.open(cardView(app, layer, uid, { zoom: toFeature }), { over });
-    },
-    openChooser: (picked) => panel.open(chooserView(app, picked)),
-    openMembers(id, box) {
-      const layer = layers.get(id);
-      if (layer) panel.open(membersView(app, layer, box), { over: panel.kind() === 'chooser' });
-    },
-    openTable(id) {
-      const layer = layers.get(id);
-      if (layer) panel.open(tableView(app, layer));
-    },
-    openConflicts: () => panel.open(conflictsView(app)),
+    ...shared(config, link, map, covers),
+    ...createOpening(() => app, panel),
     openSite: () => { if (panel.kind() !== 'site') panel.open(site.view()); },
     screen: (geometry, kind, accuracy) => site.screen(geometry, kind, accuracy),
-    notify: notices.notify,
-    fail: (error) => notices.notify(Object.values(errorWords(error)).filter(Boolean).join(' '), 'trouble'),
   };
-
-  const stack = createVectorStack(map, config.layers, (layer) => store.get().opacity[layer.id] ?? 1, {
-    onWork: (change) => store.set({ loading: store.get().loading + change }),
-    onTrouble: (layer, error) => notices.notify(`${t('tiles.trouble', { layer: pick(layer.title, language()) })} ${errorWords(error).detail}`, 'trouble'),
-  });
+  const stack = createStack(map, app);
   const drawing = createDrawing(map, {
     drawn: (geometry) => site.drawn(geometry),
     edited: (geometry) => site.edited(geometry),
     active: (active) => stage.drawing(active),
   });
   const site = createSite(app, drawing, () => ({ lat: map.getCenter().lat, zoom: map.getZoom() }));
-
   const home = () => showDistrict(map, config, covers);
+  const { showLayers } = createFrame(app, panel, home);
+  const stage = createStage(byId('badges'), app, {
+    zoomIn: () => map.zoomIn(), zoomOut: () => map.zoomOut(), home, cancelDrawing: drawing.cancel,
+  });
+  if (!link.view) home();
+  acceptDrops((file) => void site.file(file));
+  bindClicks(map, app, stack, drawing, stage.point);
+  followState(map, app, stack, panel);
+  countConflicts(app);
+  openLinked(app, link, site);
+}
+
+/**
+ * What every part needs: definitions, state, marks, movement of the map, messages.
+ * @param {Config} config
+ * @param {import('./pure/hash.js').LinkState} link
+ * @param {import('leaflet').Map} map
+ * @param {readonly HTMLElement[]} covers elements that may hide a part of the map
+ */
+function shared(config, link, map, covers) {
+  const { notify } = createNotices(byId('notices'));
+  const drawn = config.layers.filter((layer) => layer.geometry !== 'none' && layer.visible);
+  const defaultVisible = new Set(drawn.map((layer) => layer.id));
+  return {
+    config, defaultVisible, notify,
+    store: createStore(initialState(config, link, defaultVisible)),
+    layers: new Map(config.layers.map((layer) => [layer.id, layer])),
+    conflictsLayer: config.conflicts_layer ?? '',
+    highlights: createHighlights(map),
+    showBox: (/** @type {import('./types').Box} */ box, /** @type {number | undefined} */ maxZoom) => showBox(map, box, covers, maxZoom),
+    /** @param {import('geojson').Geometry | null | undefined} geometry @param {number} [maxZoom] */
+    showGeometry: (geometry, maxZoom) => { if (geometry) showBox(map, boxOf(geometry), covers, maxZoom); },
+    fail: (/** @type {unknown} */ error) => notify(Object.values(errorWords(error)).filter(Boolean).join(' '), 'trouble'),
+  };
+}
+
+/** The vector layers, with their progress and trouble told. @param {import('leaflet').Map} map @param {App} app */
+function createStack(map, { config, store, notify }) {
+  return createVectorStack(map, config.layers, (layer) => store.get().opacity[layer.id] ?? 1, {
+    onWork: (change) => store.set({ loading: store.get().loading + change }),
+    onTrouble(layer, error) {
+      notify(`${t('tiles.trouble', { layer: pick(layer.title, language()) })} ${errorWords(error).detail}`, 'trouble');
+    },
+  });
+}
+
+/**
+ * Header, navigation and the tree of layers.
+ * @param {App} app
+ * @param {import('./ui/panel.js').Panel} panel
+ * @param {() => void} home
+ */
+function createFrame(app, panel, home) {
+  const { classList } = document.body;
   /** @param {boolean} open */
-  const setLayers = (open) => {
-    document.body.classList.toggle('layers-open', open);
+  const showLayers = (open) => {
+    classList.toggle('layers-open', open);
     byId('layers').hidden = !open;
     header.render();
   };
   /** @param {string} kind @param {() => void} open */
   const toggle = (kind, open) => () => (panel.kind() === kind ? panel.close() : open());
-  const search = createSearch(app);
   const header = createHeader(byId('header'), byId('nav'), app, {
-    search: search.element,
+    search: createSearch(app).element,
     toggleLayers() {
-      const open = !document.body.classList.contains('layers-open');
+      const open = !classList.contains('layers-open');
       if (open && isNarrow()) panel.close();
-      setLayers(open);
+      showLayers(open);
     },
     openConflicts: toggle('conflicts', app.openConflicts),
     openSite: toggle('site', app.openSite),
     home,
-    async switchLanguage(lang) {
+    switchLanguage: async (lang) => {
       await useLanguage(lang);
-      store.set({ lang });
+      app.store.set({ lang });
     },
   });
-  const stage = createStage(byId('badges'), app, {
-    zoomIn: () => map.zoomIn(), zoomOut: () => map.zoomOut(), home, cancelDrawing: drawing.cancel,
-  });
-  createTree(byId('layers'), app, () => setLayers(false));
-  setLayers(!isNarrow());
-  if (!link.view) home();
-  acceptDrops((file) => void site.file(file));
-  bindClicks(map, app, stack, drawing, stage.point);
-  followState(map, app, stack, panel);
-  if (app.conflictsLayer) {
-    void fetchConflictSummary().then((summary) => store.set({ realConflicts: summary.by_verdict.conflict ?? 0 }), app.fail);
-  }
-  openLinked(app, link, site, () => store.subscribe([...LINKED], () => writeLink(app)));
+  createTree(byId('layers'), app, () => showLayers(false));
+  showLayers(!isNarrow());
+  return { showLayers };
 }
 
-/** Keys of the state that a link carries. @type {readonly import('./state').Key[]} */
-const LINKED = ['lang', 'visible', 'opacity', 'raster', 'basemap', 'selection', 'view', 'panel', 'site', 'ledger'];
+/** The number of real conflicts, for the button that opens their panel. @param {App} app */
+function countConflicts(app) {
+  if (!app.conflictsLayer) return;
+  fetchConflictSummary().then(({ by_verdict: counts }) => app.store.set({ realConflicts: counts.conflict ?? 0 }), app.fail);
+}
 
 /**
  * The map and the panel follow the state.
@@ -171,7 +164,30 @@ const LINKED = ['lang', 'visible', 'opacity', 'raster', 'basemap', 'selection', 
  * @param {import('./ui/panel.js').Panel} panel
  */
 function followState(map, app, stack, panel) {
-  const { store, config } = app;
+  const { store } = app;
+  const name = () => map.getContainer().setAttribute('aria-label', t('stage.map'));
+  const showConflicts = () => {
+    stack.filter(app.conflictsLayer, ledgerQuery(store.get().ledger));
+    stack.show(store.get().visible);
+  };
+  store.subscribe(['visible'], ({ visible }) => stack.show(visible));
+  store.subscribe(['opacity'], stack.repaint);
+  store.subscribe(['ledger'], showConflicts);
+  store.subscribe(['lang'], () => {
+    name();
+    panel.refresh();
+  });
+  map.on('moveend', () => {
+    const { lng, lat } = map.getCenter();
+    store.set({ view: { lon: lng, lat, zoom: map.getZoom() } });
+  });
+  followGround(map, app);
+  showConflicts();
+  name();
+}
+
+/** The raster and the base map follow the state. @param {import('leaflet').Map} map @param {App} app */
+function followGround(map, { config, store }) {
   const rasters = createRasterLayer(map, config.rasters);
   /** @type {import('leaflet').TileLayer | null} */
   let base = null;
@@ -182,67 +198,13 @@ function followState(map, app, stack, panel) {
   };
   const showRaster = () => {
     const { raster, opacity } = store.get();
-    rasters.show(raster, opacityOfRaster(config, raster, opacity));
+    const usual = config.rasters.find((each) => each.id === raster)?.opacity ?? 1;
+    rasters.show(raster, (raster ? opacity[raster] : undefined) ?? usual);
   };
-  const name = () => map.getContainer().setAttribute('aria-label', t('stage.map'));
-  store.subscribe(['visible'], ({ visible }) => stack.show(visible));
-  store.subscribe(['opacity'], stack.repaint);
   store.subscribe(['raster', 'opacity'], showRaster);
   store.subscribe(['basemap'], showBase);
-  store.subscribe(['lang'], () => { name(); panel.refresh(); });
-  store.subscribe(['ledger'], ({ ledger, visible }) => {
-    stack.filter(app.conflictsLayer, ledgerQuery(ledger));
-    stack.show(visible);
-  });
-  map.on('moveend', () => {
-    const { lng, lat } = map.getCenter();
-    store.set({ view: { lon: lng, lat, zoom: map.getZoom() } });
-  });
-  stack.filter(app.conflictsLayer, ledgerQuery(store.get().ledger));
-  stack.show(store.get().visible);
   showBase();
   showRaster();
-  name();
-}
-
-/**
- * The opacity a raster is shown with: the user's choice, else that of its settings.
- * @param {Config} config
- * @param {string | null} id
- * @param {Readonly<Record<string, number>>} chosen
- */
-function opacityOfRaster(config, id, chosen) {
-  return (id ? chosen[id] : undefined) ?? config.rasters.find((each) => each.id === id)?.opacity ?? 1;
-}
-
-/**
- * Open what the link points at, then keep the link up to date.
- * @param {App} app
- * @param {import('./pure/hash.js').LinkState} link
- * @param {ReturnType<typeof createSite>} site
- * @param {() => void} then
- */
-function openLinked(app, link, site, then) {
-  if (link.site) site.restore(link.site, link.kind, link.attributes);
-  else if (link.selection) app.openCard(link.selection.layer, link.selection.uid);
-  else if (link.panel === 'conflicts') app.openConflicts();
-  else if (link.panel === 'site') app.openSite();
-  then();
-}
-
-/** @param {App} app */
-function writeLink({ store, defaultVisible }) {
-  const state = store.get();
-  const visible = [...state.visible];
-  const usual = visible.length === defaultVisible.size && visible.every((id) => defaultVisible.has(id));
-  const hash = encode({
-    view: state.view, layers: usual ? null : visible, opacity: { ...state.opacity }, lang: state.lang,
-    selection: state.selection, panel: state.panel === 'conflicts' || state.panel === 'site' ? state.panel : null,
-    raster: state.raster, basemap: state.basemap, site: state.site?.wkt ?? null, kind: state.site?.kind ?? null,
-    attributes: state.site?.attributes ?? {},
-    ledger: encodeLedger(state.ledger),
-  });
-  history.replaceState(null, '', `#${hash}`);
 }
 
 // A link pasted over the present one changes the fragment only; our own changes of it do not arrive here.
