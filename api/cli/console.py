@@ -106,7 +106,7 @@ def stage(en: str, zh: str) -> Iterator[None]:
 
 
 def progress() -> Progress:
-    """A progress bar on standard error; a context manager."""
+    """A progress bar on standard error where that is a terminal; a context manager."""
     return Progress(
         SpinnerColumn(),
         TextColumn("{task.description}", markup=False),
@@ -115,4 +115,5 @@ def progress() -> Progress:
         TimeElapsedColumn(),
         console=_err,
         transient=True,
+        disable=not _err.is_terminal,
     )

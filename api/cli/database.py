@@ -65,7 +65,11 @@ def sync_command(as_json: AsJson = False) -> None:
     settings = load_settings()
     definition = settings.load_map()
     with stage("Comparing …", "正在比对……"):
-        applied = sync(make_engine(settings), definition).applied
+        engine = make_engine(settings)
+        try:
+            applied = sync(engine, definition).applied
+        finally:
+            engine.dispose()
     if as_json:
         emit_json({"applied": applied})
         return

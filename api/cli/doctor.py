@@ -78,5 +78,8 @@ def _database() -> str:
         if not status.running:
             return say("private, not running", "私有，未运行")
     engine = make_engine(settings)
-    with connect(engine) as conn:
-        return say(f"answers; revision {head(conn)}", f"正常；修订 {head(conn)}")
+    try:
+        with connect(engine) as conn:
+            return say(f"answers; revision {head(conn)}", f"正常；修订 {head(conn)}")
+    finally:
+        engine.dispose()

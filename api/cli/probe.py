@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Finding", "probe", "probe_address"]
 
-_START_S = 30.0
+_START_S = 120.0
 # Files of this service that the page names.
 _REFERENCE = re.compile(r'(?:src|href)="(?!data:|https?:|#)([^"]+)"')
 

@@ -1,0 +1,194 @@
+"""The command line on a real store: what it does, what it says, and its exit status."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from api.cli import console, main
+from tests.api.conftest import OUTSIDE, SmallMap
+
+Run = Callable[..., "Said"]
+
+
+@dataclass(frozen=True)
+class Said:
+    """How a command ended and what it wrote."""
+
+    status: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        """What a program would read."""
+        return json.loads(self.out)
+
+
+@pytest.fixture
+def onemap(
+    own_map: SmallMap, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> Run:
+    """Runs a command on a filled small map: onemap("revisions", "list")."""
+    url = own_map.engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
+    monkeypatch.setenv("ONEMAP_DATABASE_URL", url)
+    monkeypatch.setenv("ONEMAP_DISTRICT", str(own_map.settings.district))
+    monkeypatch.setenv("ONEMAP_LAYERS", str(OUTSIDE))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(console, "LANGUAGE", "en")
+
+    def run(*arguments: str) -> Said:
+        monkeypatch.setattr(sys, "argv", ["onemap", *arguments])
+        status = 0
+        try:
+            main()
+        except SystemExit as end:
+            status = int(end.code or 0)
+        said = capsys.readouterr()
+        return Said(status, said.out, said.err)
+
+    return run
+
+
+def test_a_file_is_imported_listed_and_undone(onemap: Run, tmp_path: Path) -> None:
+    wells = tmp_path / "more.csv"
+    wells.write_text(
+        "code,name,kind,lon,lat\nNEW,新井,dug,120.02,28.9\nBAD,坏井,drilled,120.02,28.9\n", "utf-8"
+    )
+    trial = onemap("import", "wells", str(wells), "--crs", "EPSG:4490", "--dry-run", "--json")
+    assert (trial.status, trial.json[0]["good"], trial.json[0]["change"]["rev"]) == (0, 1, None)
+    done = onemap("import", "wells", str(wells), "--crs", "EPSG:4490", "--accuracy", "5")
+    assert done.status == 0 and "1 of 2 rows taken, 1 refused" in done.out
+    (rejected,) = onemap("rejects", "list", "--json").json
+    assert (rejected["code"], rejected["field"], rejected["value"], rejected["row_no"]) == (
+        "unknown_code", "kind", "drilled", 2,
+    )  # fmt: skip
+    newest = onemap("revisions", "list", "--limit", "1", "--json").json[0]
+    assert newest["layers"] == {"wells": [1, 0, 0]}
+    shown = onemap("revisions", "show", str(newest["rev"]))
+    assert "more.csv" in shown.out
+    undone = onemap("revisions", "revert", str(newest["rev"]), "--json").json
+    assert undone["closed"] == 1
+    twice = onemap("revisions", "revert", str(newest["rev"]))
+    assert twice.status == 1
+
+
+def test_columns_are_mapped_and_refusals_are_one_line(onemap: Run, tmp_path: Path) -> None:
+    wells = tmp_path / "w.csv"
+    wells.write_text("编号,lon,lat\nN1,120.02,28.9\n", "utf-8")
+    mapped = onemap("import", "wells", str(wells), "--map", "code=编号", "--crs", "EPSG:4490", "--json")
+    assert mapped.json[0]["good"] == 1
+    unknown = onemap("import", "wells", str(wells))
+    assert unknown.status == 1 and unknown.err.count("\n") == 1 and "--crs" in unknown.err
+    assert "Traceback" not in unknown.err
+    assert onemap("import", "wells", str(wells), "--map", "code").status == 2
+    assert onemap("import", "nothing", str(wells)).status == 1
+    none_good = onemap("import", "wells", str(wells), "--crs", "EPSG:4490")
+    assert none_good.status == 1 and "required" in none_good.out
+
+
+def test_a_layer_is_exported_by_the_ending_of_the_name(onemap: Run, tmp_path: Path) -> None:
+    done = onemap("export", "wells", "w.csv")
+    assert done.status == 0 and "4 rows of wells" in done.out
+    assert (tmp_path / "w.csv").read_text("utf-8-sig").count("\n") == 5
+    page = onemap("export", "conflicts", "map.html", "--json")
+    assert page.json["rows"] == 3 and (tmp_path / "map.html").stat().st_size > 100_000
+    assert onemap("export", "wells", "w.xyz").status == 1
+    assert onemap("export", "wells").status == 2
+
+
+def test_a_site_is_screened_from_wkt_and_from_a_file(onemap: Run, tmp_path: Path) -> None:
+    told = onemap("screen", "POINT(120.005 28.905)", "--attr", "kind=dug", "--accuracy", "1")
+    assert told.status == 0 and told.out.startswith("CONFLICT · prohibited") and "WL-01" in told.out
+    site = tmp_path / "site.geojson"
+    site.write_text(json.dumps({"type": "Point", "coordinates": [120.005, 28.905]}), "utf-8")
+    answer = onemap("screen", str(site), "--format", "json").json
+    assert answer["verdict"] == "conflict"
+    onemap("screen", "POINT(500195.1 3198400.0)", "--crs", "EPSG:4549", "--format", "json", "-o", "a.json")
+    assert json.loads((tmp_path / "a.json").read_text("utf-8"))["verdict"] == "conflict"
+    assert onemap("screen", "POLYGON((1 1").status == 1
+    assert onemap("screen", "POINT(1 1)", "--attr", "kind").status == 2
+    assert onemap("screen", "POINT(1 1)", "--law-date", "soon").status == 2
+
+
+def test_conflicts_are_judged_again_and_counted(onemap: Run, own_map: SmallMap) -> None:
+    own_map.load("wells", "code,kind,lon,lat\nNEW,dug,120.006,28.905\n")
+    done = onemap("conflicts", "refresh", "--json").json
+    assert (done["added"], done["unchanged"]) == (1, 3)
+    listed = onemap("conflicts", "list", "--json").json
+    assert listed["by_verdict"] == {"conflict": 3, "edge": 1} and listed["lagging"] is False
+    assert "WL-01" in onemap("conflicts", "list").out
+
+
+def test_definitions_and_rules_are_checked(
+    onemap: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    assert "All well" in onemap("layers", "check").out
+    assert "wells" in [layer["id"] for layer in onemap("layers", "list", "--json").json]
+    assert onemap("layers", "schema").json["properties"]["title"]
+    assert onemap("rules", "check", "--json").json["wrong"] == []
+    assert [rule["id"] for rule in onemap("rules", "list", "--json").json] == ["WL-01"]
+    bad = tmp_path / "more" / "defs" / "broken"
+    bad.mkdir(parents=True)
+    (bad / "layer.toml").write_text("title = 1\n", "utf-8")
+    monkeypatch.setenv("ONEMAP_LAYERS", str(tmp_path / "more"))
+    broken = onemap("layers", "check")
+    assert broken.status == 1 and "layer.toml" in broken.err and broken.err.count("\n") == 1
+
+
+def test_the_store_is_backed_up_and_restored(onemap: Run, own_map: SmallMap) -> None:
+    assert onemap("db", "backup", "b.dump").status == 0
+    own_map.load("wells", "code,lon,lat\nLATER,120.3,28.9\n")
+    own_map.engine.dispose()
+    assert onemap("db", "restore", "b.dump", "--yes").status == 0
+    listed = onemap("revisions", "list", "--json").json
+    assert "LATER" not in onemap("export", "wells", "w.geojson").out and listed[0]["kind"] == "refresh"
+    assert onemap("export", "wells", "w.csv", "--json").json["rows"] == 4
+    assert onemap("db", "restore", "none.dump", "--yes").status == 1
+    assert onemap("db", "sync").status == 0
+
+
+def test_the_doctor_looks_at_everything(onemap: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert all(check["ok"] for check in onemap("doctor", "--json").json)
+    monkeypatch.setenv("ONEMAP_DATABASE_URL", "postgresql://nobody@127.0.0.1:1/none")
+    ill = onemap("doctor", "--json")
+    assert ill.status == 1 and [c["ok"] for c in ill.json] == [True, True, True, True, False]
+
+
+def test_words_are_chinese_for_whoever_reads_chinese(onemap: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(console, "LANGUAGE", "zh")
+    assert "没有图层“nothing”" in onemap("export", "nothing", "x.csv").err
+
+
+@pytest.mark.parametrize(("name", "value"), [("ONEMAP_LANG", "zh"), ("LANG", "zh_CN.UTF-8")])
+def test_the_language_is_that_of_the_terminal(name: str, value: str) -> None:
+    environment = {k: v for k, v in os.environ.items() if k not in ("ONEMAP_LANG", "LC_ALL", "LC_MESSAGES")}
+    done = subprocess.run(
+        [Path(sys.executable).with_name("onemap"), "layers", "--help"],
+        env=environment | {name: value}, capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+    assert done.returncode == 0 and "图层定义" in done.stdout
+
+
+def test_every_command_has_help(onemap: Run) -> None:
+    for command in ("demo", "serve", "import", "export", "screen", "doctor"):
+        told = onemap(command, "--help")
+        assert told.status == 0 and "Usage" in told.out
+    assert onemap("nonsense").status == 2
+
+
+def test_a_port_that_is_taken_is_said_in_one_line(onemap: Run) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        said = onemap("serve", "--port", str(taken.getsockname()[1]))
+    assert said.status == 1 and "--port" in said.err and said.err.count("\n") == 1
