@@ -75,14 +75,14 @@ def show(name: str, rows: list[Row]) -> None:
     own = next(row.median for row in rows if row.system == "onemap")
     table = Table(title=name)
     for column in ("system", "median s", "fastest", "slowest", "ratio", "pairs", "prepared in s"):
-        table.add_column(column, justify="left" if column == "system" else "right")
+        table.add_column(column, justify="left" if column == "system" else "right", no_wrap=True)
     for row in sorted(rows, key=lambda row: row.median):
         p = row.params
         table.add_row(
             row.system, f"{row.median:.3f}", f"{p['min']:.3f}", f"{p['max']:.3f}", f"{row.median / own:.1f}",
             f"{p['pairs']:,}", f"{p.get('prepared_s', 0):.2f}",
         )  # fmt: skip
-    Console().print(table)
+    Console(width=100).print(table)
 
 
 def write(rows: list[Row], path: Path) -> None:
