@@ -9,6 +9,7 @@ import shapely
 
 from gis.kernel.along import divided, marks
 from gis.kernel.arrays import Flags, Floats, Geometries, Indices
+from gis.kernel.cutting import cut
 from gis.kernel.inside import points_in
 from gis.kernel.prepared import PreparedCopies
 from gis.kernel.threads import in_halves
@@ -48,29 +49,40 @@ class Boundary:
         lines, owner = outlines(zones)
         return cls(lines, owner, shapely.STRtree(lines))
 
+    def and_lines_and_points(self, zones: Geometries) -> Boundary:
+        """These outlines together with the zones that are lines or points, which are all boundary."""
+        pieces = cut(zones, RUN_VERTICES, check=False)
+        flat = shapely.get_dimensions(pieces.geoms) < 2
+        if not flat.any():
+            return self
+        lines = np.concatenate([self.lines, pieces.geoms[flat]])
+        return Boundary(lines, np.concatenate([self.owner, pieces.owner[flat]]), shapely.STRtree(lines))
+
     def __len__(self) -> int:
         return len(self.lines)
 
     def of_union(
-        self, zones: Geometries, copies: PreparedCopies, among: Indices | None = None
-    ) -> tuple[Geometries, Indices]:
-        """The parts of the outlines that bound the union of all ``zones``, and the zone of each.
+        self, zones: Geometries, copies: PreparedCopies, among: Indices
+    ) -> tuple[Geometries, Indices, int]:
+        """The parts of the lines ``among`` these outlines that bound the union of all ``zones``.
 
-        ``among`` names the lines to look at; None takes all.
+        Returns the parts, the line that each is of, and how many of the parts, at the front, are lines in
+        full.
         """
-        asked = np.arange(len(self)) if among is None else np.unique(among)
+        asked = np.unique(among)
         run, other = self._near_others(asked)
-        alone = np.setdiff1d(asked, run)
         mixed, line = np.unique(run, return_inverse=True)
         at, of = marks(self.lines[mixed], line, self.lines[other], SEAM_M)
         parts, parent = divided(self.lines[mixed], at, of)
         # A line that meets no other outline is wholly inside or wholly outside each other zone: one probe
         # decides.
+        alone = np.setdiff1d(asked, mixed)
         probes = np.concatenate([_right_of(_first_segments(self.lines[alone])), _right_of(parts)])
-        probe_owner = self.owner[np.concatenate([alone, mixed[parent]])]
-        seen = ~_covered(probes, probe_owner, zones, copies)
+        source = np.concatenate([alone, mixed[parent]])
+        seen = ~_covered(probes, self.owner[source], zones, copies)
         broken = np.asarray(shapely.linestrings(parts[seen[len(alone) :]]), dtype=object).reshape(-1)
-        return np.concatenate([self.lines[alone][seen[: len(alone)]], broken]), probe_owner[seen]
+        full = self.lines[alone][seen[: len(alone)]]
+        return np.concatenate([full, broken]), source[seen], len(full)
 
     def _near_others(self, asked: Indices) -> tuple[Indices, Indices]:
         """Pairs (one of ``asked``, a line of another zone) within a seam's width of each other."""

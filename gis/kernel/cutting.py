@@ -10,6 +10,7 @@ import numpy as np
 import shapely
 
 from gis.kernel.arrays import Flags, Geometries, Indices, geometries
+from gis.kernel.threads import each_zone
 
 __all__ = ["Pieces", "cut"]
 
@@ -70,7 +71,8 @@ def cut(geoms: Any, max_vertices: int = 256, *, check: bool = True) -> Pieces:
     if not len(big):
         return _sorted_pieces(parts, owner)
     small = np.setdiff1d(np.arange(len(parts)), big)
-    cuttings = [_cut_part(parts[i], max_vertices) for i in big]
+    weight = np.asarray(shapely.get_num_coordinates(parts[big]), dtype=np.int64)
+    cuttings = each_zone(lambda i: _cut_part(parts[i], max_vertices), big, weight, None)
     pieces = np.concatenate([parts[small], *cuttings])
     owners = np.concatenate([owner[small], np.repeat(owner[big], [len(c) for c in cuttings])])
     return _sorted_pieces(pieces, owners)

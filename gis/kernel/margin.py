@@ -17,6 +17,9 @@ from gis.kernel.zones import ZoneSet
 
 __all__ = ["Margin", "signed_margin"]
 
+TRACED_AT_ONCE = 64
+"""So many lines are traced at first, then twice as many each time: every call has a cost of its own."""
+
 
 @dataclass(frozen=True, eq=False)
 class Margin:
@@ -98,9 +101,11 @@ class _Nearest:
 
     def look_from_outside(self, array: Geometries, zones: ZoneSet, rows: Indices) -> None:
         """Take the nearest zone: from outside, its distance is that of the union."""
-        if len(rows) and len(zones.pieces):
-            (_, piece), gap = zones.tree.query_nearest(array[rows], return_distance=True, all_matches=False)
-            self.margin_m[rows], self.zone[rows] = -gap, zones.pieces.owner[piece]
+        if len(rows) and len(zones.rim):
+            (_, line), gap = zones.rim.tree.query_nearest(
+                array[rows], return_distance=True, all_matches=False
+            )
+            self.margin_m[rows], self.zone[rows] = -gap, zones.rim.owner[line]
 
     def look_from_inside(self, array: Geometries, zones: ZoneSet, rows: Indices, beyond_m: float) -> None:
         """Take the nearest line of the union's boundary.
@@ -119,25 +124,41 @@ class _Nearest:
 
 def _boundary_nearest_to(subjects: Geometries, zones: ZoneSet) -> tuple[Floats, Indices, Geometries]:
     """Distance, zone and line of the union's boundary nearest to each subject."""
-    if len(subjects) <= FEW_SUBJECTS and not zones.is_traced:
+    if len(subjects) <= FEW_SUBJECTS and not zones.union.is_whole:
         found = [_nearest_traced_here(subject, zones) for subject in subjects]
         gaps, owners, lines = zip(*found, strict=True)
         return np.array(gaps), np.array(owners, dtype=np.int64), np.array(lines, dtype=object)
-    boundary = zones.boundary
+    boundary = zones.union.whole()
     (_, line), gap = boundary.tree.query_nearest(subjects, return_distance=True, all_matches=False)
     return gap, boundary.owner[line], boundary.lines[line]
 
 
-def _nearest_traced_here(subject: BaseGeometry, zones: ZoneSet) -> tuple[float, int, BaseGeometry]:
-    """Distance, zone and line of the union's boundary nearest to a subject, traced only around there."""
-    radius = 2.0 * float(zones.outline.tree.query_nearest(subject, return_distance=True)[1][0]) + 1.0
+def _nearest_traced_here(subject: BaseGeometry, zones: ZoneSet) -> tuple[float, int, BaseGeometry | None]:
+    """Distance, zone and line of the union's boundary nearest to a subject, traced outwards from there."""
+    outline = zones.outline
+    radius = 2.0 * float(outline.tree.query_nearest(subject, return_distance=True)[1][0]) + 1.0
+    looked = 0
+    best: tuple[float, int, BaseGeometry | None] = (np.inf, -1, None)
     while True:
-        lines, owner = zones.boundary_near(subject, radius)
-        gap = shapely.distance(subject, lines)
-        if len(gap) and gap.min() <= radius:
-            nearest = int(np.argmin(gap))
-            return float(gap[nearest]), int(owner[nearest]), lines[nearest]
+        near = outline.tree.query(subject, predicate="dwithin", distance=radius)
+        away = shapely.distance(subject, outline.lines[near])
+        near = near[np.argsort(away, kind="stable")]
+        away = np.append(np.sort(away), radius)
+        while looked < len(near) and best[0] > away[looked]:
+            following = near[looked : looked + max(looked, TRACED_AT_ONCE)]
+            looked += len(following)
+            best = min(best, _nearest_among(subject, *zones.union.among(following)), key=lambda b: b[0])
+        if best[0] <= away[looked] or looked == len(outline):
+            return best
         radius *= 2.0
+
+
+def _nearest_among(
+    subject: BaseGeometry, lines: Geometries, owner: Indices
+) -> tuple[float, int, BaseGeometry | None]:
+    gap = shapely.distance(subject, lines)
+    i = int(np.argmin(gap)) if len(gap) else -1
+    return (float(gap[i]), int(owner[i]), lines[i]) if len(gap) else (np.inf, -1, None)
 
 
 def _mere_touch(array: Geometries, zones: ZoneSet, rows: Indices, s: Indices, z: Indices) -> Flags:

@@ -9,7 +9,7 @@ import shapely
 from numpy.typing import ArrayLike
 
 from gis.errors import KernelInputError
-from gis.kernel.arrays import Floats, Geometries, Indices, coordinates, geometries
+from gis.kernel.arrays import TOUCH_M, Floats, Geometries, Indices, coordinates, geometries
 from gis.kernel.inside import points_in
 from gis.kernel.nearest import nearest_piece
 from gis.kernel.threads import each_zone
@@ -137,6 +137,8 @@ def within(
     reach = np.broadcast_to(np.asarray(distance_m, dtype=np.float64), (len(zones),))
     if not (np.isfinite(reach) & (reach >= 0)).all():
         raise KernelInputError("distance_m must be finite and not negative.", "distance_m 应为有限非负数。")
+    if len(array) <= FEW_SUBJECTS:
+        return _few_within(array, zones, reach)
     tree = shapely.STRtree(array)
     asked = np.flatnonzero(~np.isnan(zones.bounds[:, 0]))
     hits = each_zone(
@@ -144,3 +146,20 @@ def within(
     )
     s, z = _by_subject(hits, asked)
     return s, z, nearest_piece(array, zones, s, z, threads=threads)[1]
+
+
+def _few_within(subjects: Geometries, zones: ZoneSet, reach: Floats) -> tuple[Indices, Indices, Floats]:
+    """The rim gives the distances; whole zones decide what is within a micrometre of the reach."""
+    farthest = float(reach.max(initial=0.0)) + TOUCH_M
+    row, line = zones.rim.tree.query(subjects, predicate="dwithin", distance=farthest)
+    gap = shapely.distance(subjects[row], zones.rim.lines[line])
+    met_s, met_z = _few_intersecting(subjects, zones)
+    s, z = np.concatenate([row, met_s]), np.concatenate([zones.rim.owner[line], met_z])
+    pairs, place = np.unique(np.stack([s, z]), axis=1, return_inverse=True)
+    nearest = np.full(pairs.shape[1], np.inf)
+    np.minimum.at(nearest, place.reshape(-1), np.concatenate([gap, np.zeros(len(met_s))]))
+    s, z = pairs.astype(np.int64)
+    kept = nearest <= reach[z]
+    doubt = np.abs(nearest - reach[z]) <= TOUCH_M
+    kept[doubt] = shapely.dwithin(subjects[s[doubt]], zones.geoms[z[doubt]], reach[z[doubt]])
+    return s[kept], z[kept], nearest[kept]

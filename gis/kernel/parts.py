@@ -12,7 +12,7 @@ from shapely.geometry.base import BaseGeometry
 
 from gis.kernel.along import joined
 from gis.kernel.arrays import Floats, accuracies, geometries
-from gis.kernel.frame import Frame, polygons
+from gis.kernel.frame import Frame
 from gis.kernel.line_parts import by_coverage, by_limits, by_worst
 from gis.kernel.measures import size
 from gis.kernel.points import classify_points
@@ -131,7 +131,7 @@ def _split_extended(site: BaseGeometry, error: float, zones: ZoneSet, grow: floa
     if present.any() and np.isnan(error):
         return _all_of(site, UNKNOWN)
     reach = Reach.around(site, error, zones.take(~unsure), grow)
-    if not len(reach.near):
+    if reach.is_empty:
         return _all_of(site, doubt)
     divide = _divided_line if shapely.get_dimensions(site) == 1 else _divided_area
     return divide(reach, unsure=doubt == UNKNOWN)
@@ -147,7 +147,7 @@ def _divided_line(reach: Reach, *, unsure: bool) -> Parts:
 
 def _divided_area(reach: Reach, *, unsure: bool) -> Parts:
     frame, none = reach.frame, shapely.Polygon()
-    local, outer, inner = frame.into(reach.site), polygons(reach.outer()), reach.inner()
+    local, outer, inner = frame.into(reach.site), reach.outer(), reach.inner()
     near, clear = frame.within(local, outer), frame.without(local, outer)
     conflict, edge = frame.within(near, inner), frame.without(near, inner)
     areas = [conflict, none, edge, clear]

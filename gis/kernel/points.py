@@ -215,7 +215,7 @@ def _line_candidates(
     """For the points ``inside`` the union: every part of its boundary whose own error may reach the point."""
     if not len(inside):
         return _NOTHING[0], _Facts(_NOTHING[2], _NOTHING[2], _NOTHING[1])
-    boundary = zones.boundary
+    boundary = zones.union.whole()
     widest = np.maximum(np.nan_to_num(error[inside]) + np.nanmax(zones.accuracy_m) - reach, 0.0)
     row, line = boundary.tree.query(points[inside], predicate="dwithin", distance=widest)
     of, owner = inside[row], boundary.owner[line]

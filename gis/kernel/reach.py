@@ -9,7 +9,8 @@ import shapely
 from shapely.geometry.base import BaseGeometry
 
 from gis.kernel.arrays import TOUCH_M, Flags, Floats, Geometries, Indices
-from gis.kernel.frame import Frame, polygons
+from gis.kernel.frame import Frame
+from gis.kernel.front import front_of
 from gis.kernel.line_parts import by_limits
 from gis.kernel.slivers import is_sliver
 from gis.kernel.verdicts import CONFLICT
@@ -39,134 +40,136 @@ def arc_error_m(radius_m: float) -> float:
 
 @dataclass(frozen=True, eq=False)
 class Reach:
-    """The zones that matter to one site, cut out around it and shifted to its origin.
+    """What of a zone set matters to one site, cut out around it.
 
     Attributes
     ----------
     zones : ZoneSet
         All zones, all of known accuracy.
-    near : int64[k]
-        Those that the site may be within the distance of.
-    gap_m : float64[k]
-        Their distance from the site.
-    total_m : float64[k]
-        Their accuracy plus the site's.
-    bodies : object[k]
-        The zones near the site, shifted.
+    site : geometry
+        The site in their plane.
+    total_m : float64[n]
+        The accuracy of each zone plus the site's.
     grow_m : float
         The rule's distance.
-    site : geometry
-        The site, not shifted.
+    rim : int64[k]
+        Lines of ``zones.rim`` that the site may be within the distance of.
+    held : int64[j]
+        Pieces of ``zones`` that meet the site's box.
     frame : Frame
-        Where ``bodies`` and all limits are.
+        Where all limits are.
     """
 
     zones: ZoneSet
-    near: Indices
-    gap_m: Floats
-    total_m: Floats
-    bodies: Geometries
-    grow_m: float
     site: BaseGeometry
+    total_m: Floats
+    grow_m: float
+    rim: Indices
+    held: Indices
     frame: Frame
 
     @classmethod
     def around(cls, site: BaseGeometry, error_m: float, zones: ZoneSet, grow_m: float) -> Reach:
         """What of ``zones`` (of known accuracy, empty ones aside) matters to ``site``; one plane, metres."""
-        limit = grow_m + error_m + np.nan_to_num(zones.accuracy_m)
-        near, gap = _zones_near(site, zones, limit)
-        margin = float(limit[near].max(initial=0.0)) + 1.0
-        window = np.array(site.bounds) + margin * np.array([-1, -1, 1, 1])
-        pieces = [_pieces_in(zones, int(zone), shapely.box(*window)) for zone in near]
-        boxes = np.concatenate([window[None], *(shapely.bounds(p).reshape(-1, 4) for p in pieces)])
-        frame = Frame.around(boxes, stored=True)
-        bodies = np.array([frame.together(frame.into(p)) for p in pieces], dtype=object)
-        return cls(zones, near, gap, limit[near] - grow_m, bodies, grow_m, site, frame)
+        total = error_m + np.nan_to_num(zones.accuracy_m)
+        farthest = grow_m + float(total.max(initial=0.0)) + TOUCH_M
+        rim = zones.rim.tree.query(site, predicate="dwithin", distance=farthest)
+        box = np.array(site.bounds)
+        held = zones.tree.query(shapely.box(*box), predicate="intersects")
+        boxes = [box[None], shapely.bounds(zones.rim.lines[rim]), shapely.bounds(zones.pieces.geoms[held])]
+        frame = Frame.around(np.concatenate(boxes), stored=True)
+        return cls(zones, site, total, grow_m, rim, held, frame)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether no zone comes near the site."""
+        return not len(self.rim) and not len(self.held)
 
     def outer(self) -> BaseGeometry:
-        """Where a place may be within the distance of a zone; beyond, it surely is not."""
-        return self._grown_each(self.bodies, self.grow_m + self.total_m, over=True)
+        """Where a place of the site may be within the distance of a zone; beyond, it surely is not."""
+        limit = self.grow_m + self.total_m
+        bodies = self._bodies(np.ones(len(self.zones), dtype=bool))
+        return self.frame.together([bodies, *self._grown(self._rim_lines(), limit, over=True)])
 
     def inner(self) -> BaseGeometry:
-        """Where a place is surely within the distance of a zone: polygons only.
+        """Where a place of the site is surely within the distance of a zone.
 
         Zones whose error is less than the distance are grown by the difference. The others must be entered
         deeper than their error: either into the union as a whole, at every part of its boundary, or into one
         zone.
         """
-        area = self._is_area()
-        far = (self.total_m < self.grow_m) | (area & (self.total_m == self.grow_m))
-        grown = polygons(self._grown_each(self.bodies[far], self.grow_m - self.total_m[far], over=False))
-        if far[area].all():
-            return grown
-        deep = [self._deep_in_union()]
-        if len(np.unique(self.total_m)) > 1:
-            deep += [self._deep_in_zone(int(i)) for i in np.flatnonzero(area & ~far)]
-        return self.frame.together([grown, *deep])
+        spare = self.grow_m - self.total_m
+        grown = self._grown(self._rim_lines(), np.where(spare > 0, spare, 0.0), over=False)
+        parts = [self._bodies(spare >= 0), *grown]
+        if (spare < 0).any():
+            parts.append(self._deep_in_union(-spare))
+            if len(np.unique(spare)) > 1:
+                parts += [self._deep_in_zone(int(z), -spare) for z in self._held_zones() if spare[z] < 0]
+        return self.frame.together(parts)
 
     def is_touched(self) -> bool:
         """Whether the site comes up to the limit, within a micrometre, and no further."""
-        if not len(self.gap_m) or abs(float(self.gap_m.min()) - self.grow_m) > TOUCH_M:
-            return False
-        if self.grow_m > 0:
-            return True
-        site, area = self.frame.into(self.site), self.frame.together(self.bodies[self._is_area()])
+        gap = 0.0
+        if not shapely.intersects(self.site, self.zones.pieces.geoms[self.held]).any():
+            gap = float(shapely.distance(self.site, self.zones.rim.lines[self.rim]).min(initial=np.inf))
+        if abs(gap - self.grow_m) > TOUCH_M or self.grow_m > 0:
+            return abs(gap - self.grow_m) <= TOUCH_M
+        site, area = self.frame.into(self.site), self._bodies(np.ones(len(self.zones), dtype=bool))
         if shapely.get_dimensions(site) == 1:
             _, verdicts = by_limits(site, area, area)
             return not (verdicts == CONFLICT).any()
         return bool(is_sliver(shapely.get_parts(self.frame.within(site, area))).all())
 
-    def _is_area(self) -> Flags:
-        return np.asarray(shapely.get_dimensions(self.bodies) == 2)
+    def _held_zones(self) -> Indices:
+        return np.unique(self.zones.pieces.owner[self.held])
 
-    def _deep_in_union(self) -> BaseGeometry:
-        depth = np.full(len(self.zones), 0.0)
-        depth[self.near] = self.total_m - self.grow_m
-        lines, owner = self.zones.boundary_near(self.site, float(depth.max()) + TOUCH_M)
-        rim = self._grown_each(self.frame.into(lines), depth[owner], over=True, skip_zero=True)
-        return self.frame.without(self.frame.together(self.bodies[self._is_area()]), rim)
+    def _bodies(self, chosen: Flags) -> BaseGeometry:
+        """The union of the polygons of the chosen zones (bool[n]), as far as they meet the site's box."""
+        pieces = self.held[chosen[self.zones.pieces.owner[self.held]]]
+        geoms = self.zones.pieces.geoms[pieces]
+        return self.frame.together(self.frame.into(geoms[shapely.get_dimensions(geoms) == 2]))
 
-    def _deep_in_zone(self, i: int) -> BaseGeometry:
-        depth = float(self.total_m[i]) - self.grow_m
-        outline = self.zones.outline
-        near = outline.tree.query(self.site, predicate="dwithin", distance=depth + TOUCH_M)
-        own = self.frame.into(outline.lines[near[outline.owner[near] == self.near[i]]])
-        return self.frame.without(self.bodies[i], _grown(shapely.union_all(own), depth, over=True))
+    def _rim_lines(self) -> tuple[Geometries, Indices]:
+        return self.zones.rim.lines[self.rim], self.zones.rim.owner[self.rim]
 
-    def _grown_each(
-        self, geoms: Geometries, radius_m: Floats, *, over: bool, skip_zero: bool = False
-    ) -> BaseGeometry:
-        """The union of geometries grown by a radius each.
+    def _deep_in_union(self, depth: Floats) -> BaseGeometry:
+        near = self.zones.outline.tree.query(
+            self.site, predicate="dwithin", distance=float(depth.max()) + TOUCH_M
+        )
+        doubtful = self._grown(self.zones.union.among(near), depth, over=True)
+        return self.frame.without(
+            self._bodies(np.ones(len(self.zones), dtype=bool)), self.frame.together(doubtful)
+        )
 
-        ``over`` draws arcs outside the true circle, otherwise they are inside it. ``skip_zero`` leaves out
-        what is not grown.
+    def _deep_in_zone(self, zone: int, depth: Floats) -> BaseGeometry:
+        lines, owner = self._rim_lines()
+        doubtful = self._grown((lines[owner == zone], owner[owner == zone]), depth, over=True)
+        return self.frame.without(
+            self._bodies(np.arange(len(self.zones)) == zone), self.frame.together(doubtful)
+        )
+
+    def _grown(
+        self, lines: tuple[Geometries, Indices], radius_m: Floats, *, over: bool
+    ) -> list[BaseGeometry]:
+        """Lines grown by the radius of their zone (float64[n], 0 leaves them out), right on the site only.
+
+        ``over`` draws arcs outside the true circle, otherwise they are inside it.
         """
-        grown = [
-            _grown(shapely.union_all(geoms[radius_m == radius]), max(float(radius), 0.0), over=over)
-            for radius in np.unique(radius_m)
-            if radius > 0 or not skip_zero
-        ]
-        return grown[0] if len(grown) == 1 else self.frame.together(grown)
+        geoms, owner = lines
+        grown = []
+        for radius in np.unique(radius_m[owner]):
+            if radius > 0:
+                front = front_of(self.site, geoms[radius_m[owner] == radius], float(radius))
+                grown.append(_buffered(self.frame.into(front), float(radius), over=over))
+        return grown
 
 
-def _zones_near(site: BaseGeometry, zones: ZoneSet, limit: Floats) -> tuple[Indices, Floats]:
-    """Zones no further from the site than their limit, with their distance."""
-    piece = zones.tree.query(site, predicate="dwithin", distance=float(limit.max(initial=0.0)) + TOUCH_M)
-    gap = np.full(len(zones), np.inf)
-    np.minimum.at(gap, zones.pieces.owner[piece], shapely.distance(site, zones.pieces.geoms[piece]))
-    near = np.flatnonzero(gap <= limit + TOUCH_M)
-    return near, gap[near]
-
-
-def _pieces_in(zones: ZoneSet, zone: int, window: BaseGeometry) -> Geometries:
-    pieces = zones.pieces.geoms[zones.piece_start[zone] : zones.piece_start[zone + 1]]
-    return np.asarray(pieces[shapely.intersects(window, pieces)], dtype=object)
-
-
-def _grown(geom: BaseGeometry, radius_m: float, *, over: bool) -> BaseGeometry:
-    if radius_m == 0:
-        return geom
+def _buffered(geoms: Geometries, radius_m: float, *, over: bool) -> BaseGeometry:
     corners = quad_segs(radius_m)
     drawn = radius_m / np.cos(np.pi / (4.0 * corners)) if over else radius_m
-    grown: BaseGeometry = shapely.buffer(geom, drawn, quad_segs=corners)
+    line = shapely.get_dimensions(geoms) == 1
+    merged = shapely.line_merge(shapely.MultiLineString(list(geoms[line])))
+    grown: BaseGeometry = shapely.buffer(
+        shapely.GeometryCollection([merged, *geoms[~line]]), drawn, quad_segs=corners
+    )
     return grown

@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 import shapely
 from numpy.typing import ArrayLike
-from shapely.geometry.base import BaseGeometry
 
 from gis.kernel.arrays import Floats, Geometries, Indices, accuracies, geometries
 from gis.kernel.boundary import Boundary
 from gis.kernel.cutting import Pieces, cut
 from gis.kernel.prepared import PreparedCopies
+from gis.kernel.union import UnionBoundary
 
 __all__ = ["ZoneSet"]
 
@@ -51,7 +51,6 @@ class ZoneSet:
         self.copies = copies or PreparedCopies(geoms)
         self._given_pieces = pieces
         self._lock = RLock()
-        self._asked_lines = 0
 
     @classmethod
     def prepare(
@@ -125,34 +124,30 @@ class ZoneSet:
         return Boundary.of_each(self.geoms)
 
     @property
-    def boundary(self) -> Boundary:
-        """The real boundary of the union of all zones: seams between zones and cut edges are none."""
+    def rim(self) -> Boundary:
+        """All that a place outside the zones can be nearest to: outlines, and lines and points."""
         with self._lock:
-            return self._boundary
+            return self._rim
 
     @cached_property
-    def _boundary(self) -> Boundary:
-        lines, owner = self.outline.of_union(self.geoms, self.copies)
-        return Boundary(lines, owner, shapely.STRtree(lines))
+    def _rim(self) -> Boundary:
+        flat = shapely.get_dimensions(self.geoms) < 2
+        collection = shapely.get_type_id(self.geoms) == 7
+        if not (flat | collection).any():
+            return self._outline
+        others = self.geoms.copy()
+        others[~(flat | collection)] = shapely.Point()
+        return self._outline.and_lines_and_points(others)
 
     @property
-    def is_traced(self) -> bool:
-        """Whether :attr:`boundary` has been asked for before, so that it costs nothing now."""
-        return "_boundary" in self.__dict__
+    def union(self) -> UnionBoundary:
+        """The boundary of the union of all zones: seams between zones and cut edges are none."""
+        with self._lock:
+            return self._union
 
-    def boundary_near(self, geom: BaseGeometry, distance_m: float) -> tuple[Geometries, Indices]:
-        """What of :attr:`boundary` may lie within a distance of ``geom``, and the zone of each line.
-
-        Traced only around there, until so much has been asked for that tracing all of it at once is cheaper.
-        Some lines may lie further off.
-        """
-        if not self.is_traced:
-            lines = self.outline.tree.query(geom, predicate="dwithin", distance=distance_m)
-            self._asked_lines += len(lines)
-            if self._asked_lines <= len(self.outline):
-                return self.outline.of_union(self.geoms, self.copies, lines)
-        lines = self.boundary.tree.query(geom, predicate="dwithin", distance=distance_m)
-        return self.boundary.lines[lines], self.boundary.owner[lines]
+    @cached_property
+    def _union(self) -> UnionBoundary:
+        return UnionBoundary(self._outline, self.geoms, self.copies)
 
     def take(self, index: ArrayLike) -> ZoneSet:
         """The zones at ``index`` (int[] or bool[n]) as a set of their own; what is prepared is used again."""

@@ -76,6 +76,15 @@ def test_pairs_of_a_few_subjects_are_those_of_many(both: Both) -> None:
         assert as_set(few + first, zone) == as_set(s[mine], z[mine])
 
 
+def test_pairs_within_a_distance_of_a_few_subjects_are_those_of_many(both: Both) -> None:
+    s, z, gap = within(both.subjects, both.zones, NEAR_M)
+    for first in range(0, len(both.subjects), 173):
+        few, zone, away = within(both.subjects[first : first + 7], both.zones, NEAR_M)
+        mine = (s >= first) & (s < first + 7)
+        assert (few + first).tolist() == s[mine].tolist() and zone.tolist() == z[mine].tolist()
+        assert np.abs(away - gap[mine]).max(initial=0.0) < 1e-6
+
+
 def test_points_in_zones_are_those_of_postgis_also_on_vertices_and_edges(both: Both) -> None:
     theirs = both.ask("SELECT p.id, z.id FROM place p JOIN zone z ON ST_Intersects(p.geom, z.geom)")
     p, z = points_in_zones(both.points, both.zones)

@@ -1,0 +1,36 @@
+"""The lines chosen for a site decide its places as all lines do."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import shapely
+
+from gis.kernel.boundary import outlines
+from gis.kernel.front import front_of
+from tests.kernel import shapes
+
+
+@pytest.mark.parametrize("radius", [3.0, 40.0, 400.0])
+@pytest.mark.parametrize("side", [1.0, 30.0, 300.0])
+def test_few_lines_give_each_place_of_the_site_the_answer_of_all(radius: float, side: float) -> None:
+    rng = np.random.default_rng(31)
+    lines, _ = outlines(np.array(shapes.blobs(rng, 25, 2000.0, 300.0, 900), dtype=object))
+    fewer = 0
+    for east, north in np.array([shapes.EAST, shapes.NORTH]) + rng.uniform(0, 2000, (12, 2)):
+        site = shapes.blob(rng, east, north, side, 20)
+        front = front_of(site, lines, radius)
+        places = shapely.points(np.array([east, north]) + rng.uniform(-1.5 * side, 1.5 * side, (300, 2)))
+        places = places[shapely.intersects(site, places)]
+        by_all = shapely.dwithin(shapely.union_all(lines), places, radius)
+        by_front = shapely.dwithin(shapely.union_all(front), places, radius)
+        assert (by_all == by_front).all()
+        fewer += len(front) < len(lines) / 4
+    assert fewer >= 6
+
+
+def test_a_line_or_a_very_narrow_site_has_a_front_too() -> None:
+    lines, _ = outlines(np.array([shapely.box(0, 0, 100, 100).segmentize(1)], dtype=object))
+    level = shapely.LineString([(10, 110), (60, 110)])
+    assert 0 < len(front_of(level, lines, 20.0)) < len(lines)
+    assert len(front_of(shapely.LineString([(10, 500), (60, 500)]), lines, 20.0)) == 0
