@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any
@@ -15,6 +15,7 @@ from fastapi.dependencies.utils import get_flat_params
 from fastapi.params import Query as QueryParameter
 from sqlalchemy import Connection, Engine
 
+from api.cache import ByteCache
 from api.languages import language_of
 from gis.axes import CRS84, NamedCrs, named
 from gis.db import connect
@@ -45,6 +46,7 @@ __all__ = [
 
 JSON = "application/json"
 GEOJSON = "application/geo+json"
+_TILE_CACHE_BYTES = 64 * 2**20
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,7 @@ class MapState:
     engine: Engine
     version: str
     web: Path
+    tiles: ByteCache = field(default_factory=lambda: ByteCache(_TILE_CACHE_BYTES), compare=False)
 
     @cached_property
     def digest(self) -> str:
@@ -148,7 +151,7 @@ def declared_parameters(request: Request) -> frozenset[str]:
     """Names of the query parameters that the route of ``request`` declares."""
     dependant = request.scope["route"].dependant
     return frozenset(
-        field.alias for field in get_flat_params(dependant) if isinstance(field.field_info, QueryParameter)
+        entry.alias for entry in get_flat_params(dependant) if isinstance(entry.field_info, QueryParameter)
     )
 
 

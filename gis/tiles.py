@@ -31,6 +31,7 @@ from sqlalchemy import (
     and_,
     case,
     cast,
+    collate,
     func,
     literal,
     literal_column,
@@ -53,7 +54,7 @@ __all__ = ["MAX_ZOOM", "Tile", "rendering_hash", "tile_at", "vector_tile"]
 
 MAX_ZOOM = 22
 # Changes with every change of what tiles hold, so that no cache serves an old one.
-_RENDERING = "2"
+_RENDERING = "3"
 _EXTENT = 4096
 _BUFFER = 128  # units of the tile's own grid: 8 of 256 pixels, as wide as a symbol at its rim
 _CELLS = 64  # a side; the buffer is a whole number of cells, so neighbours sum alike along their seam
@@ -63,8 +64,6 @@ _PIXELS = 256
 _EXACT_FROM_ZOOM = 14
 _RADIUS_M = 6378137.0
 _WORLD_M = 2 * math.pi * _RADIUS_M
-# Boxes are written wider by this, so that they hold their rows whatever the last digit.
-_MARGIN_DEG = 1e-7
 
 Expression = ColumnElement[Any]
 
@@ -153,7 +152,7 @@ def vector_tile(
     kept = [property_condition(layer, table, name, values) for name, values in (filters or {}).items()]
     inside = and_(alive(table, rev), table.c.geom_web.op("&&")(wide), *kept)
     rows = _rows(layer, table, tile, inside)
-    parts = [_shapes(rows, tile)]
+    parts = [_shapes(rows, tile)] if layer.geometry != "Point" else []
     if layer.geometry in ("Point", "Geometry"):
         summed = _holds_many(conn, table, inside)
         parts.append(_places(rows, tile, _codes(layer), summed=summed))
@@ -211,13 +210,14 @@ def _places(rows: CTE, tile: Tile, codes: list[str], *, summed: bool) -> Select[
     middle = func.ST_Point((func.min(x) + func.max(x)) / 2, (func.min(y) + func.max(y)) / 2, WEB_MERCATOR)
     return (
         select(
-            case((n == 1, func.min(rows.c.uid))).label("uid"),
-            case((n == 1, func.min(rows.c.label))).label("label"),
+            # Only ever the least of one, so the quick order of bytes will do.
+            case((n == 1, func.min(collate(rows.c.uid, "C")))).label("uid"),
+            case((n == 1, func.min(collate(rows.c.label, "C")))).label("label"),
             _first_class(rows.c["class"], codes).label("class"),
             n.label("n"),
             func.bool_or(rows.c.is_indicative).label("is_indicative"),
             func.bool_or(rows.c.is_demonstration).label("is_demonstration"),
-            case((n > 1, _box_text(rows.c.shape))).label("bbox"),
+            case((n > 1, _box_text(rows.c.shape, decimals=5 if summed else 7))).label("bbox"),
             _in_tile(middle, tile).label("geom"),
         )
         .where(rows.c.place.is_not(None))
@@ -254,8 +254,10 @@ def _in_tile(shape: Expression, tile: Tile) -> Expression:
     return func.ST_AsMVTGeom(shape, tile.envelope(), _EXTENT, _BUFFER, true())
 
 
-def _box_text(shape: Expression) -> Expression:
+def _box_text(shape: Expression, *, decimals: int) -> Expression:
     """West, south, east and north in degrees around all shapes of a group, joined by commas.
+
+    Each is moved outwards by one of the last decimal, so that the box holds its rows.
 
     From Web Mercator to degrees is a formula without datum (EPSG method 1024), nothing to choose.
     """
@@ -268,13 +270,14 @@ def _box_text(shape: Expression) -> Expression:
     def latitude(y: Expression) -> Expression:
         return func.degrees(func.atan(func.sinh(y / _RADIUS_M)))
 
+    margin = 10.0**-decimals
     corners = [
-        longitude(west) - _MARGIN_DEG,
-        latitude(south) - _MARGIN_DEG,
-        longitude(east) + _MARGIN_DEG,
-        latitude(north) + _MARGIN_DEG,
+        longitude(west) - margin,
+        latitude(south) - margin,
+        longitude(east) + margin,
+        latitude(north) + margin,
     ]
-    return func.concat_ws(",", *(func.round(cast(corner, Numeric), 7) for corner in corners))
+    return func.concat_ws(",", *(func.round(cast(corner, Numeric), decimals) for corner in corners))
 
 
 def _encoded(conn: Connection, layer: Layer, parts: list[Select[Any]]) -> bytes:

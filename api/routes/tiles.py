@@ -61,12 +61,17 @@ def get_tile(
     tile = tile_at(z, y, x)
     filters = property_filters(request)
 
+    stamp = content_stamp(conn, [layer.id], rev)
+    chosen = tuple(sorted((name, tuple(values)) for name, values in filters.items()))
+    content = ("tile", rendering_hash(layer), tile, chosen, *stamp)
+
     def produce() -> Response:
-        body = vector_tile(conn, state.definition, layer, tile, rev, filters)
+        body = state.tiles.get(
+            content, lambda: vector_tile(conn, state.definition, layer, tile, rev, filters)
+        )
         return Response(body, 200 if body else 204, media_type=MVT if body else None)
 
-    stamp = content_stamp(conn, [layer.id], rev)
-    return conditional(request, ("tile", rendering_hash(layer), *stamp), produce)
+    return conditional(request, content, produce)
 
 
 @strict.get("/collections/{layer}/tiles", summary="Tilesets of a layer")
