@@ -21,8 +21,8 @@ _HERE = Path(__file__).parent
 def bring_in_step(engine: Engine, definition: MapDefinition) -> None:
     """Run `gis.sync.sync` unless it has run before for exactly these definitions and this code.
 
-    Raises what sync raises. Changes made to the tables behind our back are not seen; ``onemap db sync`` looks at
-    everything each time.
+    Raises what sync raises. Changes made to the tables behind our back are not seen; ``onemap db sync`` looks
+    at everything each time.
     """
     digest = _digest(definition)
     if _held(engine) == digest:
