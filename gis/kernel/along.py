@@ -6,7 +6,7 @@ import numpy as np
 import shapely
 
 from gis.kernel.arrays import Floats, Geometries, Indices
-from gis.kernel.threads import in_halves
+from gis.kernel.threads import in_shares
 
 __all__ = ["divided", "joined", "marks", "segments"]
 
@@ -29,10 +29,10 @@ def marks(lines: Geometries, line: Indices, others: Geometries, within_m: float)
     tuple of float64[k, 2], int64[k]
         Places and the line that each is on.
     """
-    shared = in_halves(shapely.intersection, lines[line], others)
+    shared = in_shares(shapely.intersection, lines[line], others)
     crossing, pair = shapely.get_coordinates(shared, return_index=True)
     vertex, beside = shapely.get_coordinates(others, return_index=True)
-    near = in_halves(lambda a, b: shapely.dwithin(a, b, within_m), lines[line[beside]], _points(vertex))
+    near = in_shares(lambda a, b: shapely.dwithin(a, b, within_m), lines[line[beside]], _points(vertex))
     return np.concatenate([crossing, vertex[near]]), np.concatenate([line[pair], line[beside[near]]])
 
 

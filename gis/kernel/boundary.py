@@ -12,7 +12,7 @@ from gis.kernel.arrays import Flags, Floats, Geometries, Indices
 from gis.kernel.cutting import cut
 from gis.kernel.inside import points_in
 from gis.kernel.prepared import PreparedCopies
-from gis.kernel.threads import in_halves
+from gis.kernel.threads import in_shares
 
 __all__ = ["SEAM_M", "Boundary", "outlines"]
 
@@ -91,7 +91,7 @@ class Boundary:
         run = asked[row]
         foreign = self.owner[run] != self.owner[other]
         run, other = run[foreign], other[foreign]
-        near = in_halves(lambda a, b: shapely.dwithin(a, b, SEAM_M), self.lines[run], self.lines[other])
+        near = in_shares(lambda a, b: shapely.dwithin(a, b, SEAM_M), self.lines[run], self.lines[other])
         return run[near], other[near]
 
 

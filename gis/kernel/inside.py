@@ -5,11 +5,17 @@ from __future__ import annotations
 import numpy as np
 import shapely
 
-from gis.kernel.arrays import Floats, Geometries, Indices
+from gis.kernel.arrays import Flags, Floats, Geometries, Indices
 from gis.kernel.prepared import PreparedCopies
-from gis.kernel.threads import each_zone
+from gis.kernel.threads import in_shares
 
 __all__ = ["points_in"]
+
+MOST_COLUMNS = 4096
+"""Points are sorted into so many columns of the plane at most."""
+
+SLACK_M = 1e-3
+"""Boxes are widened by this: the sort key of a point carries its northing to a tenth of a micrometre only."""
 
 
 def points_in(
@@ -17,9 +23,9 @@ def points_in(
 ) -> tuple[Indices, Indices]:
     """All pairs (point, geometry) where the point lies in the geometry or on its edge.
 
-    Points are sorted by easting once, so that each geometry sees only the run of points within its box, and
-    no point object is made. Within that run they are asked in order of northing: neighbours walk the same
-    part of the geometry's index, which is then still in the processor's cache.
+    Points are sorted by column and northing once; a geometry's candidates are then a run in each column that
+    its box meets, and no point object is made. Candidates stay in that order, so that neighbours walk the
+    same part of the geometry's index while it is in the processor's cache. Threads share the geometries out.
 
     Parameters
     ----------
@@ -37,23 +43,50 @@ def points_in(
     tuple of int64[k], int64[k]
         Point index and geometry index, sorted by geometry and then by point.
     """
-    order = np.argsort(xy[:, 0], kind="stable")
-    x, y = np.ascontiguousarray(xy[order, 0]), np.ascontiguousarray(xy[order, 1])
+    if not len(xy) or not len(geoms):
+        return np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64)
     boxes = np.asarray(shapely.bounds(geoms), dtype=np.float64).reshape(-1, 4)
-    start = np.searchsorted(x, boxes[:, 0], side="left")
-    stop = np.searchsorted(x, boxes[:, 2], side="right")
+    point, zone = _in_boxes(xy, boxes)
 
-    def inside(zone: int) -> Indices:
-        window = y[start[zone] : stop[zone]]
-        near = np.flatnonzero((window >= boxes[zone, 1]) & (window <= boxes[zone, 3])) + start[zone]
-        near = near[np.argsort(y[near])]
-        if len(near):
-            with copies.lend(zone) as own:
-                near = near[shapely.intersects_xy(own, x[near], y[near])]
-        found: Indices = np.sort(order[near])
-        return found
+    def inside(points: Indices, zones: Indices) -> Flags:
+        asked, of = np.unique(zones, return_inverse=True)
+        with copies.lend(asked) as own:
+            hit: Flags = shapely.intersects_xy(own[of], xy[points, 0], xy[points, 1])
+        return hit
 
-    asked = np.flatnonzero(stop > start)
-    hits = each_zone(inside, asked, (stop - start)[asked], threads)
-    zone = np.repeat(asked, [len(h) for h in hits]).astype(np.int64)
-    return np.concatenate([np.empty(0, dtype=np.int64), *hits]).astype(np.int64), zone
+    hits = in_shares(inside, point, zone, group=zone, threads=threads)
+    point, zone = point[hits], zone[hits]
+    order = np.argsort(zone * len(xy) + point)
+    return point[order], zone[order]
+
+
+def _in_boxes(xy: Floats, boxes: Floats) -> tuple[Indices, Indices]:
+    """All pairs (point, box) where the box, perhaps a trifle widened, holds the point; sorted by box."""
+    filled = np.flatnonzero(~np.isnan(boxes[:, 0]))
+    x0, y0, x1, y1 = boxes[filled].T
+    left, low = xy.min(axis=0)
+    across, tall = np.ptp(xy, axis=0)
+    typical = float(np.median(x1 - x0)) if len(filled) else 0.0
+    width, height = max(typical, across / MOST_COLUMNS, 1.0), tall + 4 * SLACK_M
+    key = np.floor((xy[:, 0] - left) / width) * height + (xy[:, 1] - low)
+    order = np.argsort(key)
+    columns = np.floor(across / width) + 1
+    first = np.clip(np.floor((x0 - left) / width), 0, columns).astype(np.int64)
+    last = np.clip(np.floor((x1 - left) / width), -1, columns - 1).astype(np.int64)
+    box, column = _ranges(first, last + 1)
+    bottom = np.clip(y0 - low - SLACK_M, -SLACK_M, height - SLACK_M)
+    top = np.clip(y1 - low + SLACK_M, -SLACK_M, height - SLACK_M)
+    start = np.searchsorted(key[order], column * height + bottom[box])
+    stop = np.searchsorted(key[order], column * height + top[box], side="right")
+    run, place = _ranges(start, stop)
+    point, zone = order[place], box[run]
+    near = (xy[point, 0] >= x0[zone]) & (xy[point, 0] <= x1[zone])
+    return point[near].astype(np.int64), filled[zone[near]].astype(np.int64)
+
+
+def _ranges(start: Indices, stop: Indices) -> tuple[Indices, Indices]:
+    """Every number of every range [start[i], stop[i]), and the i it is from."""
+    count = np.maximum(stop - start, 0)
+    of = np.repeat(np.arange(len(count)), count)
+    offset = np.arange(len(of)) - np.repeat(np.cumsum(count) - count, count)
+    return of, np.repeat(start, count) + offset

@@ -93,8 +93,8 @@ def _overlap_one(subjects: Geometries, zones: ZoneSet, zone: int) -> Floats:
 def _properly_inside(subjects: Geometries, zones: ZoneSet, zone: int) -> Flags:
     if zones.weight[zone] > PREPARE_RATIO * len(subjects):
         return np.zeros(len(subjects), dtype=bool)
-    with zones.copies.lend(zone) as own:
-        return np.asarray(shapely.contains_properly(own, subjects), dtype=bool)
+    with zones.copies.lend(np.array([zone])) as own:
+        return np.asarray(shapely.contains_properly(own[0], subjects), dtype=bool)
 
 
 def _shared_pieces(subjects: Geometries, zones: ZoneSet, zone: int) -> tuple[Indices, Geometries]:

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import Lock
 
+import numpy as np
 import shapely
-from shapely.geometry.base import BaseGeometry
 
 from gis.kernel.arrays import Geometries, Indices
 
@@ -25,39 +25,48 @@ class PreparedCopies:
     """
 
     def __init__(self, geoms: Geometries) -> None:
-        self._slots = [_Slot(geom) for geom in geoms]
+        self._geoms = geoms
+        self._kept = _Kept(len(geoms))
+        self._place = np.arange(len(geoms))
 
     def take(self, index: Indices) -> PreparedCopies:
         """The same copies, numbered anew: entry i is this one's entry ``index[i]``."""
         taken = PreparedCopies.__new__(PreparedCopies)
-        taken._slots = [self._slots[i] for i in index]
+        taken._geoms, taken._kept, taken._place = self._geoms, self._kept, self._place[index]
         return taken
 
     @contextmanager
-    def lend(self, index: int) -> Iterator[BaseGeometry]:
-        """The prepared copy of one geometry, for the use of this thread within the ``with`` block only."""
-        slot = self._slots[index]
-        if not slot.lock.acquire(blocking=False):
-            yield _prepared(slot.geom)
-            return
+    def lend(self, index: Indices) -> Iterator[Geometries]:
+        """Prepared copies of the geometries at ``index`` (each once), for this thread within the block."""
+        place = self._place[index]
+        free = self._kept.borrow(place)
         try:
-            if slot.copy is None:
-                slot.copy = _prepared(slot.geom)
-            yield slot.copy
+            copies = np.full(len(place), None, dtype=object)
+            copies[free] = self._kept.copies[place[free]]
+            missing = np.flatnonzero(~shapely.is_geometry(copies))
+            copies[missing] = shapely.from_wkb(shapely.to_wkb(self._geoms[place[missing]]))
+            shapely.prepare(copies[missing])
+            self._kept.copies[place[free]] = copies[free]
+            yield copies
         finally:
-            slot.lock.release()
+            self._kept.give_back(place[free])
 
 
-class _Slot:
-    __slots__ = ("copy", "geom", "lock")
+class _Kept:
+    """The copies that are kept, and which of them are lent."""
 
-    def __init__(self, geom: BaseGeometry) -> None:
-        self.geom = geom
-        self.copy: BaseGeometry | None = None
-        self.lock = Lock()
+    def __init__(self, count: int) -> None:
+        self.copies: Geometries = np.full(count, None, dtype=object)
+        self._lent = np.zeros(count, dtype=bool)
+        self._lock = Lock()
 
+    def borrow(self, place: Indices) -> Indices:
+        """Mark as lent what is not; returns the positions in ``place`` that were free."""
+        with self._lock:
+            free = np.flatnonzero(~self._lent[place])
+            self._lent[place[free]] = True
+        return free
 
-def _prepared(geom: BaseGeometry) -> BaseGeometry:
-    copy = shapely.from_wkb(shapely.to_wkb(geom))
-    shapely.prepare(copy)
-    return copy
+    def give_back(self, place: Indices) -> None:
+        with self._lock:
+            self._lent[place] = False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
@@ -10,12 +11,18 @@ import numpy as np
 
 from gis.kernel.arrays import Indices
 
-__all__ = ["THREADS", "each_zone", "in_halves"]
+__all__ = ["THREADS", "each_zone", "in_shares"]
 
 T = TypeVar("T")
 
 WORTH_SHARING = 20_000
 """Below so many vertices or points a second thread costs more than it saves."""
+
+VERTICES_A_ROW = 16
+"""What a row of an array that is shared out counts for."""
+
+SHARES_A_THREAD = 4
+"""More shares than threads, as some take longer."""
 
 THREADS = 2
 """How many threads work unless told otherwise. GEOS releases the GIL, so they run side by side."""
@@ -42,14 +49,22 @@ def each_zone(work: Callable[[int], T], zones: Indices, weight: Indices, threads
     return results
 
 
-def in_halves(work: Callable[..., Any], *arrays: Any, threads: int | None = None) -> Any:
-    """``work(*arrays)`` done on a contiguous share of the arrays in each thread; the results joined in order.
+def in_shares(
+    work: Callable[..., Any], *arrays: Any, group: Indices | None = None, threads: int | None = None
+) -> Any:
+    """``work(*arrays)`` done on contiguous shares of the arrays by several threads, joined in order.
 
-    For elementwise functions of geometries that nobody has prepared.
+    Rows of one ``group`` (sorted) stay in one share, so that no two threads use the same prepared geometry.
+    Without groups, ``work`` must use geometry that nobody has prepared.
     """
+    count = len(arrays[0])
     workers = THREADS if threads is None else max(int(threads), 1)
-    if workers == 1 or len(arrays[0]) * 16 < WORTH_SHARING:
+    if workers == 1 or count * VERTICES_A_ROW < WORTH_SHARING:
         return work(*arrays)
+    cuts = np.linspace(0, count, workers * SHARES_A_THREAD + 1).astype(np.int64)
+    if group is not None:
+        cuts[1:-1] = np.searchsorted(group, group[cuts[1:-1]])
+    spans = [slice(a, b) for a, b in itertools.pairwise(cuts) if b > a]
     with ThreadPoolExecutor(workers) as pool:
-        shares = zip(*(np.array_split(array, workers) for array in arrays), strict=True)
-        return np.concatenate(list(pool.map(lambda share: work(*share), shares)))
+        shares = pool.map(lambda span: work(*(array[span] for array in arrays)), spans)
+        return np.concatenate(list(shares))

@@ -12,7 +12,7 @@ import shapely
 
 from gis.kernel import ZoneSet, classify_points, intersecting, overlap, points_in_zones, within
 from gis.kernel.prepared import PreparedCopies
-from gis.kernel.threads import WORTH_SHARING, each_zone, in_halves
+from gis.kernel.threads import WORTH_SHARING, each_zone, in_shares
 from tests.kernel import shapes
 
 
@@ -51,26 +51,37 @@ def test_an_error_in_a_thread_reaches_the_caller() -> None:
         each_zone(lambda zone: 1 // zone, np.arange(3), np.full(3, WORTH_SHARING), 2)
 
 
-def test_halves_are_joined_in_order() -> None:
+def test_shares_are_joined_in_order_and_a_group_stays_in_one() -> None:
+    group = np.sort(np.random.default_rng(0).integers(0, 40, WORTH_SHARING))
+    seen: list[set[int]] = []
+
+    def work(numbers: Any, groups: Any) -> Any:
+        seen.append(set(groups.tolist()))
+        return numbers * 2
+
     numbers = np.arange(WORTH_SHARING)
-    assert (in_halves(lambda a: a * 2, numbers, threads=3) == numbers * 2).all()
+    assert (in_shares(work, numbers, group, group=group, threads=3) == numbers * 2).all()
+    assert len(seen) > 3 and sum(len(s) for s in seen) == len(set(group.tolist()))
 
 
 def test_a_copy_that_is_lent_is_not_lent_again() -> None:
-    copies = PreparedCopies(np.array([shapely.box(0, 0, 1, 1)], dtype=object))
-    with copies.lend(0) as mine, copies.lend(0) as other:
-        assert mine is not other
-        assert shapely.is_prepared(mine) and shapely.is_prepared(other)
-    with copies.lend(0) as again, copies.take(np.array([0])).lend(0) as elsewhere:
-        assert again is mine and elsewhere is not mine
+    copies = PreparedCopies(np.array([shapely.box(0, 0, 1, 1), shapely.box(0, 0, 2, 2)], dtype=object))
+    with copies.lend(np.array([0])) as mine, copies.lend(np.array([1, 0])) as other:
+        assert mine[0] is not other[1] and other[0].area == 4
+        assert shapely.is_prepared(mine).all() and shapely.is_prepared(other).all()
+    with (
+        copies.lend(np.array([0, 1])) as again,
+        copies.take(np.array([1, 0])).lend(np.array([1])) as elsewhere,
+    ):
+        assert again[0] is mine[0] and again[1] is other[0] and elsewhere[0] is not mine[0]
 
 
 def test_a_copy_comes_back_when_its_user_fails() -> None:
     copies = PreparedCopies(np.array([shapely.box(0, 0, 1, 1)], dtype=object))
-    with pytest.raises(RuntimeError), copies.lend(0) as mine:
+    with pytest.raises(RuntimeError), copies.lend(np.array([0])) as mine:
         raise RuntimeError
-    with copies.lend(0) as again:
-        assert again is mine
+    with copies.lend(np.array([0])) as again:
+        assert again[0] is mine[0]
 
 
 def test_callers_geometry_is_never_prepared(geoms: Any, xy: Any) -> None:
