@@ -42,7 +42,7 @@ def demo(
     """Start the database, load the district's data, judge, and serve the map."""
     from api.cli.opening import opened
 
-    with opened(home) as onemap:
+    with opened(home, while_needed=True) as onemap:
         listening = listen(host, port)
         loads = waiting(onemap)
         if check:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -28,18 +28,23 @@ class Opened:
 
 
 @contextmanager
-def opened(home: Path | None = None) -> Iterator[Opened]:
-    """Start the database when needed and bring its tables up to the definitions; closes the connections."""
+def opened(home: Path | None = None, *, while_needed: bool = False) -> Iterator[Opened]:
+    """Start the database when needed and bring its tables up to the definitions; closes the connections.
+
+    A private server that this starts stays up for the commands to come; ``while_needed`` stops it at the end.
+    """
+    from gis.cluster import Cluster
     from gis.db import make_engine
     from gis.instep import bring_in_step
     from gis.settings import load_settings
 
     settings = load_settings(home=home)
     definition = settings.load_map()
-    with stage("Starting the database …", "正在启动数据库……"):
-        engine = make_engine(settings)
-        bring_in_step(engine, definition)
-    try:
+    with ExitStack() as at_end:
+        with stage("Starting the database …", "正在启动数据库……"):
+            if while_needed and settings.database_url is None:
+                at_end.enter_context(Cluster(settings.home).while_needed())
+            engine = make_engine(settings)
+            at_end.callback(engine.dispose)
+            bring_in_step(engine, definition)
         yield Opened(settings, definition, engine)
-    finally:
-        engine.dispose()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import socket
 from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated
@@ -33,7 +34,7 @@ def serve(
     from api.app import create_app, warm_up
     from api.cli.opening import opened
 
-    with opened() as onemap:
+    with opened(while_needed=True) as onemap:
         listening = listen(host, port)
         tell(address(listening))
         if workers == 1:
@@ -78,8 +79,11 @@ def address(listening: socket.socket) -> str:
 
 
 def run(app: FastAPI, listening: socket.socket) -> None:
-    """Serve ``app`` in this process until it is interrupted."""
+    """Serve ``app`` in this process until it is interrupted or told to end; then return."""
     import uvicorn
 
+    # uvicorn raises the signal again when it is done; without this, SIGTERM would end the process on the spot
+    # and leave the private database running.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     with suppress(KeyboardInterrupt):  # the way a user ends it
         uvicorn.Server(uvicorn.Config(app, log_level="warning")).run(sockets=[listening])
