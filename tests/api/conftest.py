@@ -23,9 +23,9 @@ from sqlalchemy import Engine, create_engine
 from api.app import create_app
 from api.cli.serve import address, listen
 from gis.importing import ImportOptions, ImportResult, SourceInfo, import_file
+from gis.instep import bring_in_step
 from gis.screening.conflicts import refresh
 from gis.settings import MapDefinition, Settings
-from gis.sync import sync
 from tests.conftest import Databases
 
 OUTSIDE = Path(__file__).parents[1] / "outside"
@@ -105,7 +105,8 @@ def make_map(
 
     def build(url: str) -> None:
         small = open_on(url)
-        sync(small.engine, definition)
+        # The whole definition, so that commands find the store in step.
+        bring_in_step(small.engine, small_settings.load_map())
         fill(small)
         small.engine.dispose()
 
