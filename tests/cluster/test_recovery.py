@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from threading import Timer
+from threading import Thread
 from typing import Any
 
 import psycopg
@@ -53,6 +53,14 @@ def foreign_process(cluster: Cluster) -> Iterator[subprocess.Popen[bytes]]:
         process.wait()
 
 
+def _wake_once_told(pid: int, log: Path, words: str) -> None:
+    """Let a stopped process go on as soon as ``log`` says ``words``, or after 20 s."""
+    until = time.monotonic() + 20
+    while words not in log.read_text() and time.monotonic() < until:
+        time.sleep(0.05)
+    os.kill(pid, signal.SIGCONT)
+
+
 def test_after_the_server_is_killed_the_next_start_has_every_committed_row(ready_home: Path) -> None:
     cluster = Cluster(ready_home, memory_mb=256)
     cluster.ensure_running()
@@ -73,12 +81,14 @@ def test_a_start_waits_for_a_process_of_the_killed_server_that_has_not_noticed(r
         backend = connection.info.backend_pid
         os.kill(backend, signal.SIGSTOP)
         kill_server(cluster)
-        wakes = Timer(1.0, os.kill, (backend, signal.SIGCONT))
+        # It notices only after a start has met it, however slow the machine is.
+        met = "pre-existing shared memory block"
+        wakes = Thread(target=_wake_once_told, args=(backend, cluster.layout.log, met))
         wakes.start()
 
         cluster.ensure_running()
         wakes.join()
-    assert "pre-existing shared memory block" in cluster.layout.log.read_text()
+    assert met in cluster.layout.log.read_text()
     with connect(cluster) as after:
         assert after.execute("SELECT 1").fetchone() == (1,)
 
