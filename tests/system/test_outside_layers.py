@@ -8,9 +8,11 @@ from pathlib import Path
 import mapbox_vector_tile
 import pytest
 import shapely
+from fastapi.testclient import TestClient
 from pyproj import Geod, Transformer
 from sqlalchemy import text
 
+from api.app import create_app
 from gis import tables
 from gis.db import connect
 from gis.revisions import head, revert
@@ -81,6 +83,24 @@ def test_a_layer_from_a_folder_is_drawn(wells: OpenMap) -> None:
         data = vector_tile(conn, wells.definition, layer, tile_at(10, 426, 853))
     decoded = mapbox_vector_tile.decode(data)
     assert {f["properties"]["uid"] for f in decoded["wells"]["features"]} == {"IN", "OUT", "RIM"}
+
+
+def test_a_layer_from_a_folder_is_served_with_items_and_legend(wells: OpenMap) -> None:
+    refresh(wells.engine, wells.definition)
+    client = TestClient(
+        create_app(wells.settings, wells.definition, wells.engine), base_url="http://localhost"
+    )
+    items = client.get("/collections/wells/items", params={"kind": "dug"}).json()
+    assert items["numberMatched"] == 3
+    assert {f["properties"]["name"] for f in items["features"]} == {"里", "外", "边"}
+    told = next(one for one in client.get("/app/config").json()["layers"] if one["id"] == "wells")
+    assert [(row["value"], row["colour"], row["shape"]) for row in told["legend"]][:2] == [
+        ("dug", "#2266aa", "circle"),
+        ("bored", "#aa6622", "square"),
+    ]
+    assert (
+        client.get("/collections/conflicts/items", params={"subject_uid": "IN"}).json()["numberMatched"] == 1
+    )
 
 
 def test_a_second_refresh_writes_nothing_and_lag_is_told(wells: OpenMap) -> None:
