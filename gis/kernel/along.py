@@ -40,10 +40,10 @@ def _points(xy: Floats) -> Geometries:
     return np.asarray(shapely.points(xy), dtype=object).reshape(-1)
 
 
-def divided(lines: Geometries, at: Floats, of: Indices) -> tuple[Floats, Indices]:
+def divided(lines: Geometries, at: Floats, of: Indices, shortest_m: float = 0.0) -> tuple[Floats, Indices]:
     """The segments of ``lines`` divided at the places next to ``at`` on the lines ``of``.
 
-    No line may cross itself, or a place would be ambiguous.
+    No line may cross itself, or a place would be ambiguous. Pieces up to ``shortest_m`` long are left out.
 
     Returns
     -------
@@ -57,7 +57,7 @@ def divided(lines: Geometries, at: Floats, of: Indices) -> tuple[Floats, Indices
     at, of = np.concatenate([vertices, foot]), np.concatenate([line, of])
     order = np.lexsort((position, of))
     at, of, position = at[order], of[order], position[order]
-    step = (of[1:] == of[:-1]) & (position[1:] > position[:-1])
+    step = (of[1:] == of[:-1]) & (position[1:] - position[:-1] > shortest_m)
     return np.stack([at[:-1][step], at[1:][step]], axis=1), of[1:][step].astype(np.int64)
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import shapely
 
 from gis.kernel.along import divided, marks
-from gis.kernel.arrays import Flags, Floats, Geometries, Indices
+from gis.kernel.arrays import TOUCH_M, Flags, Floats, Geometries, Indices
 from gis.kernel.cutting import cut
 from gis.kernel.inside import points_in
 from gis.kernel.prepared import PreparedCopies
@@ -73,7 +73,8 @@ class Boundary:
         run, other = self._near_others(asked)
         mixed, line = np.unique(run, return_inverse=True)
         at, of = marks(self.lines[mixed], line, self.lines[other], SEAM_M)
-        parts, parent = divided(self.lines[mixed], at, of)
+        # What rounding leaves between two marks at one corner has no direction, so no right side to look at.
+        parts, parent = divided(self.lines[mixed], at, of, TOUCH_M)
         # A line that meets no other outline is wholly inside or wholly outside each other zone: one probe
         # decides.
         alone = np.setdiff1d(asked, mixed)
@@ -135,11 +136,15 @@ def _first_segments(runs: Geometries) -> Floats:
 
 
 def _right_of(segments: Floats) -> Floats:
-    """A point a seam's width to the right of the middle of each segment: outside its own zone."""
+    """A point a seam's width to the right of the middle of each segment: outside its own zone.
+
+    Nearer beside a very short segment, as the next one may turn right.
+    """
     vector = segments[:, 1] - segments[:, 0]
     length = np.maximum(np.hypot(vector[:, 0], vector[:, 1]), np.finfo(float).tiny)
     right = np.stack([vector[:, 1], -vector[:, 0]], axis=1) / length[:, None]
-    return np.asarray(segments.mean(axis=1) + SEAM_M * right)
+    aside = np.minimum(SEAM_M, length / 4)
+    return np.asarray(segments.mean(axis=1) + aside[:, None] * right)
 
 
 def _covered(probes: Floats, owner: Indices, zones: Geometries, copies: PreparedCopies) -> Flags:

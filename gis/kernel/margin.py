@@ -77,7 +77,8 @@ def signed_margin(subjects: Any, zones: ZoneSet, *, threads: int | None = None, 
     nearest.margin_m[s], nearest.zone[s] = 0.0, z
     outside = np.setdiff1d(np.flatnonzero(filled), s)
     nearest.look_from_outside(array, zones, outside)
-    in_gap = outside[nearest.margin_m[outside] >= -SEAM_M]
+    beside = outside[nearest.margin_m[outside] >= -SEAM_M]
+    in_gap = beside[shapely.get_dimensions(zones.geoms[nearest.zone[beside]]) == 2]
     in_polygon = s[shapely.get_dimensions(zones.geoms[z]) == 2]
     nearest.look_from_inside(array, zones, np.union1d(in_polygon, in_gap), beyond_m=SEAM_M)
     touches = np.abs(nearest.margin_m) <= TOUCH_M

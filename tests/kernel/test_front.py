@@ -34,3 +34,17 @@ def test_a_line_or_a_very_narrow_site_has_a_front_too() -> None:
     level = shapely.LineString([(10, 110), (60, 110)])
     assert 0 < len(front_of(level, lines, 20.0)) < len(lines)
     assert len(front_of(shapely.LineString([(10, 500), (60, 500)]), lines, 20.0)) == 0
+
+
+@pytest.mark.parametrize("radius", [1.0, 6.0])
+def test_among_scattered_dashes_none_is_missed_that_is_nearest_to_a_corner_of_a_cell(radius: float) -> None:
+    rng = np.random.default_rng(32)
+    start = rng.uniform(0, 100, (1500, 2))
+    dashes = shapely.linestrings(np.stack([start, start + rng.uniform(-0.2, 0.2, start.shape)], axis=1))
+    site = shapely.box(20, 20, 80, 80)
+    places = shapely.points(rng.uniform(20, 80, (20_000, 2)))
+    by_all = shapely.STRtree(dashes).query_nearest(places, return_distance=True, all_matches=False)[1]
+    front = front_of(site, dashes, radius)
+    by_front = shapely.STRtree(front).query_nearest(places, return_distance=True, all_matches=False)[1]
+    assert (by_front[by_all <= radius] == by_all[by_all <= radius]).all()
+    assert len(front) < len(dashes)
