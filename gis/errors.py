@@ -119,9 +119,24 @@ class KernelInputError(GeometryError):
 
 
 class ImportRefused(OneMapError):
-    """A file that cannot be imported as a whole; nothing of it was stored."""
+    """A file that cannot be imported as a whole; nothing of it was stored.
+
+    ``reason`` is the code of layers/vocab/issues that says why; `gis.importing.issues.refused` fills it in.
+    """
 
     code = "import_refused"
+
+    def __init__(
+        self,
+        en: str,
+        zh: str = "",
+        *,
+        remedy_en: str = "",
+        remedy_zh: str = "",
+        reason: str = "import_refused",
+    ) -> None:
+        super().__init__(en, zh, remedy_en=remedy_en, remedy_zh=remedy_zh)
+        self.reason = reason
 
 
 class ExportRefused(OneMapError):

@@ -40,13 +40,14 @@ class Theme(Frozen):
 
 
 class Issue(Frozen):
-    """One kind of import issue: what it means for the row, and the words for it.
+    """One kind of import issue: what it means for the row or file, the words for it, and who mends it.
 
-    ``zh`` and ``en`` may hold the places {field}, {value} and {expected}.
+    ``zh``, ``en`` and the remedies may hold the places {field}, {value} and {expected}.
     """
 
     code: str
-    severity: Literal["error", "warning", "repair"]
+    severity: Literal["file", "error", "warning", "repair"]
+    owner: Literal["supplier", "importer", "platform"] = "supplier"
     zh: str
     en: str
     remedy_zh: str
@@ -142,13 +143,15 @@ def load_themes(folders: Sequence[Path] = ()) -> Mapping[str, Theme]:
 
 def load_issues() -> Mapping[str, Issue]:
     """All kinds of import issues by code, read-only. Raises DefinitionError."""
-    path = SHIPPED / "vocab" / "issues.toml"
     issues: dict[str, Issue] = {}
-    for code, row in read_toml(path).items():
-        try:
-            issues[code] = Issue.model_validate({"code": code, **row})
-        except ValidationError as error:
-            raise as_definition_error(path, error, row, code) from error
+    for path in sorted((SHIPPED / "vocab" / "issues").glob("*.toml")):
+        for code, row in read_toml(path).items():
+            if code in issues:
+                raise DefinitionError(path, f"Issue {code!r} exists already.", "Choose another code.")
+            try:
+                issues[code] = Issue.model_validate({"code": code, **row})
+            except ValidationError as error:
+                raise as_definition_error(path, error, row, code) from error
     return MappingProxyType(issues)
 
 

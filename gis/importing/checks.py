@@ -1,7 +1,7 @@
 """Which rows of a file a layer accepts, and the reason for each that it does not.
 
 Trouble with data is a row, not an exception: every refused value becomes an `Issue` with the row number, the
-field, the value and a code whose words stand in layers/vocab/issues.toml.
+field, the value and a code whose words stand in layers/vocab/issues/.
 """
 
 from __future__ import annotations
@@ -16,23 +16,13 @@ import pandas as pd
 import shapely
 from stdnum.cn import uscc
 
+from gis.importing.issues import Issue
 from layers.model import Field, Layer
 
-__all__ = ["FORMATS", "Checked", "Issue", "as_text", "check_field", "check_rows"]
+__all__ = ["FORMATS", "Checked", "as_text", "check_field", "check_rows"]
 
 ROW_VALUES = {"accuracy_m": "number", "is_indicative": "boolean", "valid_from": "date", "valid_to": "date"}
 _TRUE, _FALSE = {"true", "1", "yes", "是", "t", "y"}, {"false", "0", "no", "否", "f", "n"}
-
-
-@dataclass(frozen=True)
-class Issue:
-    """Why a row (0 is the first) was refused, or what is odd about it; ``severity`` is error or warning."""
-
-    row: int
-    field: str | None
-    value: str | None
-    code: str
-    severity: str = "error"
 
 
 @dataclass(frozen=True)

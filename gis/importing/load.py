@@ -18,7 +18,8 @@ from gis import tables
 from gis.crs import LONLAT, WEB_MERCATOR, Transformation, parse_crs, transformation
 from gis.db import connect
 from gis.errors import ImportRefused, NotFound
-from gis.importing.checks import Checked, Issue, as_text, check_rows
+from gis.importing.checks import Checked, as_text, check_rows
+from gis.importing.issues import Issue
 from gis.importing.read import RawTable, read_file
 from gis.importing.stage import stage_rows
 from gis.importing.uids import identify

@@ -7,7 +7,7 @@ import hashlib
 import pandas as pd
 import shapely
 
-from gis.importing.checks import Issue
+from gis.importing.issues import Issue
 from layers.model import Layer
 
 __all__ = ["identify"]

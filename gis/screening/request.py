@@ -13,7 +13,8 @@ import shapely
 
 from gis.crs import LONLAT, ellipsoidal_area_m2, transformation
 from gis.errors import ScreeningError
-from gis.importing.checks import Issue, check_field
+from gis.importing.checks import check_field
+from gis.importing.issues import Issue
 from gis.screening.inputs import Subjects
 from gis.settings import MapDefinition
 from layers.model import Field
