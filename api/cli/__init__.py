@@ -10,7 +10,18 @@ import sys
 
 import typer
 
-from api.cli import conflicts, database, definitions, demo, doctor, files, revisions, screening, serve
+from api.cli import (
+    conflicts,
+    database,
+    definitions,
+    demo,
+    doctor,
+    files,
+    rejects,
+    revisions,
+    screening,
+    serve,
+)
 from api.cli.console import fail, say
 from gis.errors import OneMapError
 
@@ -31,7 +42,7 @@ app.command("doctor")(doctor.doctor)
 app.add_typer(database.app, name="db")
 app.add_typer(definitions.layers, name="layers")
 app.add_typer(definitions.rules, name="rules")
-app.add_typer(files.rejects, name="rejects")
+app.add_typer(rejects.app, name="rejects")
 app.add_typer(revisions.app, name="revisions")
 app.add_typer(conflicts.app, name="conflicts")
 

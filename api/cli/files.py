@@ -1,4 +1,4 @@
-"""``onemap import``, ``export`` and ``rejects``: files in and out."""
+"""``onemap import`` and ``export``: files in and out."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections import Counter
 from dataclasses import asdict
 from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -17,9 +17,7 @@ if TYPE_CHECKING:
     from api.cli.opening import Opened
     from gis.importing import ImportOptions, ImportResult
 
-__all__ = ["export", "import_", "pairs", "rejects"]
-
-rejects = typer.Typer(help=say("Rows that imports refused.", "导入时被拒绝的行。"), no_args_is_help=True)
+__all__ = ["export", "import_", "pairs"]
 
 
 class Mode(Enum):
@@ -174,32 +172,3 @@ def export(
         )
         + f", EPSG:{result.crs}"
     )
-
-
-@rejects.command("list", help=say("Why rows were refused.", "列出被拒绝的行及原因。"))
-def list_rejects(
-    layer: Annotated[str | None, typer.Option(help=say("Of this layer only.", "仅此图层。"))] = None,
-    limit: Annotated[int, typer.Option(min=1)] = 100,
-    as_json: AsJson = False,
-) -> None:
-    """The newest import first."""
-    from api.cli.opening import opened
-    from gis.db import connect
-    from gis.rejections import list_rejections
-
-    with opened() as onemap, connect(onemap.engine) as conn:
-        found = list_rejections(conn, layer=layer, limit=limit)
-    if as_json:
-        emit_json([asdict(entry) for entry in found])
-        return
-    columns = [
-        say("layer", "图层"),
-        say("file", "文件"),
-        say("row#", "行#"),
-        say("field", "字段"),
-        say("what", "问题"),
-    ]
-    rows: list[tuple[Any, ...]] = [
-        (r.layer, r.file, r.row_no, r.field, r.zh if LANGUAGE == "zh" else r.en) for r in found
-    ]
-    grid(say("Refused rows", "被拒绝的行"), columns, rows)
