@@ -37,6 +37,7 @@ __all__ = [
     "CORE",
     "ROW_COLUMNS",
     "coverage",
+    "field_maps",
     "import_runs",
     "judgings",
     "rejects",
@@ -133,7 +134,41 @@ import_runs = Table(
     Column("good", BigInteger, nullable=False),
     Column("bad", BigInteger, nullable=False),
     Column("rev", BigInteger, ForeignKey(revisions.c.rev), comment="null when nothing changed"),
+    Column("repaired", BigInteger, nullable=False, server_default="0", comment="rows taken with a repair"),
+    Column("warned", BigInteger, nullable=False, server_default="0", comment="rows taken with a warning"),
+    Column("rows_claimed", BigInteger, comment="rows that the file's own header states"),
+    Column("who", Text, nullable=False, server_default=""),
+    Column("started", DateTime(timezone=True)),
+    Column("finished", DateTime(timezone=True)),
+    Column("format", Text),
+    Column("member", Text, comment="layer, sheet or inner file that was read"),
+    Column("encoding", Text),
+    Column("declared_crs", Text, comment="what the file says; null: nothing"),
+    Column("used_crs", Text, comment="what its coordinates were taken as"),
+    Column("operation", Text, comment="the way to the storage CRS"),
+    Column("sha256", Text, comment="of the file"),
+    Column("size", BigInteger, comment="of the file in bytes"),
+    Column("options", JSONB, comment="how the file was to be read, column of each field too"),
+    Column("proposal", JSONB, comment="what was found out about its coordinates"),
+    Column(
+        "fingerprint",
+        Text,
+        comment="hash of file, options, definition and program; the same again changes nothing",
+    ),
+    Column("seen", BigInteger, comment="last revision of the layer when it was done"),
+    Index(None, "layer", "source_id"),
     comment="Each file that was imported; good + bad = total",
+)
+
+field_maps = Table(
+    "field_maps",
+    CORE,
+    Column("source_id", Integer, ForeignKey(sources.c.source_id), primary_key=True),
+    Column("layer", Text, primary_key=True),
+    Column("mapping", JSONB, nullable=False, comment="column, unit and codes of each field"),
+    Column("at", DateTime(timezone=True), nullable=False, server_default=func.clock_timestamp()),
+    Column("who", Text, nullable=False, server_default=""),
+    comment="Which column of a source's files holds which field of a layer",
 )
 
 rejects = Table(
@@ -147,6 +182,16 @@ rejects = Table(
     Column("code", Text, nullable=False),
     Column("severity", Text, nullable=False),
     Column("row", JSONB, comment="the row as it was read"),
+    Column(
+        "owner",
+        Text,
+        nullable=False,
+        server_default="supplier",
+        comment="who mends it: supplier, importer, platform",
+    ),
+    Column(
+        "original", Text, comment="what stood there before a repair: text, or a geometry as hexadecimal WKB"
+    ),
     comment="Rows that were refused, or stored with a warning, with the reason",
 )
 
