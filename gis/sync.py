@@ -1,7 +1,7 @@
 """Definitions -> database: adds what is new, refuses what would lose data, says what it did.
 
-Schema ``core`` is migrated by Alembic; schema ``layer`` follows the definitions; schema ``now`` holds one
-view a layer with the current rows, for QGIS and SQL users.
+Schema ``core`` is migrated by Alembic; schema ``jobs`` by the files of the queue's library; schema ``layer``
+follows the definitions; schema ``now`` holds one view a layer with the current rows, for QGIS and SQL users.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from sqlalchemy.sql.ddl import CreateIndex
 from gis import tables
 from gis.db import connect
 from gis.errors import SettingsError, SyncRefused
+from gis.jobs.schema import make_queue
 from gis.settings import MapDefinition
 from layers.model import Layer
 
@@ -57,6 +58,7 @@ def sync(engine: Engine, definition: MapDefinition) -> SyncReport:
         conn.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
         _migrate_core(conn)
         _check_storage_crs(conn, definition.district.storage_crs)
+        report.applied += make_queue(conn)
         for schema in ("layer", "now"):
             conn.execute(text(f"CREATE SCHEMA IF NOT EXISTS {schema}"))
         inspector = inspect(conn)

@@ -21,6 +21,7 @@ from api.cli import (
     revisions,
     screening,
     serve,
+    worker,
 )
 from api.cli.console import fail, say
 from gis.errors import OneMapError
@@ -35,6 +36,7 @@ app = typer.Typer(
 )
 app.command("demo")(demo.demo)
 app.command("serve")(serve.serve)
+app.command("worker")(worker.worker)
 app.command("import")(files.import_)
 app.command("export")(files.export)
 app.command("screen")(screening.screen)

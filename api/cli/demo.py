@@ -62,6 +62,7 @@ def _probed(onemap: Opened, listening: socket.socket) -> int:
 def _serve(onemap: Opened, listening: socket.socket, loads: list[Load]) -> None:
     """Serve at once where everything is loaded already and judge meanwhile; else prepare first."""
     from api.app import create_app
+    from api.cli.worker import working
 
     here = address(listening)
     words = say(f"The map is at {here}  (Ctrl-C ends)", f"地图地址：{here}（Ctrl-C 结束）")
@@ -71,7 +72,8 @@ def _serve(onemap: Opened, listening: socket.socket, loads: list[Load]) -> None:
         threading.Thread(target=_report_beside, args=(onemap,), daemon=True).start()
     app = create_app(onemap.settings, onemap.definition, onemap.engine)
     tell(words)
-    run(app, listening)
+    with working(onemap):
+        run(app, listening)
 
 
 def _report_beside(onemap: Opened) -> None:

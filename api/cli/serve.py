@@ -15,10 +15,21 @@ from gis.errors import SettingsError
 if TYPE_CHECKING:
     from fastapi import FastAPI
 
-__all__ = ["Host", "Port", "address", "listen", "run", "serve"]
+__all__ = ["Host", "Port", "WithWorker", "address", "listen", "run", "serve"]
 
 Host = Annotated[str, typer.Option(help=say("Address to listen on.", "监听地址。"))]
 Port = Annotated[int, typer.Option(min=0, max=65535, help=say("Port to listen on.", "监听端口。"))]
+
+WithWorker = Annotated[
+    bool,
+    typer.Option(
+        "--worker/--no-worker",
+        help=say(
+            "Work on background jobs too; else run `onemap worker`.",
+            "同时处理后台任务；否则请运行 `onemap worker`。",
+        ),
+    ),
+]
 
 _FACTORY = "api.app:from_environment"
 
@@ -27,24 +38,26 @@ def serve(
     host: Host = "127.0.0.1",
     port: Port = 8000,
     workers: Annotated[int, typer.Option(min=1, help=say("Number of processes.", "进程数。"))] = 1,
+    worker: WithWorker = True,
 ) -> None:
     """Serve the map and its interfaces; other hosts' names go into ONEMAP_HOSTS."""
     import uvicorn
 
     from api.app import create_app, warm_up
     from api.cli.opening import opened
+    from api.cli.worker import working
 
-    with opened(while_needed=True) as onemap:
+    with opened(while_needed=True) as onemap, working(onemap, wanted=worker):
         listening = listen(host, port)
         tell(address(listening))
         if workers == 1:
             warm_up()
             run(create_app(onemap.settings, onemap.definition, onemap.engine), listening)
             return
-    config = uvicorn.Config(_FACTORY, factory=True, workers=workers, log_level="warning")
-    from uvicorn.supervisors import Multiprocess
+        config = uvicorn.Config(_FACTORY, factory=True, workers=workers, log_level="warning")
+        from uvicorn.supervisors import Multiprocess
 
-    Multiprocess(config, sockets=[listening]).run()
+        Multiprocess(config, sockets=[listening]).run()
 
 
 def listen(host: str, port: int) -> socket.socket:

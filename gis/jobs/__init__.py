@@ -1,0 +1,32 @@
+"""Work that outlives a request: a queue in PostgreSQL, kept by procrastinate, and the worker that empties it.
+
+The queue lies in schema ``jobs`` of the same database. A job is a task's name with a JSON payload; what the
+names mean is registered in `gis.tasks`. Job states are not revisions: a backup leaves them out.
+"""
+
+from gis.jobs.queue import (
+    JobState,
+    JobStatus,
+    cancel,
+    enqueue,
+    find,
+    list_jobs,
+    set_progress,
+    status,
+)
+from gis.jobs.work import Lane, Task, Work, WorkStopped
+
+__all__ = [
+    "JobState",
+    "JobStatus",
+    "Lane",
+    "Task",
+    "Work",
+    "WorkStopped",
+    "cancel",
+    "enqueue",
+    "find",
+    "list_jobs",
+    "set_progress",
+    "status",
+]

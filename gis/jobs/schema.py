@@ -1,0 +1,103 @@
+"""The tables of the queue: procrastinate's own, as its version brings them, and how far each job has come."""
+
+from __future__ import annotations
+
+from importlib import resources
+
+import psycopg
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Connection,
+    DateTime,
+    MetaData,
+    Table,
+    Text,
+    func,
+    select,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB, insert
+
+from gis import tables
+
+__all__ = ["SCHEMA", "driver", "in_queue", "make_queue", "progress_table"]
+
+SCHEMA = "jobs"
+_KEY = "jobs-schema"
+_METADATA = MetaData(schema=SCHEMA)
+
+progress_table = Table(
+    "progress",
+    _METADATA,
+    Column("job_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("created_at", DateTime(timezone=True), nullable=False, server_default=func.clock_timestamp()),
+    Column("started_at", DateTime(timezone=True)),
+    Column("updated_at", DateTime(timezone=True), nullable=False, server_default=func.clock_timestamp()),
+    Column("phase", Text, nullable=False, server_default=""),
+    Column("done", BigInteger, nullable=False, server_default="0"),
+    Column("total", BigInteger),
+    Column("result", JSONB),
+    Column("error", JSONB, comment="code, and what went wrong and what to do in both languages"),
+    comment="How far each job is, and what came of it",
+)
+
+
+def driver(conn: Connection) -> psycopg.Connection[tuple[object, ...]]:
+    """The driver's connection below ``conn``, in the same transaction."""
+    raw = conn.connection.driver_connection
+    assert isinstance(raw, psycopg.Connection)
+    return raw
+
+
+def in_queue(conn: Connection) -> Connection:
+    """``conn`` with the queue's schema first in its search path until its transaction ends.
+
+    procrastinate names its tables and functions without a schema.
+    """
+    conn.execute(text(f"SET LOCAL search_path = {SCHEMA}, public"))
+    return conn
+
+
+def make_queue(conn: Connection) -> list[str]:
+    """Bring schema ``jobs`` up to the installed procrastinate; sentences that say what was done.
+
+    A new schema is made whole; an older one gets the migrations that came since, in their order.
+    """
+    steps = sorted(
+        entry.name for entry in (resources.files("procrastinate.sql") / "migrations").iterdir()
+        if entry.name.endswith(".sql")
+    )  # fmt: skip
+    held = conn.scalar(select(tables.store.c.value).where(tables.store.c.key == _KEY))
+    # A store that was restored from a backup remembers a queue that the backup left out.
+    exists = conn.scalar(text("SELECT to_regclass('jobs.procrastinate_jobs') IS NOT NULL"))
+    if exists and held == steps[-1]:
+        return []
+    conn.execute(text(f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}"))
+    in_queue(conn)
+    if not exists:
+        _run(conn, "schema.sql")
+        _METADATA.create_all(conn)
+        conn.execute(
+            text(
+                "ALTER TABLE jobs.progress ADD FOREIGN KEY (job_id) "
+                "REFERENCES jobs.procrastinate_jobs ON DELETE CASCADE"
+            )
+        )
+    else:
+        for name in steps:
+            if held is not None and name > held:
+                _run(conn, f"migrations/{name}")
+    conn.execute(text("SET LOCAL search_path TO DEFAULT"))
+    remember = insert(tables.store).values(key=_KEY, value=steps[-1])
+    conn.execute(
+        remember.on_conflict_do_update(
+            index_elements=[tables.store.c.key], set_={"value": remember.excluded.value}
+        )
+    )
+    return [f"jobs: queue brought up to {steps[-1].split('_')[0]}"]
+
+
+def _run(conn: Connection, name: str) -> None:
+    script = (resources.files("procrastinate.sql") / name).read_text(encoding="utf-8")
+    driver(conn).execute(script.encode())

@@ -1,0 +1,198 @@
+"""Jobs run once, tell how far they are, end in words, and survive the death of their worker."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine, text
+
+from gis.db import connect
+from gis.errors import NotFound
+from gis.jobs import JobStatus, cancel, enqueue, list_jobs, status
+from gis.jobs.schema import make_queue
+from gis.jobs.worker import Worker
+from tests.gis.jobworker import make_worker
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def worker(store: Engine) -> Iterator[Worker]:
+    """A worker of the store in a thread."""
+    worker = make_worker(store.url.render_as_string(hide_password=False))
+    worker.start()
+    yield worker
+    worker.stop()
+
+
+@pytest.fixture
+def process(store: Engine) -> Iterator[Callable[[], subprocess.Popen[bytes]]]:
+    """Starts worker processes."""
+    started: list[subprocess.Popen[bytes]] = []
+
+    def start() -> subprocess.Popen[bytes]:
+        url = store.url.render_as_string(hide_password=False)
+        started.append(subprocess.Popen([sys.executable, "-m", "tests.gis.jobworker", url], cwd=ROOT))
+        return started[-1]
+
+    yield start
+    for each in started:
+        each.kill()
+        each.wait()
+
+
+def until(store: Engine, job: int, *states: str, seconds: float = 15.0) -> JobStatus:
+    """The job once it is in one of ``states``."""
+    end = time.monotonic() + seconds
+    while (found := status(store, job)).state not in states:
+        assert time.monotonic() < end, found
+        time.sleep(0.03)
+    return found
+
+
+def rows(store: Engine) -> list[int]:
+    with connect(store) as conn:
+        return list(conn.scalars(text("SELECT n FROM written ORDER BY n")))
+
+
+def test_a_job_runs_and_keeps_its_result(store: Engine, worker: Worker) -> None:
+    job = enqueue(store, "count", {"to": 3})
+    found = until(store, job, "successful", "failed")
+    assert (found.state, found.result, found.error) == ("successful", {"counted": 3, "attempt": 0}, None)
+    assert (found.progress, found.phase, found.task, found.ended) == (100, "counting", "count", True)
+    assert found.started_at is not None and found.started_at >= found.created_at
+
+
+def test_a_job_tells_how_far_it_is(store: Engine, worker: Worker) -> None:
+    job = enqueue(store, "count", {"to": 40, "every": 0.1})
+    until(store, job, "running")
+    seen = set()
+    end = time.monotonic() + 1.5
+    while time.monotonic() < end:
+        seen.add(status(store, job).progress)
+        time.sleep(0.05)
+    assert len(seen - {None}) > 2
+    assert cancel(store, job)
+
+
+def test_a_refusal_is_kept_in_words_and_a_fault_says_so(
+    store: Engine, worker: Worker, caplog: pytest.LogCaptureFixture
+) -> None:
+    refused = until(store, enqueue(store, "refuse", {}), "failed")
+    assert refused.error == {"code": "file_missing", "en": "No such file.", "zh": "没有该文件。",
+                             "remedy_en": "Look again.", "remedy_zh": "Look again."}  # fmt: skip
+    assert caplog.records == []
+    crashed = until(store, enqueue(store, "crash", {}), "failed")
+    assert crashed.error is not None and "not foreseen" in crashed.error["en"]
+    assert [r.exc_info[0] for r in caplog.records if r.exc_info] == [ZeroDivisionError]
+    assert caplog.records[0].levelno == logging.ERROR
+
+
+def test_a_cancelled_job_ends_at_its_next_step(store: Engine, worker: Worker) -> None:
+    running = enqueue(store, "count", {"to": 1000, "every": 0.05})
+    waiting = enqueue(store, "count", {"to": 1})
+    until(store, running, "running")
+    assert cancel(store, waiting) and status(store, waiting).state == "dismissed"
+    assert cancel(store, running)
+    assert until(store, running, "dismissed").result is None
+    assert not cancel(store, running)
+
+
+def test_what_the_clock_starts_does_not_hold_up_people(store: Engine, worker: Worker) -> None:
+    slow = enqueue(store, "tick", {"to": 1000, "every": 0.05}, lane="clock")
+    until(store, slow, "running")
+    until(store, enqueue(store, "count", {"to": 1}), "successful")
+    cancel(store, slow)
+
+
+def test_one_piece_of_work_waits_in_the_queue_once(store: Engine) -> None:
+    first = enqueue(store, "count", {"to": 1}, queue_key="upload:1")
+    assert enqueue(store, "count", {"to": 2}, queue_key="upload:1") == first
+    assert enqueue(store, "count", {"to": 2}, queue_key="upload:2") != first
+    with connect(store) as conn:
+        assert [job.id for job in list_jobs(conn)] == [first + 2, first]  # the refused one took a number
+    with pytest.raises(NotFound):
+        status(store, first + 100)
+
+
+def test_a_job_of_a_killed_worker_is_found_and_run_again(
+    store: Engine, process: Callable[[], subprocess.Popen[bytes]]
+) -> None:
+    with connect(store, write=True) as conn:
+        conn.execute(text("CREATE TABLE written (n integer)"))
+    victim = process()
+    resumed = enqueue(store, "write", {"n": 1})
+    until(store, resumed, "running")
+    wait_for(lambda: status(store, resumed).phase == "writing")
+    victim.send_signal(signal.SIGKILL)
+    victim.wait()
+    assert status(store, resumed).state == "running" and rows(store) == []
+    worker = make_worker(store.url.render_as_string(hide_password=False))
+    worker.start()
+    try:
+        found = until(store, resumed, "successful", "failed")
+    finally:
+        worker.stop()
+    assert (found.state, found.attempts, rows(store)) == ("successful", 2, [1])
+
+
+def test_a_job_that_may_not_run_twice_fails_in_words(
+    store: Engine, process: Callable[[], subprocess.Popen[bytes]]
+) -> None:
+    with connect(store, write=True) as conn:
+        conn.execute(text("CREATE TABLE written (n integer)"))
+    victim = process()
+    job = enqueue(store, "write.once", {"n": 1})
+    wait_for(lambda: status(store, job).phase == "writing")
+    os.kill(victim.pid, signal.SIGKILL)
+    worker = make_worker(store.url.render_as_string(hide_password=False))
+    worker.start()
+    try:
+        found = until(store, job, "failed")
+    finally:
+        worker.stop()
+    assert found.error is not None and "nothing of it was stored" in found.error["en"]
+    assert rows(store) == []
+
+
+def test_a_worker_that_is_stopped_breaks_off_and_the_next_goes_on(store: Engine, worker: Worker) -> None:
+    with connect(store, write=True) as conn:
+        conn.execute(text("CREATE TABLE written (n integer)"))
+    job = enqueue(store, "write", {"n": 7})
+    wait_for(lambda: status(store, job).phase == "writing")
+    begun = time.monotonic()
+    worker.stop()
+    assert time.monotonic() - begun < 8
+    assert (status(store, job).state, rows(store)) == ("accepted", [])
+    successor = make_worker(store.url.render_as_string(hide_password=False))
+    successor.start()
+    try:
+        assert until(store, job, "successful").attempts == 2
+    finally:
+        successor.stop()
+    assert rows(store) == [7]
+
+
+def wait_for(told: Callable[[], bool], seconds: float = 15.0) -> None:
+    end = time.monotonic() + seconds
+    while not told():
+        assert time.monotonic() < end
+        time.sleep(0.03)
+
+
+def test_an_older_queue_is_brought_up_to_date(store: Engine) -> None:
+    with connect(store, write=True) as conn:
+        assert make_queue(conn) == []
+        conn.execute(text("UPDATE core.store SET value = '03.00.00_00_x.sql' WHERE key = 'jobs-schema'"))
+        conn.execute(text("ALTER TABLE jobs.procrastinate_jobs DROP COLUMN abort_requested CASCADE"))
+    # A queue that is younger than what the store remembers cannot be migrated twice; it says so loudly.
+    with pytest.raises(Exception, match="already exists"), connect(store, write=True) as conn:
+        make_queue(conn)
