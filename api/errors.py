@@ -35,9 +35,11 @@ from gis.errors import (
     ScreeningError,
     SettingsError,
     SyncRefused,
+    UploadsFull,
+    WrongState,
 )
 
-__all__ = ["STATUS", "MisdirectedHost", "TooLarge", "Unsupported", "install", "problem", "status_of"]
+__all__ = ["STATUS", "Forbidden", "MisdirectedHost", "TooLarge", "Unsupported", "install", "problem", "status_of"]
 
 log = logging.getLogger("onemap")
 
@@ -52,6 +54,12 @@ class Unsupported(OneMapError):
     """A request body of a kind or an encoding that is not read here."""
 
     code = "unsupported_media_type"
+
+
+class Forbidden(OneMapError):
+    """Something that this request may not do."""
+
+    code = "forbidden"
 
 
 class MisdirectedHost(OneMapError):
@@ -76,6 +84,9 @@ STATUS: Mapping[type[OneMapError], int] = {
     QueryError: 400,
     NotFound: 404,
     ScreeningError: 422,
+    Forbidden: 403,
+    WrongState: 409,
+    UploadsFull: 409,
     TooLarge: 413,
     Unsupported: 415,
     MisdirectedHost: 421,
@@ -84,6 +95,7 @@ STATUS: Mapping[type[OneMapError], int] = {
 
 _TITLES_ZH = {
     400: "请求有误",
+    403: "不允许",
     404: "未找到",
     405: "不支持该方法",
     409: "冲突",

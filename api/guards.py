@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -52,11 +53,17 @@ def is_known_host(host: str, hosts: frozenset[str]) -> bool:
 
 
 class BodyGuard:
-    """Reads a request's body up to a limit before anything parses it; 413 beyond, 415 when compressed."""
+    """Reads a request's body up to a limit before anything parses it; 413 beyond, 415 when compressed.
 
-    def __init__(self, app: ASGIApp, limit_bytes: int) -> None:
+    A path of ``streams`` gets its body piece by piece instead, up to the limit named there.
+    """
+
+    def __init__(
+        self, app: ASGIApp, limit_bytes: int, streams: Mapping[str, int] = MappingProxyType({})
+    ) -> None:
         self.app = app
         self.limit_bytes = limit_bytes
+        self.streams = dict(streams)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on with its whole body, or answer 413 or 415."""
@@ -69,13 +76,16 @@ class BodyGuard:
             await _refuse(compressed, scope, receive, send)
             return
         stated = headers.get("content-length", "0")
-        body = None if stated.isdigit() and int(stated) > self.limit_bytes else await self._read(receive)
-        if body is None:
-            limit = f"{self.limit_bytes // 2**20} MiB"
-            error = TooLarge(f"The body is larger than {limit}.", f"请求体超过 {limit}。")
-            await _refuse(error, scope, receive, send)
-            return
-        await self.app(scope, _replayed(body, receive), send)
+        streamed = self.streams.get(scope["path"])
+        limit = streamed or self.limit_bytes
+        if stated.isdigit() and int(stated) > limit:
+            await _refuse(_too_large(limit), scope, receive, send)
+        elif streamed:
+            await self.app(scope, _counted(receive, limit), send)
+        elif (body := await self._read(receive)) is None:
+            await _refuse(_too_large(limit), scope, receive, send)
+        else:
+            await self.app(scope, _replayed(body, receive), send)
 
     async def _read(self, receive: Receive) -> bytes | None:
         """The whole body; None when it passes the limit."""
@@ -89,6 +99,31 @@ class BodyGuard:
                 return None
             if not message.get("more_body", False):
                 return bytes(body)
+
+
+def _too_large(limit: int) -> TooLarge:
+    words = f"{limit // 2**20} MiB"
+    return TooLarge(
+        f"The body is larger than {words}.",
+        f"请求体超过 {words}。",
+        remedy_en="Send less at once, or use the command line on the server.",
+        remedy_zh="请减小一次提交的数据量，或在服务器上使用命令行。",
+    )
+
+
+def _counted(receive: Receive, limit: int) -> Receive:
+    """A receive that raises TooLarge, to whoever reads, once more than ``limit`` bytes have come."""
+    came = 0
+
+    async def count() -> Message:
+        nonlocal came
+        message = await receive()
+        came += len(message.get("body", b""))
+        if came > limit:
+            raise _too_large(limit)
+        return message
+
+    return count
 
 
 def _replayed(body: bytes, receive: Receive) -> Receive:

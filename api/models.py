@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-__all__ = ["ScreenExecution", "ScreenInputs"]
+__all__ = ["ImportPlan", "ImportSource", "ScreenExecution", "ScreenInputs"]
 
 
 class ScreenInputs(BaseModel):
@@ -37,3 +37,47 @@ class ScreenExecution(BaseModel):
     """An execute request of OGC API Processes; what it says besides inputs has no effect here."""
 
     inputs: ScreenInputs
+
+
+class ImportSource(BaseModel):
+    """Where imported data come from."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: Annotated[
+        str, Field(max_length=200, description="Name of the source; the file's name without one")
+    ] = ""
+    title_zh: Annotated[str, Field(max_length=200)] = ""
+    title_en: Annotated[str, Field(max_length=200)] = ""
+    bureau: Annotated[str | None, Field(max_length=200)] = None
+    licence: Annotated[str | None, Field(max_length=200)] = None
+    accuracy_m: Annotated[
+        float | None, Field(ge=0, allow_inf_nan=False, description="Bound of the position error in metres")
+    ] = None
+
+
+class ImportPlan(BaseModel):
+    """What was decided about an upload."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    layer: Annotated[str, Field(max_length=100)]
+    source: ImportSource = ImportSource()
+    crs: Annotated[
+        str, Field(max_length=200, description="auto (a clear winner only), EPSG:4549, CRS84, GCJ-02, ...")
+    ] = "auto"
+    crs_groups: Annotated[
+        dict[int, Annotated[str, Field(max_length=200)]],
+        Field(description="CRS of single groups of rows, by their number in the proposal"),
+    ] = {}
+    mapping: Annotated[
+        dict[Annotated[str, Field(max_length=100)], Annotated[str, Field(max_length=1000)]],
+        Field(description="Field -> column of the file; '' for no column"),
+    ] = {}
+    mode: Literal["upsert", "replace", "append"] = "upsert"
+    outside: Annotated[
+        Literal["refuse", "keep"], Field(description="What becomes of rows wholly beyond the district")
+    ] = "refuse"
+    close_many: Annotated[
+        bool, Field(description="Let a replace close more than a fifth of the source's rows")
+    ] = False

@@ -15,6 +15,10 @@
     │   └── RevertRefused          later revisions changed the same rows
     ├── QueryError                 a query names something that is not there or is out of bounds
     │   └── NotFound               the layer, row, tile or raster asked for does not exist
+    ├── UploadError                an upload cannot be worked on as asked
+    │   ├── WrongState             the step does not follow the one taken last
+    │   │   └── UploadBusy         somebody works on it just now
+    │   └── UploadsFull            too many are open
     └── ScreeningError             a site cannot be screened as given
 
 None of them knows HTTP; api.errors maps them to a status in one table.
@@ -41,6 +45,10 @@ __all__ = [
     "ScreeningError",
     "SettingsError",
     "SyncRefused",
+    "UploadBusy",
+    "UploadError",
+    "UploadsFull",
+    "WrongState",
 ]
 
 
@@ -173,3 +181,27 @@ class ScreeningError(OneMapError):
     """A site that cannot be screened as given."""
 
     code = "screening"
+
+
+class UploadError(OneMapError):
+    """An upload that cannot be worked on as asked."""
+
+    code = "upload"
+
+
+class WrongState(UploadError):
+    """A step that does not follow the one that was taken last."""
+
+    code = "wrong_state"
+
+
+class UploadBusy(WrongState):
+    """Somebody works on the upload just now."""
+
+    code = "upload_busy"
+
+
+class UploadsFull(UploadError):
+    """No further upload is taken until others are finished or removed."""
+
+    code = "uploads_full"

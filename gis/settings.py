@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import ValidationError, field_validator
+from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from gis.errors import SettingsError
@@ -48,6 +48,10 @@ class Settings(BaseSettings):
     max_vertices: int = 100_000
     statement_timeout_s: float = 30.0
     threads: int = os.cpu_count() or 1
+    allow_imports: bool | None = None
+    import_file_mb: Annotated[int, Field(ge=1)] = 200
+    keep_uploads_h: Annotated[float, Field(gt=0)] = 24.0
+    keep_originals: bool = False
 
     @field_validator("layers", mode="before")
     @classmethod
