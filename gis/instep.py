@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from importlib.metadata import version
 from pathlib import Path
 
 from sqlalchemy import Engine, inspect, select
@@ -53,7 +54,9 @@ def _digest(definition: MapDefinition) -> str:
     for file in (
         _HERE / "tables.py",
         _HERE / "sync.py",
+        _HERE / "jobs" / "schema.py",
         *sorted((_HERE / "migrations" / "versions").glob("*.py")),
     ):
         digest.update(file.read_bytes())
+    digest.update(version("procrastinate").encode())  # its tables are the queue's
     return digest.hexdigest()

@@ -40,6 +40,7 @@ __all__ = [
     "field_maps",
     "import_runs",
     "judgings",
+    "promises",
     "rejects",
     "revision_layers",
     "revisions",
@@ -81,7 +82,20 @@ sources = Table(
     Column("crs", Text, comment="CRS the data came in"),
     Column("transformation", Text, comment="operation that brought them into the storage CRS"),
     Column("is_demonstration", Boolean, nullable=False, server_default="false"),
+    Column("contact", Text, comment="who answers for the data"),
+    Column("rhythm", Text, comment="promised time between updates: ISO 8601 duration, or irregular"),
+    Column("notes", Text),
     comment="Where rows come from",
+)
+
+promises = Table(
+    "promises",
+    CORE,
+    Column("source_id", Integer, ForeignKey(sources.c.source_id), primary_key=True),
+    Column("layer", Text, primary_key=True),
+    Column("expected_rows", BigInteger, comment="about so many rows the source has of the layer"),
+    Column("rhythm", Text, comment="where the layer has another than the source as a whole"),
+    comment="What a source promises of one layer",
 )
 
 revisions = Table(
@@ -193,6 +207,48 @@ rejects = Table(
         "original", Text, comment="what stood there before a repair: text, or a geometry as hexadecimal WKB"
     ),
     comment="Rows that were refused, or stored with a warning, with the reason",
+)
+
+harvests = Table(
+    "harvests",
+    CORE,
+    Column("harvest_id", Integer, Identity(), primary_key=True),
+    Column("name", Text, nullable=False, unique=True),
+    Column("layer", Text, nullable=False),
+    Column("source_id", Integer, ForeignKey(sources.c.source_id), nullable=False),
+    Column("kind", Text, nullable=False, comment="oapif, wfs, arcgis, postgis, http"),
+    Column("url", Text, nullable=False, comment="without user name and password"),
+    Column("options", JSONB, nullable=False, comment="how to ask and how to read; secrets by variable name"),
+    Column("every", Text, comment="ISO 8601 duration; null: only when asked"),
+    Column("enabled", Boolean, nullable=False, server_default="true"),
+    Column("made_at", DateTime(timezone=True), nullable=False, server_default=func.clock_timestamp()),
+    Column("mark", JSONB, comment="how far the source has been taken: its tag, or the newest change seen"),
+    Column("full_at", DateTime(timezone=True), comment="when the source was last taken as a whole"),
+    Column("next_at", DateTime(timezone=True)),
+    Column("failures", Integer, nullable=False, server_default="0", comment="failed runs in a row"),
+    comment="Sources that are asked again by the clock",
+)
+
+harvest_runs = Table(
+    "harvest_runs",
+    CORE,
+    Column("harvest_run_id", BigInteger, Identity(), primary_key=True),
+    Column(
+        "harvest_id",
+        Integer,
+        ForeignKey(harvests.c.harvest_id, ondelete="CASCADE"),
+        nullable=False,
+        index=True,
+    ),
+    Column("started", DateTime(timezone=True), nullable=False, server_default=func.clock_timestamp()),
+    Column("finished", DateTime(timezone=True)),
+    Column("state", Text, nullable=False, comment="running, changed, unchanged, failed"),
+    Column("whole", Boolean, nullable=False, comment="the source as a whole, not only what is new"),
+    Column("fetched", BigInteger, comment="rows that the source sent"),
+    Column("run_id", BigInteger, ForeignKey(import_runs.c.run_id)),
+    Column("rev", BigInteger, comment="the revision written; null: nothing changed"),
+    Column("error", JSONB, comment="code, and what went wrong and what to do in both languages"),
+    comment="Each time a source was asked, and what came of it",
 )
 
 judgings = Table(
