@@ -66,6 +66,7 @@ __all__ = [
     "read_rows",
     "rounded",
     "search",
+    "select_items",
 ]
 
 Feature = dict[str, Any]
@@ -216,8 +217,26 @@ def read_rows(
     return rows, _geometries(definition, rows, crs) if layer.has_geometry else None
 
 
+def select_items(definition: MapDefinition, layer: Layer, query: ItemQuery) -> Select[Any]:
+    """The statement for all rows that ``query`` chooses, in order: row_id, the properties, geom as WKB.
+
+    Page and limit of the query are left aside, and so is its CRS: geometry is in the storage CRS.
+
+    Raises
+    ------
+    QueryError
+        For a property the layer does not have, or a value that its type cannot read.
+    """
+    table = tables.table_for(layer, definition.district.storage_crs)
+    return (
+        _select_rows(layer, table)
+        .where(_condition(definition, layer, table, query, query.rev))
+        .order_by(table.c.row_id)
+    )
+
+
 def _condition(
-    definition: MapDefinition, layer: Layer, table: Table, query: ItemQuery, rev: int
+    definition: MapDefinition, layer: Layer, table: Table, query: ItemQuery, rev: int | None
 ) -> ColumnElement[bool]:
     conditions = [alive(table, rev)]
     if query.bbox is not None:

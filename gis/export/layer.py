@@ -1,0 +1,111 @@
+"""A layer into a file, as it was at a revision."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlalchemy import Engine
+
+from gis.crs import LONLAT, parse_crs
+from gis.db import connect
+from gis.errors import ExportRefused
+from gis.export.formats import LONLAT_ONLY, writer_for, written_whole
+from gis.export.options import WriteOptions
+from gis.export.page import write_page
+from gis.export.stored import stored_content
+from gis.features import ItemQuery
+from gis.filters import BBox
+from gis.revisions import resolve_as_of
+from gis.settings import MapDefinition
+from layers.model import Layer
+
+__all__ = ["ExportResult", "export_layer"]
+
+
+@dataclass(frozen=True)
+class ExportResult:
+    """``rows`` of ``layer`` as they were at revision ``rev``, written to ``path`` in EPSG:``crs``.
+
+    ``files`` are all files that were made, ``path`` among them; ``beside`` of the values did not fit into
+    ``path`` and stand in the table beside it.
+    """
+
+    layer: str
+    path: Path
+    rows: int
+    rev: int
+    crs: int
+    files: tuple[Path, ...] = ()
+    beside: int = 0
+
+
+def export_layer(
+    engine: Engine,
+    definition: MapDefinition,
+    layer: Layer,
+    path: Path,
+    *,
+    as_of: str | None = None,
+    crs: str | None = None,
+    bbox: BBox | None = None,
+    filters: Mapping[str, Sequence[str]] | None = None,
+    options: WriteOptions | None = None,
+) -> ExportResult:
+    """Write ``layer`` as it was at ``as_of`` (revision or time; None: now) to ``path``, replacing it.
+
+    Rows are read through a cursor of the server and written as they come; memory does not grow with them,
+    except for a map page.
+
+    Parameters
+    ----------
+    crs : str, optional
+        The CRS of the file, x,y order. Without one: lon/lat for GeoJSON, KML, CSV, XLSX and maps, which know
+        no other or lose it, and the storage CRS for all others.
+    bbox, filters :
+        Rows that meet the box; rows whose property is one of the values ("source" is one too).
+
+    Raises
+    ------
+    ExportRefused
+        When the ending is not known, the format cannot carry the CRS or the content, or the file cannot be
+        written.
+    CrsError
+        When no trustworthy transformation leads to the CRS.
+    QueryError
+        For a property the layer does not have, or a value that its type cannot read.
+    """
+    options = options or WriteOptions()
+    suffix = path.suffix.lower()
+    target = _target_crs(definition, suffix, crs)
+    with connect(engine) as conn:
+        rev = resolve_as_of(conn, as_of)
+        if suffix == ".html":
+            _refuse_part_of_map(bbox, filters)
+            written, files = written_whole(path, lambda at: write_page(at, conn, definition, layer, rev))
+        else:
+            write = writer_for(path)
+            query = ItemQuery(limit=0, rev=rev, bbox=bbox, filters=filters or {})
+            content = stored_content(conn, definition, layer, query, target)
+            written, files = written_whole(path, lambda at: write(at, content, options))
+    return ExportResult(layer.id, path, written.rows, rev, target, files, written.beside)
+
+
+def _refuse_part_of_map(bbox: BBox | None, filters: Mapping[str, Sequence[str]] | None) -> None:
+    if bbox is not None or filters:
+        raise ExportRefused("A map page shows a whole layer.", "地图页面只能包含整个图层。")
+
+
+def _target_crs(definition: MapDefinition, suffix: str, crs: str | None) -> int:
+    if crs is None:
+        return LONLAT if suffix in LONLAT_ONLY | {".csv", ".xlsx"} else definition.district.storage_crs
+    number = parse_crs(crs).to_epsg(min_confidence=70)
+    if number is None or (suffix in LONLAT_ONLY and number != LONLAT):
+        raise ExportRefused(
+            f"A {suffix} file cannot be written in {crs}.",
+            f"{suffix} 文件不能使用 {crs}。",
+            remedy_en="GeoJSON (RFC 7946), KML and maps are in lon/lat; use .gpkg for another CRS.",
+            remedy_zh="GeoJSON（RFC 7946）、KML 与地图文件只用经纬度；其他坐标系请用 .gpkg。",
+        )
+    return number
