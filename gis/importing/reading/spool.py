@@ -6,12 +6,18 @@ and in constant memory, because the file is mapped, not loaded.
 
 from __future__ import annotations
 
+import shutil
+import weakref
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import cache
 from pathlib import Path
+from types import TracebackType
 
+import numpy as np
 import orjson
 import pyarrow as pa
+from pydantic import BaseModel, ConfigDict, TypeAdapter
 
 from gis.importing.issues import Issue
 
@@ -79,7 +85,10 @@ class Header:
 
 @dataclass(frozen=True)
 class Reading:
-    """A file as it was read: ``header``, ``issues`` found while reading, and the rows under ``path``."""
+    """A file as it was read: ``header``, ``issues`` found while reading, and the rows under ``path``.
+
+    One that keeps its rows in a folder of its own is a context manager that removes them at the end.
+    """
 
     header: Header
     path: Path
@@ -97,12 +106,66 @@ class Reading:
                 yield file.get_batch(number)
 
     @classmethod
-    def load(cls, folder: Path) -> Reading:
-        """The reading that a `Spool` left in ``folder``."""
-        held = orjson.loads((folder / "reading.json").read_bytes())
-        header = held["header"]
-        header["members"], header["columns"] = tuple(header["members"]), tuple(header["columns"])
-        return cls(Header(**header), folder / "rows.arrow", [Issue(**issue) for issue in held["issues"]])
+    def load(cls, folder: Path, *, owned: bool = False) -> Reading:
+        """The reading that a `Spool` left in ``folder``; an ``owned`` folder goes when the reading does.
+
+        Whoever wrote it may have been led astray by the file, so nothing is taken unseen: the header by its
+        types, the rows by their values' bounds.
+
+        Raises
+        ------
+        ValueError
+            When the header or the rows are not what a `Spool` writes.
+        """
+        held = _held().validate_json((folder / "reading.json").read_bytes())
+        reading = cls(held.header, folder / "rows.arrow", held.issues)
+        reading._check_rows()
+        if owned:
+            object.__setattr__(reading, "_gone", weakref.finalize(reading, shutil.rmtree, folder, True))
+        return reading
+
+    def _check_rows(self) -> None:
+        names = ["\0row", "\0geom", *self.header.columns]
+        rows = 0
+        for batch in self.batches():
+            batch.validate(full=True)
+            numbers = batch.column(ROW)
+            in_order = numbers.type == pa.int64() and np.array_equal(
+                numbers, np.arange(rows, rows + len(numbers))
+            )
+            if batch.schema.names != names or batch.column(GEOM).type != pa.binary() or not in_order:
+                raise ValueError("the rows are not what the header says")
+            rows += len(numbers)
+        if rows != self.header.rows or any(not -1 <= issue.row < rows for issue in self.issues):
+            raise ValueError("the rows do not add up")
+
+    def close(self) -> None:
+        """Remove the rows, if they lie in a folder of the reading's own."""
+        gone = getattr(self, "_gone", None)
+        if gone is not None:
+            gone()
+
+    def __enter__(self) -> Reading:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+class _Held(BaseModel):
+    """reading.json."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    header: Header
+    issues: list[Issue]
+
+
+@cache
+def _held() -> TypeAdapter[_Held]:
+    return TypeAdapter(_Held)
 
 
 @dataclass
@@ -123,7 +186,7 @@ class Spool:
         first = self.rows
         self.rows += len(geometry)
         batch = pa.record_batch(
-            [pa.array(range(first, self.rows), pa.int64()), geometry.cast(pa.binary()), *columns],
+            [pa.array(np.arange(first, self.rows)), geometry.cast(pa.binary()), *columns],
             names=["\0row", "\0geom", *names],
         )
         if self._writer is None:
