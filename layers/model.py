@@ -109,11 +109,12 @@ class Text(Frozen):
 
 
 class CodeValue(Frozen):
-    """One code of a code list with its meaning."""
+    """One code of a code list with its meaning; ``aliases`` are other words for it that imports translate."""
 
     code: Annotated[str, pydantic.Field(min_length=1, max_length=60)]
     zh: str
     en: str
+    aliases: tuple[str, ...] = pydantic.Field(default=(), exclude=True)
 
     @property
     def title(self) -> Text:
@@ -122,7 +123,7 @@ class CodeValue(Frozen):
 
 
 class Field(Frozen):
-    """One typed attribute of a layer."""
+    """One typed attribute of a layer; ``aliases`` are what its column is called in tables that are imported."""
 
     name: Identifier
     title: Text
@@ -137,6 +138,7 @@ class Field(Frozen):
     max: float | None = None
     description: Text | None = None
     volatile: bool = False
+    aliases: tuple[str, ...] = ()
 
     @property
     def code_list(self) -> tuple[CodeValue, ...]:
@@ -152,7 +154,7 @@ class Field(Frozen):
             raise Unfit("An enum names a shared list or gives its own values, not both.", "Keep one of them.")
         lists: Mapping[str, tuple[CodeValue, ...]] = (info.context or {}).get("codes", {})
         known("Code list", str(raw["codes"]), lists)
-        return {**raw, "values": [value.model_dump() for value in lists[raw["codes"]]]}
+        return {**raw, "values": lists[raw["codes"]]}
 
     @field_validator("name")
     @classmethod
@@ -212,6 +214,7 @@ class Names(Frozen):
     label: str
     township: str | None = None
     county: str | None = None
+    address: str | None = None
 
 
 class Symbol(Frozen):
@@ -287,6 +290,27 @@ class Example(Frozen):
         return self
 
 
+class Linking(Frozen):
+    """How rows of different sources that mean the same thing are found and shown as one.
+
+    ``match`` fields name the thing exactly (a credit code); ``name`` and ``address`` are compared where they
+    are missing. ``precedence`` says per field, "geom" for the place, or "default" which source is shown first:
+    names of sources or of bureaux, "*" standing for all others, of which the newest statement counts.
+    ``compare`` are the fields whose differences are disagreements; all that both rows state when empty.
+    """
+
+    match: tuple[str, ...] = ()
+    name: str
+    address: str | None = None
+    compare: tuple[str, ...] = ()
+    precedence: Mapping[str, tuple[str, ...]] = pydantic.Field(default_factory=dict)
+
+    def order(self, field: str) -> tuple[str, ...]:
+        """The sources of ``field`` in the order of their precedence; "*" is in it exactly once."""
+        given = self.precedence.get(field, self.precedence.get("default", ()))
+        return given if "*" in given else (*given, "*")
+
+
 class Layer(Frozen):
     """One layer as defined by its ``layer.toml``."""
 
@@ -305,6 +329,7 @@ class Layer(Frozen):
     names: Names
     fields: Annotated[tuple[Field, ...], pydantic.Field(min_length=1)]
     style: Style | None = None
+    linking: Linking | None = None
     examples: tuple[Example, ...] = ()
 
     @property
@@ -351,6 +376,18 @@ class Layer(Frozen):
         for entry in self.fields:
             if entry.volatile and self.role != "derived":
                 raise Unfit(f"Field {entry.name!r} is volatile.", "Only derived layers have volatile fields.")
+        return self
+
+    @model_validator(mode="after")
+    def _linking_refers_to_fields(self) -> Self:
+        if self.linking is None:
+            return self
+        names = [entry.name for entry in self.fields]
+        rows = [self.linking.name, *self.linking.match, *self.linking.compare]
+        for name in rows if self.linking.address is None else [*rows, self.linking.address]:
+            known("linking refers to the field", name, names)
+        for name in self.linking.precedence:
+            known("linking.precedence is for the field", name, [*names, "geom", "default"])
         return self
 
     @model_validator(mode="after")

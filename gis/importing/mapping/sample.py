@@ -1,0 +1,40 @@
+"""A few rows from all over a file: enough to judge its columns by, however long it is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pyarrow as pa
+
+from gis.importing.mapping.values import as_texts
+from gis.importing.reading.spool import GEOM, Reading
+
+__all__ = ["columns_of", "same_values", "sample_of"]
+
+_BATCHES, _ROWS = 16, 250
+
+
+def columns_of(reading: Reading) -> list[str]:
+    """The attribute columns as they are in the rows."""
+    for batch in reading.batches():
+        return list(batch.schema.names[GEOM + 1 :])
+    return list(reading.header.columns)
+
+
+def sample_of(reading: Reading) -> pa.Table:
+    """At most 4,000 rows: some of sixteen batches spread over the file, without row number and geometry."""
+    batches = list(reading.batches())
+    step = max(1, len(batches) // _BATCHES)
+    parts = [batch.slice(0, _ROWS) for batch in batches[::step][:_BATCHES]]
+    if len(batches) == 1:
+        spread = max(1, len(batches[0]) // _BATCHES)
+        parts = [batches[0].slice(start, _ROWS) for start in range(0, len(batches[0]), max(spread, _ROWS))]
+        parts = parts[:_BATCHES] or [batches[0]]
+    table = pa.Table.from_batches(parts) if parts else pa.table({})
+    return table.select(list(range(GEOM + 1, table.num_columns))) if parts else table
+
+
+def same_values(sample: pa.Table, columns: Sequence[str]) -> bool:
+    """Whether the columns hold the same text in every row of ``sample``."""
+    texts = [as_texts(sample.column(c).combine_chunks()) for c in columns]
+    return all(text.equals(texts[0]) for text in texts[1:])
