@@ -16,6 +16,7 @@ from api.cli import (
     definitions,
     demo,
     doctor,
+    export,
     files,
     rejects,
     revisions,
@@ -38,7 +39,7 @@ app.command("demo")(demo.demo)
 app.command("serve")(serve.serve)
 app.command("worker")(worker.worker)
 app.command("import")(files.import_)
-app.command("export")(files.export)
+app.command("export")(export.export)
 app.command("screen")(screening.screen)
 app.command("doctor")(doctor.doctor)
 app.add_typer(database.app, name="db")

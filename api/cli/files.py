@@ -1,4 +1,4 @@
-"""``onemap import`` and ``export``: files in and out."""
+"""``onemap import``: files into a layer."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from api.cli.opening import Opened
     from gis.importing import ImportOptions, ImportResult
 
-__all__ = ["export", "import_", "pairs"]
+__all__ = ["import_", "pairs"]
 
 
 class Mode(Enum):
@@ -137,38 +137,3 @@ def _show_import(result: ImportResult, *, dry_run: bool) -> None:
         columns = [say("rows#", "行数#"), say("kind", "程度"), say("field", "字段"), say("what", "问题"),
                    say("first row#", "首行#")]  # fmt: skip
         grid(say("Found in the file", "文件中的问题"), columns, rows)
-
-
-def export(
-    layer: Annotated[str, typer.Argument(help=say("The layer.", "图层。"))],
-    file: Annotated[
-        Path,
-        typer.Argument(
-            help=say(
-                ".geojson .gpkg .fgb .csv, or .html for a map.", ".geojson .gpkg .fgb .csv，或 .html 地图。"
-            ),
-            dir_okay=False,
-        ),
-    ],
-    as_of: Annotated[str | None, typer.Option(help=say("Revision or time.", "修订号或时间。"))] = None,
-    crs: Annotated[str | None, typer.Option(help=say("CRS of the file.", "文件的坐标系。"))] = None,
-    as_json: AsJson = False,
-) -> None:
-    """Write a layer to a file; the ending says the format."""
-    from api.cli.opening import opened
-    from gis.export import export_layer
-    from gis.features import find_layer
-
-    with opened() as onemap:
-        found = find_layer(onemap.definition, layer)
-        result = export_layer(onemap.engine, onemap.definition, found, file, as_of=as_of, crs=crs)
-    if as_json:
-        emit_json(asdict(result))
-        return
-    tell(
-        say(
-            f"{result.path}: {result.rows} rows of {result.layer} at revision {result.rev}",
-            f"{result.path}：{result.layer} 修订 {result.rev} 的 {result.rows} 行",
-        )
-        + f", EPSG:{result.crs}"
-    )
