@@ -42,9 +42,9 @@ class Meaning(Frozen):
 class Headings(Frozen):
     """The words of columns.toml.
 
-    ``noise`` are remarks in brackets that say nothing about the meaning (必填); ``label_suffixes`` and
-    ``key_suffixes`` make, behind the layer's title, a name of its label and its key field
-    (企业名称, 企业编号); ``system`` are names of the store's own bookkeeping and of rights, which no file may set.
+    ``noise`` are remarks in brackets that say nothing about the meaning (必填). ``label_suffixes`` and
+    ``key_suffixes`` behind the layer's title name its label and its key field (企业名称, 企业编号).
+    ``system`` are names of the store's own bookkeeping and of rights, which no file may set.
     """
 
     noise: tuple[str, ...]

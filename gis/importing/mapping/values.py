@@ -2,7 +2,7 @@
 
 Whole columns go through pyarrow; only values that change cost Python. What cannot be read stays as it stands,
 as text, for the checks to refuse by name. Spaces around a value, and blank for null, are not a change:
-fixed-width tables pad, and nobody sees the difference. Nor are 是 and 否 for a boolean: they are its written form.
+fixed-width tables pad, and nobody sees the difference. Nor are 是 and 否 of a boolean: they are its form.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from layers.model import Field
 __all__ = ["Column", "Remark", "as_texts", "read_values"]
 
 _EXACT = 2**53  # from here on a double does not hold every whole number
-_MANGLED = r"^[0-9](\.[0-9]+)?[eE]\+?[0-9]{2,}$"
+_MANGLED = r"^[0-9](\.[0-9]+)?[eE]\+[0-9]{2,}$"
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,11 +134,10 @@ def _without_nan(values: pa.Array) -> pa.Array:
 def _code_like(field: Field, array: pa.Array, key: bool) -> Column:
     """Codes: half width, and in the forms that standards fix also upper case, no spaces, no ".0"."""
     texts = as_texts(array)
-    odd = pc.invert(pc.string_is_ascii(texts))
-    if field.format is not None:
-        odd = pc.or_(odd, pc.not_equal(pc.ascii_upper(texts), texts))
-        odd = pc.or_(odd, pc.ends_with(texts, ".0"))
-        odd = pc.or_(odd, pc.match_substring_regex(texts, r"[\s-]"))
+    if field.format is None:
+        odd = pc.invert(pc.string_is_ascii(texts))
+    else:
+        odd = pc.or_(pc.invert(pc.ascii_is_alnum(texts)), pc.not_equal(pc.ascii_upper(texts), texts))
     remarks = _lost_digits(array, texts)
     lost = {remark.position for remark in remarks}
     positions = [p for p in _where(odd) if p not in lost]
@@ -168,7 +167,7 @@ def _lost_digits(array: pa.Array, texts: pa.Array) -> list[Remark]:
     if pa.types.is_floating(array.type):
         lost = pc.and_(pc.is_finite(array), pc.greater_equal(pc.abs(array), float(_EXACT)))
     elif pa.types.is_string(array.type) or pa.types.is_large_string(array.type):
-        if not pc.any(pc.match_substring(texts, "e+", ignore_case=True)).as_py():
+        if not pc.any(pc.match_substring(texts, "+")).as_py():
             return []
         lost = pc.match_substring_regex(texts, _MANGLED)
     else:
