@@ -2,32 +2,85 @@
 
 from __future__ import annotations
 
-import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.csv as pacsv
-import shapely
 from numpy.typing import NDArray
-from sqlalchemy import Connection, MetaData, Table, text
+from sqlalchemy import BigInteger, Column, Connection, MetaData, Table, text
 
 from gis.crs import Transformation
+from gis.importing.copying import copy_batch, points_or_wkb
+from gis.importing.values import ARROW
 from layers.model import Layer
 
-__all__ = ["stage_rows"]
+__all__ = ["ROW_NO", "Stage", "stage_rows"]
 
-_ARROW = {
-    "text": pa.string(),
-    "enum": pa.string(),
-    "integer": pa.int64(),
-    "number": pa.float64(),
-    "boolean": pa.bool_(),
-    "date": pa.date32(),
-    "datetime": pa.timestamp("us", tz="UTC"),
-}
+ROW_NO = "row_no"
+# What a row has beside its fields, and how it is held in a column.
+_OWN = {"accuracy_m": "number", "is_indicative": "boolean", "valid_from": "date", "valid_to": "date"}
+
+
+class Stage:
+    """A temporary table for the rows of one layer, gone at the end of the transaction.
+
+    ``table`` has the columns of the layer's own table but for row_id, rev_from and rev_to, and the row number
+    in the file (from 0) in `ROW_NO`.
+    """
+
+    def __init__(self, conn: Connection, layer: Layer, table: Table, to_web: Transformation) -> None:
+        self.conn, self.layer, self.to_web, self.rows = conn, layer, to_web, 0
+        self._srids = {c: _srid(table, c) for c in ("geom", "geom_web")} if layer.has_geometry else {}
+        self.name = f'pg_temp."staged_{table.name}"'
+        _create_like(conn, table)
+        # "pg_temp" is the session's own schema for temporary tables, whatever its real name is.
+        self.table = table.to_metadata(MetaData(), schema="pg_temp", name=f"staged_{table.name}")
+        self.table.append_column(Column(ROW_NO, BigInteger))
+
+    def columns(
+        self,
+        rows: NDArray[np.int64],
+        values: Mapping[str, pa.Array],
+        geometry: NDArray[np.object_] | None,
+        uids: pa.Array,
+        source_id: int | NDArray[np.int32],
+    ) -> dict[str, pa.Array]:
+        """A batch as the columns that `add` takes; may run beside another batch's `add`.
+
+        Parameters
+        ----------
+        rows : int64 array
+            Row numbers in the file, from 0.
+        values : mapping of str to Array
+            Every field of the layer, typed as `gis.importing.values.ARROW` says, and of accuracy_m,
+            is_indicative, valid_from and valid_to those that are known.
+        geometry : object array or None
+            In the storage CRS, x,y order; None for a layer without geometry.
+        """
+        count = len(rows)
+        out: dict[str, pa.Array] = {ROW_NO: pa.array(rows, pa.int64()), "uid": uids}
+        for field in self.layer.fields:
+            out[field.name] = values[field.name]
+        if self.layer.has_geometry:
+            assert geometry is not None
+            out["geom"] = points_or_wkb(geometry, self._srids["geom"])
+            out["geom_web"] = points_or_wkb(self.to_web.geometries(geometry), self._srids["geom_web"])
+        for name, kind in _OWN.items():
+            out[name] = values[name] if name in values else pa.nulls(count, ARROW[kind])
+        out["is_indicative"] = out["is_indicative"].fill_null(False)
+        out["source_id"] = pa.array(np.broadcast_to(np.int32(source_id), count), pa.int32())
+        return out
+
+    def add(self, columns: Mapping[str, pa.Array]) -> None:
+        """Append a batch."""
+        self.rows += len(columns["uid"])
+        copy_batch(self.conn, self.name, columns)
+
+    def analyze(self) -> None:
+        """Tell the planner what is there."""
+        self.conn.execute(text(f"ANALYZE {self.name}"))
 
 
 def stage_rows(
@@ -53,27 +106,16 @@ def stage_rows(
     to_web : Transformation
         From the storage CRS to EPSG:3857.
     """
-    columns: dict[str, pa.Array] = {"uid": pa.array(list(uids), pa.string())}
-    for field in layer.fields:
-        columns[field.name] = _arrow(rows[field.name], _ARROW[field.type])
-    if layer.has_geometry:
-        geometry = rows["geom"].to_numpy(dtype=object)
-        columns["geom"] = _hex(geometry, _srid(table, "geom"))
-        columns["geom_web"] = _hex(to_web.geometries(geometry), _srid(table, "geom_web"))
-    for name, kind in (("accuracy_m", "number"), ("valid_from", "date"), ("valid_to", "date")):
-        values = rows[name] if name in rows else pd.Series([None] * len(rows), dtype=object)
-        columns[name] = _arrow(values, _ARROW[kind])
-    indicative = (
-        rows["is_indicative"] if "is_indicative" in rows else pd.Series([False] * len(rows), dtype=object)
-    )
-    columns["is_indicative"] = _arrow(
-        indicative.map(lambda v: bool(v) if v is not None else False), pa.bool_()
-    )
-    columns["source_id"] = pa.array(np.broadcast_to(np.int32(source_id), len(rows)), pa.int32())
-    _create_like(conn, table)
-    _copy(conn, f"staged_{table.name}", pa.table(columns))
-    # "pg_temp" is the session's own schema for temporary tables, whatever its real name is.
-    return table.to_metadata(MetaData(), schema="pg_temp", name=f"staged_{table.name}")
+    stage = Stage(conn, layer, table, to_web)
+    kinds = {f.name: f.type for f in layer.fields} | {n: k for n, k in _OWN.items() if n in rows}
+    values = {name: _arrow(rows[name], ARROW[kind]) for name, kind in kinds.items()}
+    geometry = rows["geom"].to_numpy(dtype=object) if layer.has_geometry else None
+    numbers = np.arange(len(rows))
+    uid_array = pa.array(list(uids), pa.string())
+    if len(rows):
+        stage.add(stage.columns(numbers, values, geometry, uid_array, source_id))
+    stage.analyze()
+    return stage.table
 
 
 def _srid(table: Table, column: str) -> int:
@@ -84,12 +126,6 @@ def _arrow(values: pd.Series[Any], kind: pa.DataType) -> pa.Array:
     return pa.array([None if v is None or v is pd.NA or v != v else v for v in values], kind)
 
 
-def _hex(geometry: np.ndarray[tuple[int], np.dtype[np.object_]], srid: int) -> pa.Array:
-    return pa.array(
-        shapely.to_wkb(shapely.set_srid(geometry, srid), hex=True, include_srid=True), pa.string()
-    )
-
-
 def _create_like(conn: Connection, table: Table) -> None:
     conn.execute(text(f'DROP TABLE IF EXISTS pg_temp."staged_{table.name}"'))
     conn.execute(
@@ -98,18 +134,5 @@ def _create_like(conn: Connection, table: Table) -> None:
             f'(LIKE layer."{table.name}" INCLUDING DEFAULTS) ON COMMIT DROP'
         )
     )
-    for name in ("row_id", "rev_from", "rev_to"):
-        conn.execute(text(f'ALTER TABLE pg_temp."staged_{table.name}" DROP COLUMN "{name}"'))
-
-
-def _copy(conn: Connection, name: str, rows: pa.Table) -> None:
-    """COPY as CSV: strings are quoted by the writer, so an empty string and a null stay apart."""
-    listed = ", ".join(f'"{column}"' for column in rows.column_names)
-    cursor = conn.connection.cursor()
-    with cursor.copy(f'COPY pg_temp."{name}" ({listed}) FROM STDIN (FORMAT csv)') as copy:
-        for batch in rows.to_batches(max_chunksize=50_000):
-            buffer = io.BytesIO()
-            pacsv.write_csv(batch, buffer, pacsv.WriteOptions(include_header=False))
-            copy.write(buffer.getvalue())
-    cursor.close()
-    conn.execute(text(f'ANALYZE pg_temp."{name}"'))
+    drops = ", ".join(f'DROP COLUMN "{name}"' for name in ("row_id", "rev_from", "rev_to"))
+    conn.execute(text(f'ALTER TABLE pg_temp."staged_{table.name}" {drops}, ADD COLUMN {ROW_NO} bigint'))
