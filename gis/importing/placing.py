@@ -17,8 +17,10 @@ from numpy.typing import NDArray
 from gis.crs import LONLAT, transformation
 from gis.errors import CrsError, ImportRefused
 from gis.importing.detective import Evidence, Frame, Proposal, declared_frame, frame_of, propose
+from gis.importing.detective.clues import known_pairs
 from gis.importing.detective.frames import Move, catalogue, modern_name
-from gis.importing.detective.points import points_of
+from gis.importing.detective.points import points_of, share_inside, within
+from gis.importing.detective.propose import MARGIN
 from gis.importing.issues import FILE, Issue, told
 from gis.importing.reading.spool import Reading
 from gis.settings import MapDefinition
@@ -174,9 +176,7 @@ class Placing:
         ]
 
     def _inside(self, frame: Frame, centres: NDArray[np.float64]) -> NDArray[np.bool_]:
-        box = frame.box(self.extent)
-        x, y = centres[:, 0], centres[:, 1]
-        return np.asarray((x >= box[0]) & (x <= box[2]) & (y >= box[1]) & (y <= box[3]))
+        return within(centres, frame.box(self.extent))
 
     def _others(self, frame: Frame) -> Iterable[Frame]:
         """Frames whose numbers cannot be taken for those of ``frame``: another zone number, degrees, metres."""
@@ -288,7 +288,8 @@ def decide(
         _refuse_misplaced(frame, points[rows], extent, proposal, outside)
         part_of[rows] = len(parts)
         parts.append(part)
-    issues = _doubts(reading, crs, proposal, parts)
+    chosen = crs.strip().lower() == "auto" and proposal.declared is None
+    issues = _doubts(reading, proposal, frames, points, evidence, chosen)
     return Placing(tuple(parts), part_of if len(parts) > 1 else None, extent, box, outside, proposal, issues)
 
 
@@ -338,11 +339,11 @@ def _refuse_misplaced(
     frame: Frame, points: NDArray[np.float64], extent: Extent, proposal: Proposal, outside: Outside
 ) -> None:
     """Refuse the file when (nearly) none of its rows fall into the district as they are read."""
-    inside = _share_inside(frame, points, extent)
+    inside = share_inside(points, frame.box(extent))
     if inside > _NEARLY_NONE:
         return
     fitting = [c.frame for g in proposal.groups for c in g.candidates if c.inside >= _MOST]
-    fitting = [f for f in fitting if _share_inside(f, points, extent) >= _MOST]
+    fitting = [f for f in fitting if share_inside(points, f.box(extent)) >= _MOST]
     words = (f"{frame.name}（{frame.zh}）", f"{frame.name} ({frame.en})")
     if any(f.same_as(frame.swap()) for f in fitting):
         x, y = points[0]
@@ -356,12 +357,6 @@ def _refuse_misplaced(
         raise _refusal("outside_district", words, proposal)
 
 
-def _share_inside(frame: Frame, points: NDArray[np.float64], extent: Extent) -> float:
-    box = frame.box(extent)
-    x, y = points[:, 0], points[:, 1]
-    return float(((x >= box[0]) & (x <= box[2]) & (y >= box[1]) & (y <= box[3])).mean())
-
-
 def _refusal(code: str, value: tuple[str, str], proposal: Proposal, first: str | None = None) -> PlaceRefused:
     """The refusal in both languages: ``first`` is what is offered before the ranked rest."""
     expected = (first, first) if first else (proposal.ranked("zh"), proposal.ranked("en"))
@@ -370,12 +365,61 @@ def _refusal(code: str, value: tuple[str, str], proposal: Proposal, first: str |
     return PlaceRefused(en, zh, remedy_en=remedy_en, remedy_zh=remedy_zh, reason=code, proposal=proposal)
 
 
-def _doubts(reading: Reading, crs: str, proposal: Proposal, parts: list[_Part]) -> list[Issue]:
-    """What there is to say about the file as a whole."""
+def _doubts(
+    reading: Reading,
+    proposal: Proposal,
+    frames: Mapping[int, Frame],
+    points: NDArray[np.float64],
+    evidence: Evidence,
+    chosen: bool,
+) -> list[Issue]:
+    """What there is to say about the frames taken: another fits better, there are several, places have moved."""
     issues: list[Issue] = []
-    if len(parts) == 1 and len(proposal.groups) > 1:
-        named = [(len(g.rows), g.candidates[0].crs) for g in proposal.groups if g.candidates]
-        if len({name for _, name in named}) > 1:
-            value = ", ".join(f"{name} × {count}" for count, name in named)
-            issues.append(Issue(FILE, None, value, "crs_mixed", "warning"))
+    for group in proposal.groups:
+        best, own = group.candidates[0] if group.candidates else None, group.candidate(frames[group.number])
+        if best is not None and own is not None and best.score - own.score >= MARGIN:
+            value = f"{own.crs} {own.score:.2f} < {best.crs} {best.score:.2f} × {len(group.rows)}"
+            issues.append(Issue(FILE, None, value, "crs_doubtful", "warning"))
+        elif chosen and group.winner is not None and frames[group.number].name == group.winner:
+            issues.append(Issue(FILE, None, f"{group.winner} × {len(group.rows)}", "crs_chosen", "warning"))
+    likely = [(g.candidates[0], g) for g in proposal.groups if g.candidates]
+    likely = [(best, g) for best, g in likely if best.inside >= _MOST]
+    if len(set(frames.values())) == 1 and len({best.crs for best, _ in likely}) > 1:
+        value = ", ".join(f"{best.crs} × {len(g.rows)}" for best, g in likely)
+        issues.append(Issue(FILE, None, value, "crs_mixed", "warning"))
+    return issues + _shifted_codes(reading, proposal, frames, points, evidence)
+
+
+# A registered thing found this far off, in metres, and brought near by taking a shift back, was shifted: GCJ-02
+# moves by 300 to 700 m, BD-09 by up to 1.2 km; "near" is a third of the distance.
+_SHIFT_FROM_M, _SHIFT_TO_M, _NEARER = 300.0, 1_500.0, 1 / 3
+
+
+def _shifted_codes(
+    reading: Reading,
+    proposal: Proposal,
+    frames: Mapping[int, Frame],
+    points: NDArray[np.float64],
+    evidence: Evidence,
+) -> list[Issue]:
+    """A warning for each row whose registered position is a web map's shift away."""
+    pairs = known_pairs(reading, points, evidence)
+    if pairs is None:
+        return []
+    issues = []
+    for group in proposal.groups:
+        frame = frames[group.number]
+        at = np.flatnonzero(np.isin(pairs.rows, group.rows, assume_unique=True))
+        if not len(at) or not frame.degrees or frame.shifted or frame.old_datum is not None:
+            continue
+        off = np.hypot(*pairs.offsets(frame, evidence.extent)[at].T)
+        for name in ("GCJ-02", "BD-09"):
+            other = frame_of(name).swap() if frame.swapped else frame_of(name)
+            left = np.hypot(*pairs.offsets(other, evidence.extent)[at].T)
+            moved = (off >= _SHIFT_FROM_M) & (off <= _SHIFT_TO_M) & (left <= _NEARER * off)
+            issues += [
+                Issue(row, "geom", f"{metres:.0f} m → {name}", "datum_suspected", "warning")
+                for row, metres in zip(pairs.rows[at[moved]].tolist(), off[moved].tolist(), strict=True)
+            ]
+            off = np.where(moved, 0.0, off)
     return issues

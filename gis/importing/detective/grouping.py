@@ -8,8 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gis.importing.detective.frames import Frame, catalogue
+from gis.importing.detective.measures import Pairs
+from gis.importing.detective.points import within
 
-__all__ = ["Family", "families", "group_rows"]
+__all__ = ["Family", "families", "group_rows", "split_by_places"]
 
 Extent = tuple[float, float, float, float]
 
@@ -40,12 +42,7 @@ class Family:
 
     def holds(self, points: NDArray[np.float64]) -> NDArray[np.bool_]:
         """Which of the (n, 2) points lie in the box."""
-        return _within(points, self.box)
-
-
-def _within(points: NDArray[np.float64], box: Extent) -> NDArray[np.bool_]:
-    x, y = points[:, 0], points[:, 1]
-    return np.asarray((x >= box[0]) & (x <= box[2]) & (y >= box[1]) & (y <= box[3]))
+        return within(points, self.box)
 
 
 def families(extent: Extent, swapped: bool) -> list[Family]:
@@ -113,7 +110,7 @@ def _with_rest(
                 x0, x1, y0, y1 = -90.0, 90.0, -180.0, 180.0
             elif swapped:
                 x0, x1, y0, y1 = y0, y1, x0, x1
-            fits = _within(points[rest], (x0, y0, x1, y1))
+            fits = within(points[rest], (x0, y0, x1, y1))
             chosen, rest = rest[fits], rest[~fits]
             at = [i for i, f in enumerate(known) if f.kind == kind and f.swapped == swapped]
             if kind == "degrees":
@@ -122,3 +119,69 @@ def _with_rest(
                 groups.append((tuple(frame for i in at for frame in known[i].frames), chosen))
     groups.append(((), rest))
     return groups
+
+
+# A row belongs to the frame that brings it this near to its registered position, when every other leaves it
+# at least twice as far off: half of what separates WGS 84 from GCJ-02 (some 550 m).
+_NEAR_M = 250.0
+# So many rows make a kind of their own.
+_LEAST_ROWS, _LEAST_SHARE = 3, 0.02
+
+
+def split_by_places(
+    groups: list[tuple[tuple[Frame, ...], NDArray[np.int64]]], pairs: Pairs | None, extent: Extent
+) -> list[tuple[tuple[Frame, ...], NDArray[np.int64]]]:
+    """Groups whose rows of known position are not all in one frame, split; rows not known follow their run.
+
+    Where the kinds lie in runs of rows, a row between two rows of one kind is of that kind; the rest is a
+    group of its own, about which less is known.
+    """
+    if pairs is None:
+        return groups
+    out = []
+    for frames, rows in groups:
+        at = np.isin(pairs.rows, rows, assume_unique=True)
+        kinds = _kinds(frames, pairs, at, extent)
+        counts = np.bincount(kinds[kinds >= 0], minlength=len(frames))
+        enough = max(_LEAST_ROWS, _LEAST_SHARE * int(at.sum()))
+        real = np.flatnonzero(counts >= enough)
+        if len(real) < 2:
+            out.append((frames, rows))
+            continue
+        kinds[~np.isin(kinds, real)] = -1
+        of_row = _by_runs(rows, pairs.rows[at], kinds, len(real))
+        out += [(frames, rows[of_row == k]) for k in (*real.tolist(), -1) if (of_row == k).any()]
+    return sorted(out, key=lambda g: (-len(g[1]), g[1][0]))
+
+
+def _kinds(
+    frames: tuple[Frame, ...], pairs: Pairs, at: NDArray[np.bool_], extent: Extent
+) -> NDArray[np.int64]:
+    """For each known row of a group the number of its frame, -1 where none is clear."""
+    modern = [i for i, f in enumerate(frames) if f.old_datum is None]
+    if len(modern) < 2 or not at.any():
+        return np.full(int(at.sum()), -1)
+    off = np.column_stack([np.hypot(*pairs.offsets(frames[i], extent)[at].T) for i in modern])
+    off = np.where(np.isfinite(off), off, np.inf)
+    order = np.argsort(off, axis=1)
+    each = np.arange(len(off))
+    first, second = off[each, order[:, 0]], off[each, order[:, 1]]
+    clear = (first <= _NEAR_M) & (second >= 2 * first)
+    return np.where(clear, np.array(modern)[order[:, 0]], -1)
+
+
+def _by_runs(
+    rows: NDArray[np.int64], known: NDArray[np.int64], kinds: NDArray[np.int64], different: int
+) -> NDArray[np.int64]:
+    """The kind of each of ``rows``: its own, or that of both known neighbours when kinds lie in few runs."""
+    clear = kinds >= 0
+    known, kinds = known[clear], kinds[clear]
+    after = np.searchsorted(known, rows)
+    before = np.clip(after - 1, 0, len(known) - 1)
+    after = np.clip(after, 0, len(known) - 1)
+    of_row = np.where(known[after] == rows, kinds[after], -1)
+    runs = 1 + int((np.diff(kinds) != 0).sum())
+    if runs <= 2 * different:
+        between = (of_row < 0) & (kinds[before] == kinds[after])
+        of_row[between] = kinds[before][between]
+    return np.asarray(of_row)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from gis.importing.reading.spool import GEOM, Reading
 
-__all__ = ["points_of", "shapes_of"]
+__all__ = ["points_of", "shapes_of", "share_inside", "within"]
 
 _POINT_WKB = 21  # bytes of a two-dimensional point: order, type, x, y
 _LITTLE_POINT = np.array([1, 1, 0, 0, 0], dtype=np.uint8)
@@ -47,3 +47,14 @@ def shapes_of(column: pa.Array) -> NDArray[np.object_]:
     """The geometries of a WKB column; None where absent or unreadable."""
     wkb = column.to_numpy(zero_copy_only=False)
     return np.asarray(shapely.from_wkb(wkb, on_invalid="ignore"), dtype=object)
+
+
+def within(points: NDArray[np.float64], box: tuple[float, float, float, float]) -> NDArray[np.bool_]:
+    """Which of the (n, 2) points lie in the box, its edge included; NaN does not."""
+    x, y = points[:, 0], points[:, 1]
+    return np.asarray((x >= box[0]) & (x <= box[2]) & (y >= box[1]) & (y <= box[3]))
+
+
+def share_inside(points: NDArray[np.float64], box: tuple[float, float, float, float]) -> float:
+    """The share of the points that lie in the box; 0.0 of none."""
+    return float(within(points, box).mean()) if len(points) else 0.0
