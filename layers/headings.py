@@ -29,7 +29,8 @@ class Meaning(Frozen):
     """What columns of one meaning are called.
 
     It belongs to each field that has one of the names ``fields`` or one of the ``formats``, in layers of the
-    ``roles`` (all, when empty). ``names`` decide; ``hints`` only make a proposal.
+    ``roles`` (all, when empty). ``names`` decide; ``hints`` only make a proposal. ``shape`` is a regular
+    expression that is found in most values.
     """
 
     fields: tuple[str, ...] = ()
@@ -37,6 +38,7 @@ class Meaning(Frozen):
     roles: tuple[Role, ...] = ()
     names: tuple[str, ...] = ()
     hints: tuple[str, ...] = ()
+    shape: str | None = None
 
 
 class Headings(Frozen):

@@ -123,7 +123,7 @@ class CodeValue(Frozen):
 
 
 class Field(Frozen):
-    """One typed attribute of a layer; ``aliases`` are what its column is called in tables that are imported."""
+    """One typed attribute of a layer; ``aliases`` are what its column is called in tables to be imported."""
 
     name: Identifier
     title: Text

@@ -1,16 +1,28 @@
-"""What a column is called and which field that means: the name itself, its unit, and how sure that is."""
+"""Which field a column's name means, and how sure that is."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 
+from gis.importing.mapping.heading import Heading
 from layers.headings import Unit, fold, load_headings, load_units, unit_key
 from layers.model import Field, Layer, Text
 
-__all__ = ["OWN", "ROW_FIELDS", "SHARED", "Heading", "Match", "Wording", "is_system", "match", "targets"]
+__all__ = [
+    "OWN",
+    "ROW_FIELDS",
+    "SHARED",
+    "Match",
+    "Wording",
+    "certain",
+    "hints",
+    "is_system",
+    "match",
+    "targets",
+    "wordings",
+]
 
 # How sure a name is: one of the layer's own (field name, title, alias), or one of the shared vocabulary.
 OWN, SHARED = 2, 1
@@ -25,60 +37,6 @@ ROW_FIELDS: tuple[Field, ...] = tuple(
         ("valid_to", "有效期止", "Valid to", "date", None),
     )
 )
-
-_BRACKETS = re.compile(r"[（(\[【〔<]([^（()\[\]【】〔〕<>）]*(?:\(A\))?)[）)\]】〕>]", re.IGNORECASE)
-_UNIT_WORD = re.compile(r"^(?:计量)?单位\s*[:：]?\s*|^units?\s*[:：]\s*", re.IGNORECASE)
-_SEPARATOR = re.compile(r"[\s_/:：,，、\-—]+")
-
-
-@dataclass(frozen=True)
-class Heading:
-    """A column's name taken apart.
-
-    ``whole`` is all of it and ``core`` what is left without unit and remarks, both folded; ``unit_text`` is
-    what stands where a unit stands, ``unit`` that unit when it is known.
-    """
-
-    column: str
-    whole: str
-    core: str
-    unit_text: str | None = None
-    unit: Unit | None = None
-
-    @classmethod
-    def of(cls, column: str) -> Heading:
-        """The heading ``column``; "面积（亩）", "area_mu", "COD/mg/L" and "面积 单位:公顷" carry a unit."""
-        return _heading(column)
-
-
-@cache
-def _heading(column: str) -> Heading:
-    units, noise = load_units(), {fold(word) for word in load_headings().noise}
-    unit_text: str | None = None
-    unit: Unit | None = None
-    rest = column.strip().strip("*＊").strip()
-    for found in list(_BRACKETS.finditer(rest)):
-        words = _UNIT_WORD.sub("", found[1].strip())
-        known = units.get(unit_key(words))
-        if known is not None or words != found[1].strip():
-            unit, unit_text = known, words
-        elif fold(words) not in noise:
-            continue
-        rest = rest.replace(found[0], " ")
-    if unit_text is None:
-        rest, unit_text, unit = _trailing_unit(rest)
-    return Heading(column, fold(column), fold(rest), unit_text, unit)
-
-
-def _trailing_unit(text: str) -> tuple[str, str | None, Unit | None]:
-    """``text`` without the unit that ends it behind a separator; the longest such ending counts."""
-    for found in _SEPARATOR.finditer(text):
-        words = _UNIT_WORD.sub("", text[found.end() :].strip())
-        # An underscore stands for the stroke in names of database columns: flow_m3_d.
-        known = load_units().get(unit_key(words)) or load_units().get(unit_key(words.replace("_", "/")))
-        if known is not None and found.start() > 0:
-            return text[: found.start()], words, known
-    return text, None, None
 
 
 @dataclass(frozen=True)
@@ -140,6 +98,11 @@ class Match:
     factor_from: Unit | None
     wording: Wording
 
+    @property
+    def rank(self) -> tuple[int, bool]:
+        """A name of the layer's own before one of the vocabulary, its own unit before a conversion."""
+        return self.sure, self.factor_from is None
+
 
 def match(layer: Layer, field: Field, heading: Heading) -> Match | None:
     """How surely the name alone says that the column is ``field``; None when it does not.
@@ -167,6 +130,51 @@ def match(layer: Layer, field: Field, heading: Heading) -> Match | None:
 def _same_core(field: Field, wording: str, heading: Heading) -> bool:
     """Whether the names agree without their units: area_ha and area_mu, 面积（公顷） and 面积."""
     return heading.core in (fold(wording), Heading.of(wording).core if field.unit else fold(wording))
+
+
+def certain(
+    layer: Layer, columns: Sequence[str], taken: Mapping[str, str], *, cut: bool = False
+) -> dict[str, list[Match]]:
+    """Field -> the columns whose names alone say that they are it, the surest first.
+
+    A column that is as surely another field's belongs to neither. Fields in ``taken`` are left out. With
+    ``cut`` a name of ten bytes may be a longer one cut short, as DBF does, when only one field is called so.
+    """
+    found: dict[str, list[Match]] = {}
+    open_targets = [target for target in targets(layer) if target.name not in taken]
+    for column in columns:
+        heading = Heading.of(column)
+        named = [m for m in (match(layer, target, heading) for target in open_targets) if m is not None]
+        if not named and cut:
+            named = _cut_short(layer, column)
+            named = [m for m in named if len(named) == 1 and m.field not in taken]
+        leading = [m for m in named if m.rank == max(m.rank for m in named)]
+        if len(leading) == 1:
+            found.setdefault(leading[0].field, []).append(leading[0])
+    return {name: sorted(matches, key=lambda m: m.rank, reverse=True) for name, matches in found.items()}
+
+
+_DBF_BYTES = 10
+
+
+def _cut_short(layer: Layer, column: str) -> list[Match]:
+    """The fields whose name or Chinese title is ``column`` when cut at ten bytes, in UTF-8 or GBK."""
+    return [
+        Match(
+            column,
+            target.name,
+            SHARED,
+            None,
+            Wording(name, SHARED, "被截为 10 字节的名称", "a name cut short"),
+        )
+        for target in layer.fields
+        for name in (target.name, target.title.zh)
+        if any(_cut(name, codec).lower() == column.lower() != name.lower() for codec in ("utf-8", "gb18030"))
+    ]
+
+
+def _cut(name: str, codec: str) -> str:
+    return name.encode(codec)[:_DBF_BYTES].decode(codec, "ignore")
 
 
 def is_system(layer: Layer, column: str) -> bool:

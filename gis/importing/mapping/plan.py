@@ -9,14 +9,16 @@ from typing import Any
 import pyarrow as pa
 
 from gis.importing.issues import FILE, Issue, refused
-from gis.importing.mapping.names import Heading, Match, is_system, match, targets
+from gis.importing.mapping.heading import Heading
+from gis.importing.mapping.names import Match, certain, is_system, targets
+from gis.importing.mapping.propose import FieldProposal, propose
 from gis.importing.mapping.quantities import Conversion
-from gis.importing.mapping.sample import columns_of, same_values, sample_of
+from gis.importing.mapping.sample import columns_of, placing_columns, same_values, sample_of
 from gis.importing.mapping.values import read_values
 from gis.importing.reading.spool import GEOM, ROW, Reading
 from layers.model import Field, Layer
 
-__all__ = ["FieldPlan", "certain", "plan"]
+__all__ = ["FieldPlan", "plan"]
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,8 @@ class FieldPlan:
         Columns that go nowhere, in the order of the file.
     notes : tuple of Issue
         What concerns the file as a whole; none of them refuses it.
+    offers : tuple of FieldProposal
+        Columns that may be fields that have none, to be confirmed by a person; they are not applied.
     """
 
     layer: Layer
@@ -40,6 +44,7 @@ class FieldPlan:
     conversions: Mapping[str, Conversion] = field(default_factory=dict)
     unmapped: tuple[str, ...] = ()
     notes: tuple[Issue, ...] = ()
+    offers: tuple[FieldProposal, ...] = ()
 
     def apply(self, batch: pa.RecordBatch) -> tuple[dict[str, pa.Array], list[Issue]]:
         """The mapped fields of ``batch`` (one of `Reading.batches`), and an issue for each changed value.
@@ -76,12 +81,13 @@ class FieldPlan:
                 for name, conversion in self.conversions.items()
             },
             "unmapped": list(self.unmapped),
+            "offers": [offer.as_dict() for offer in self.offers],
         }
 
 
 def _place(schema: pa.Schema, column: str) -> int:
     """The place of the attribute ``column``; a column of that name may not be the row number or geometry."""
-    return next(i for i in schema.get_all_field_indices(column) if i not in (ROW, GEOM))
+    return next(i for i, name in enumerate(schema.names) if name == column and i not in (ROW, GEOM))
 
 
 def plan(
@@ -107,7 +113,7 @@ def plan(
         A given field or column does not exist; two columns with different values mean one field; a required
         field has no column.
     """
-    columns = columns_of(reading)
+    columns, placing = columns_of(reading), placing_columns(reading)
     given = dict(given or {})
     _check_given(layer, given, columns)
     notes: list[Issue] = []
@@ -119,24 +125,29 @@ def plan(
             notes.append(Issue(FILE, name, column, "saved_column_gone", "warning"))
         elif not column or column not in chosen.values():
             chosen[name] = column
-    matches = certain(
-        layer, [c for c in columns if c not in chosen.values() and not _places(reading, c)], chosen
-    )
+    free = [c for c in columns if c not in chosen.values() and c not in placing]
+    matches = certain(layer, free, chosen, cut=reading.header.format == "shapefile")
     chosen |= {name: found.column for name, found in _decided(matches, reading).items()}
     mapping = {name: column for name, column in chosen.items() if column}
-    _check_required(layer, reading, mapping, columns)
+    left = [c for c in columns if c not in mapping.values() and c not in placing]
+    offers = _offers(layer, reading, chosen, left)
+    _check_required(layer, mapping, left, offers)
     conversions: dict[str, Conversion] = {}
     for target in targets(layer):
         if target.name in mapping:
             _note_unit(target, Heading.of(mapping[target.name]), conversions, notes)
-    left = [c for c in columns if c not in mapping.values() and not _places(reading, c)]
     notes += [Issue(FILE, None, c, "system_column_ignored", "warning") for c in left if is_system(layer, c)]
-    return FieldPlan(layer, mapping, conversions, tuple(left), tuple(notes))
+    notes += [Issue(FILE, o.field, o.column, "column_offered", "warning") for o in offers]
+    return FieldPlan(layer, mapping, conversions, tuple(left), tuple(notes), tuple(offers))
 
 
-def _places(reading: Reading, column: str) -> bool:
-    """Whether the geometry was made from ``column``."""
-    return column in (reading.header.x, reading.header.y, reading.header.wkt)
+def _offers(
+    layer: Layer, reading: Reading, chosen: Mapping[str, str], left: Sequence[str]
+) -> list[FieldProposal]:
+    """For fields without a column, the columns that may be theirs; they are told, not taken."""
+    if not left or all(f.name in chosen for f in layer.fields):
+        return []
+    return [p for p in propose(layer, reading) if p.field not in chosen and p.column in left]
 
 
 def _check_given(layer: Layer, given: Mapping[str, str], columns: Sequence[str]) -> None:
@@ -155,35 +166,11 @@ def _listed(columns: Sequence[str]) -> str:
     return shown if len(columns) <= 30 else f"{shown}, … ({len(columns)})"
 
 
-def certain(layer: Layer, columns: Sequence[str], taken: Mapping[str, str]) -> dict[str, list[Match]]:
-    """Field -> the columns whose names alone say that they are it, the surest first.
-
-    A column that is as surely another field's belongs to neither. Fields in ``taken`` are left out.
-    """
-    found: dict[str, list[Match]] = {}
-    open_targets = [target for target in targets(layer) if target.name not in taken]
-    for column in columns:
-        heading = Heading.of(column)
-        named = [m for m in (match(layer, target, heading) for target in open_targets) if m is not None]
-        if not named:
-            continue
-        best = max(map(_rank, named))
-        leading = [m for m in named if _rank(m) == best]
-        if len(leading) == 1:
-            found.setdefault(leading[0].field, []).append(leading[0])
-    return {name: sorted(matches, key=_rank, reverse=True) for name, matches in found.items()}
-
-
-def _rank(found: Match) -> tuple[int, bool]:
-    """A name of the layer's own before one of the vocabulary, the field's own unit before a conversion."""
-    return found.sure, found.factor_from is None
-
-
 def _decided(matches: Mapping[str, list[Match]], reading: Reading) -> dict[str, Match]:
     """One column a field. Two that are equally sure and differ are asked about, by refusing."""
     doubtful = []
     for name, found in matches.items():
-        rivals = [m.column for m in found if _rank(m) == _rank(found[0])]
+        rivals = [m.column for m in found if m.rank == found[0].rank]
         if len(rivals) > 1 and not same_values(sample_of(reading), rivals):
             doubtful.append((name, rivals))
     if doubtful:
@@ -197,15 +184,16 @@ def _decided(matches: Mapping[str, list[Match]], reading: Reading) -> dict[str, 
 
 
 def _check_required(
-    layer: Layer, reading: Reading, mapping: Mapping[str, str], columns: Sequence[str]
+    layer: Layer, mapping: Mapping[str, str], left: Sequence[str], offers: Sequence[FieldProposal]
 ) -> None:
     absent = [f for f in layer.fields if f.required and f.name not in mapping]
     if absent:
+        guess = {offer.field: offer.column for offer in offers}
         raise refused(
             "required_column_missing",
             field="、".join(f"{f.name}（{f.title.zh}）" for f in absent),
-            value=_listed([c for c in columns if not _places(reading, c)]),
-            expected=" ".join(f"--map {f.name}=…" for f in absent),
+            value=_listed(left),
+            expected=" ".join(f"--map {f.name}={guess.get(f.name) or '…'}" for f in absent),
         )
 
 

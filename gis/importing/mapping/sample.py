@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 import pyarrow as pa
 
-from gis.importing.mapping.values import as_texts
 from gis.importing.reading.spool import GEOM, Reading
+from gis.importing.values import texts as as_texts
 
-__all__ = ["columns_of", "same_values", "sample_of"]
+__all__ = ["columns_of", "placing_columns", "same_values", "sample_of"]
 
 _BATCHES, _ROWS = 16, 250
 
@@ -19,6 +19,12 @@ def columns_of(reading: Reading) -> list[str]:
     for batch in reading.batches():
         return list(batch.schema.names[GEOM + 1 :])
     return list(reading.header.columns)
+
+
+def placing_columns(reading: Reading) -> frozenset[str]:
+    """The columns that the geometry was made from; they are not looked at as attributes."""
+    header = reading.header
+    return frozenset(c for c in (header.x, header.y, header.wkt) if c is not None)
 
 
 def sample_of(reading: Reading) -> pa.Table:
