@@ -55,4 +55,5 @@ export default [
   keepBelow(['web/js/api.js', 'web/js/state.js', 'web/js/words.js', 'web/js/screen.js'], 'ground'),
   keepBelow(['web/js/map/**'], 'map'),
   keepBelow(['web/js/ui/**'], 'ui'),
+  keepBelow(['web/js/import/**'], 'ui'),
 ];

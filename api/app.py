@@ -22,10 +22,22 @@ from api.basemaps import basemap_hosts
 from api.deps import MapState
 from api.guards import BodyGuard, HostGuard, SecurityHeaders
 from api.openapi import describe
-from api.routes import application, collections, items, landing, processes, rasters, styles, tiles
+from api.routes import (
+    application,
+    claims,
+    collections,
+    imports,
+    items,
+    landing,
+    processes,
+    rasters,
+    styles,
+    tiles,
+)
 from api.web import WebFiles
 from gis.db import make_engine
 from gis.settings import MapDefinition, Settings, load_settings
+from gis.uploads import Uploads, Workshop
 
 __all__ = ["create_app", "from_environment", "warm_up"]
 
@@ -51,7 +63,19 @@ def create_app(settings: Settings, definition: MapDefinition, engine: Engine, *,
     )
     app.state.onemap = MapState(settings, definition, engine, version("onemap"), web)
     app.state.default_language = definition.district.languages[0]
-    for module in (landing, collections, items, tiles, styles, rasters, processes, application):
+    app.state.workshop = _workshop(settings, definition, engine)
+    for module in (
+        landing,
+        collections,
+        items,
+        claims,
+        tiles,
+        styles,
+        rasters,
+        processes,
+        application,
+        imports,
+    ):
         app.include_router(module.router)
     app.add_api_route("/api", _described(app, definition), include_in_schema=False, methods=["GET"])
     app.mount("/web", WebFiles(directory=web), name="web")
@@ -73,6 +97,11 @@ def warm_up() -> None:
         importlib.import_module(name)
 
 
+def _workshop(settings: Settings, definition: MapDefinition, engine: Engine) -> Workshop:
+    uploads = Uploads(settings.home / "uploads", settings.keep_uploads_h)
+    return Workshop(uploads, engine, definition, keep_originals=settings.keep_originals)
+
+
 def _described(app: FastAPI, definition: MapDefinition) -> Callable[[], Response]:
     @cache
     def body() -> bytes:
@@ -86,7 +115,8 @@ def _described(app: FastAPI, definition: MapDefinition) -> Callable[[], Response
 
 def _guard(app: FastAPI, settings: Settings, web: Path) -> None:
     """Middleware from the inside out: what is added last sees a request first."""
-    app.add_middleware(BodyGuard, limit_bytes=MAX_BODY_BYTES)
+    streams = {"/imports": settings.import_file_mb * 2**20}
+    app.add_middleware(BodyGuard, limit_bytes=MAX_BODY_BYTES, streams=streams)
     if settings.cors:
         app.add_middleware(
             CORSMiddleware,

@@ -39,7 +39,16 @@ from gis.errors import (
     WrongState,
 )
 
-__all__ = ["STATUS", "Forbidden", "MisdirectedHost", "TooLarge", "Unsupported", "install", "problem", "status_of"]
+__all__ = [
+    "STATUS",
+    "Forbidden",
+    "MisdirectedHost",
+    "TooLarge",
+    "Unsupported",
+    "install",
+    "problem",
+    "status_of",
+]
 
 log = logging.getLogger("onemap")
 

@@ -42,9 +42,7 @@ async def receive(request: Request, folder: Path) -> list[dict[str, Any]]:
     kind, options = parse_options_header(request.headers.get("content-type"))
     boundary = options.get(b"boundary")
     if kind != b"multipart/form-data" or not boundary:
-        raise Unsupported(
-            "Files are taken as multipart/form-data.", "文件须以 multipart/form-data 提交。"
-        )
+        raise Unsupported("Files are taken as multipart/form-data.", "文件须以 multipart/form-data 提交。")
     received: list[dict[str, Any]] = []
     parser = _parser(boundary, folder, received)
     try:

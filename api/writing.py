@@ -40,9 +40,10 @@ def may_import(request: Request, state: StateDep) -> None:
         raise Forbidden(
             "Imports over the network are turned off until there are accounts.",
             "在具备用户账号之前，不允许通过网络导入数据。",
-            remedy_en="Open the map on the server itself (127.0.0.1), use `onemap import`, or have the operator set "
-            "ONEMAP_ALLOW_IMPORTS=1.",
-            remedy_zh="请在服务器本机（127.0.0.1）打开地图，或使用 `onemap import`，或由管理员设置 ONEMAP_ALLOW_IMPORTS=1。",
+            remedy_en="Open the map on the server itself (127.0.0.1), use `onemap import`, "
+            "or have the operator set ONEMAP_ALLOW_IMPORTS=1.",
+            remedy_zh="请在服务器本机（127.0.0.1）打开地图，或使用 `onemap import`，"
+            "或由管理员设置 ONEMAP_ALLOW_IMPORTS=1。",
         )
 
 
@@ -62,7 +63,7 @@ def own_page(request: Request) -> None:
 
 
 def with_json(request: Request) -> None:
-    """Refuse with 415 a body that does not call itself JSON: only such a one needs a page's own permission."""
+    """Refuse with 415 a body that does not call itself JSON: no form of another site can."""
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != _JSON:
         raise Unsupported(f"The body is {_JSON}.", f"请求体须为 {_JSON}。")

@@ -14,8 +14,7 @@ from api.models import ImportPlan
 from api.reception import receive
 from api.writing import may_import, own_page, with_json, writable
 from gis.errors import QueryError
-from gis.uploads import Plan, Source, Upload, Workshop
-from gis.uploads import preview, rejects, steps
+from gis.uploads import Plan, Source, Upload, Workshop, rejects, steps
 
 router = APIRouter(prefix="/imports", tags=["Imports"], dependencies=[Depends(strict_parameters)])
 
@@ -33,7 +32,9 @@ def _workshop(request: Request) -> Workshop:
 WorkshopDep = Annotated[Workshop, Depends(_workshop)]
 
 
-def _upload(id: Annotated[str, Path(description="As POST /imports gave it")], workshop: WorkshopDep) -> Upload:
+def _upload(
+    id: Annotated[str, Path(description="As POST /imports gave it")], workshop: WorkshopDep
+) -> Upload:
     upload = workshop.uploads.find(id)
     workshop.mend(upload)
     return upload
@@ -45,7 +46,7 @@ LayerQuery = Annotated[str | None, Query(description="Layer; the likeliest witho
 
 @router.get("", summary="Whether files may be imported here, and how large ones")
 def get_imports(request: Request, state: StateDep) -> Response:
-    """"allowed" depends on where the request comes from; see ONEMAP_ALLOW_IMPORTS."""
+    """ "allowed" depends on where the request comes from; see ONEMAP_ALLOW_IMPORTS."""
     told = {
         "allowed": writable(request, state.settings.allow_imports),
         "max_bytes": state.settings.import_file_mb * 2**20,
@@ -109,7 +110,7 @@ def get_import(upload: UploadDep, state: StateDep, layer: LayerQuery = None) -> 
 
 
 def _proposal(upload: Upload, state: StateDep, layer: str | None) -> dict[str, Any] | None:
-    """For the layer asked for, else the planned one, else the likeliest; kept ones only once rows are gone."""
+    """For the layer asked for, else the planned one, else the likeliest; once rows are gone only kept ones."""
     plan = upload.read("plan")
     ranked = upload.read("layers") or []
     chosen = layer or (plan["layer"] if plan else ranked[0]["id"] if ranked else None)
@@ -134,11 +135,11 @@ def get_preview(
     proposal = _proposal(upload, state, layer)
     if proposal is None or not upload.spool.is_dir():
         raise QueryError("There are no rows to show.", "没有可显示的数据行。")
-    found = preview.preview(state.engine, state.definition, upload, proposal["layer"], crs, group)
+    found = steps.preview(upload, state.definition, proposal["layer"], crs, group)
     return as_json(found, GEOJSON, _NO_STORE)
 
 
-@router.post("/{id}/plan", status_code=202, summary="Decide, and try it without storing", dependencies=_WRITES_JSON)
+@router.post("/{id}/plan", status_code=202, summary="Decide, and try it", dependencies=_WRITES_JSON)
 def post_plan(upload: UploadDep, workshop: WorkshopDep, state: StateDep, plan: ImportPlan) -> Response:
     """The dry run goes on in the background; GET tells its outcome as "check"."""
     steps.importable(state.definition, plan.layer)
@@ -180,11 +181,11 @@ def _accepted(upload: Upload) -> Response:
     )
 
 
-@router.get("/{id}/rejects", summary="The rows that were refused or mended, with reasons", dependencies=[_MAY])
+@router.get("/{id}/rejects", summary="Refused and mended rows with reasons", dependencies=[_MAY])
 def get_rejects(
     upload: UploadDep,
     state: StateDep,
-    f: Annotated[str | None, Query(description="csv, geojson, xlsx, or original: the file's own format")] = None,
+    f: Annotated[str | None, Query(description="csv, geojson, xlsx, or original: its own format")] = None,
 ) -> Response:
     """A file to mend and to import again; after the dry run already."""
     wants(f, *rejects.FORMATS)

@@ -1,4 +1,4 @@
-"""What a file turned out to be, in a form for people: kinds of geometry, sample values, findings by reason."""
+"""What a file turned out to be, in a form for people: kinds of geometry, samples, findings by reason."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ def _take(samples: list[str], column: pa.Array) -> None:
 
 
 def findings(issues: Iterable[Issue]) -> list[dict[str, Any]]:
-    """Issues by code and field: how many rows, the first of them (1 = first data row), the words of the first."""
+    """Issues by code and field: how many rows, which first (1 is the first data row), the words of one."""
     groups: dict[tuple[str, str | None], list[Issue]] = {}
     for issue in issues:
         groups.setdefault((issue.code, issue.field), []).append(issue)

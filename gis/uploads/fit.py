@@ -28,9 +28,7 @@ def rank_layers(
     ``kinds`` counts the rows by kind of geometry. "missing" names required fields that no column was found
     for, "matched" counts the fields with a column.
     """
-    ranked = [
-        _fit(layer, reading, kinds) for layer in definition.layers.values() if layer.derived is None
-    ]
+    ranked = [_fit(layer, reading, kinds) for layer in definition.layers.values() if layer.derived is None]
     return sorted(ranked, key=lambda entry: -entry["score"])
 
 

@@ -6,25 +6,30 @@ Each step reads what the one before left in the upload's folder and leaves what 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict
 from typing import Any
 
+import numpy as np
 from sqlalchemy import Engine
 
 from gis.db import connect
 from gis.errors import NotFound
 from gis.importing import ImportResult, import_file
+from gis.importing.detective import load_evidence
+from gis.importing.detective import propose as propose_places
+from gis.importing.mapping import propose as propose_columns
+from gis.importing.mapping.names import targets
 from gis.importing.reading import Reading, read_file
 from gis.settings import MapDefinition
-from gis.uploads.changes import changes
 from gis.uploads.facts import describe, findings
 from gis.uploads.fit import rank_layers
 from gis.uploads.names import dataset
 from gis.uploads.plan import Plan
+from gis.uploads.preview import preview as show_rows
+from gis.uploads.rejects import as_csv
 from gis.uploads.store import Upload
 from layers.model import Layer
 
-__all__ = ["check", "commit", "proposal", "read"]
+__all__ = ["check", "commit", "importable", "preview", "proposal", "read"]
 
 Progress = Callable[[str, int, int | None], None]
 
@@ -55,18 +60,60 @@ def proposal(upload: Upload, engine: Engine, definition: MapDefinition, layer_id
     kept = upload.read(f"proposal-{layer.id}")
     if kept is not None:
         return dict(kept)
-    from gis.importing import detective, mapping
-
     reading = Reading.load(upload.spool)
-    crs = None
-    if layer.has_geometry and set(upload.read("facts")["geometry"]) - {"none"}:
-        with connect(engine) as conn:
-            evidence = detective.load_evidence(conn, definition, layer)
-        crs = detective.propose(reading, definition, evidence).as_dict()
-    fields = [asdict(entry) for entry in mapping.propose(layer, reading)]
-    found = {"layer": layer.id, "crs": crs, "mapping": fields}
+    found = {"layer": layer.id, "crs": _places(upload, engine, definition, layer, reading)}
+    found["mapping"] = _columns(layer, reading)
     upload.write(f"proposal-{layer.id}", found)
     return found
+
+
+def _places(
+    upload: Upload, engine: Engine, definition: MapDefinition, layer: Layer, reading: Reading
+) -> dict[str, Any] | None:
+    """The CRS proposal, and beside it on disk which group each row is of."""
+    if not layer.has_geometry or not set(upload.read("facts")["geometry"]) - {"none"}:
+        return None
+    with connect(engine) as conn:
+        evidence = load_evidence(conn, definition, layer=layer, reading=reading)
+    proposal = propose_places(reading, definition, evidence)
+    groups = np.zeros(reading.header.rows, dtype=np.uint16)
+    for group in proposal.groups:
+        groups[group.rows] = group.number
+    with (upload.folder / f"groups-{layer.id}.npy").open("wb") as file:
+        np.save(file, groups)
+    return proposal.as_dict()
+
+
+def _columns(layer: Layer, reading: Reading) -> list[dict[str, Any]]:
+    """The proposal for each field with what a person wants to know of the field."""
+    fields = {field.name: field for field in targets(layer)}
+    return [
+        {
+            "field": entry.field,
+            "title": fields[entry.field].title.model_dump(),
+            "type": fields[entry.field].type,
+            "unit": fields[entry.field].unit,
+            "required": fields[entry.field].required,
+            "column": entry.column,
+            "score": entry.score,
+            "certain": entry.certain,
+            "why": {"zh": entry.why_zh, "en": entry.why_en},
+            "unit_from": entry.unit_from,
+            "unknown_words": [word for word, code in (entry.code_table or {}).items() if code is None][:8],
+        }
+        for entry in propose_columns(layer, reading)
+    ]
+
+
+def preview(
+    upload: Upload, definition: MapDefinition, layer_id: str, crs: str, group: int | None
+) -> dict[str, Any]:
+    """Where the rows would lie in ``crs``, see `gis.uploads.preview`; those of one group when it is named."""
+    rows = None
+    if group is not None:
+        kept = upload.folder / f"groups-{importable(definition, layer_id).id}.npy"
+        rows = np.flatnonzero(np.load(kept) == group) if kept.is_file() else None
+    return show_rows(definition, Reading.load(upload.spool), crs, rows)
 
 
 def importable(definition: MapDefinition, layer_id: str) -> Layer:
@@ -87,7 +134,7 @@ def check(upload: Upload, engine: Engine, definition: MapDefinition, progress: P
     plan = Plan.from_dict(upload.read("plan"))
     result = _run(upload, engine, definition, plan, progress, who="web", dry_run=True)
     upload.write("check", summary(result))
-    upload.write("changes", changes(result, definition))
+    _keep_findings(upload, result)
 
 
 def commit(upload: Upload, engine: Engine, definition: MapDefinition, progress: Progress) -> None:
@@ -96,16 +143,29 @@ def commit(upload: Upload, engine: Engine, definition: MapDefinition, progress: 
     who = str(upload.state.get("who", "web"))
     result = _run(upload, engine, definition, plan, progress, who=who, dry_run=False)
     upload.write("result", summary(result))
+    _keep_findings(upload, result)
 
 
 def _run(
-    upload: Upload, engine: Engine, definition: MapDefinition, plan: Plan, progress: Progress, *, who: str, dry_run: bool
-) -> ImportResult:  # fmt: skip
+    upload: Upload,
+    engine: Engine,
+    definition: MapDefinition,
+    plan: Plan,
+    progress: Progress,
+    *,
+    who: str,
+    dry_run: bool,
+) -> ImportResult:
     importable(definition, plan.layer)
     path = dataset(sorted(upload.files.iterdir()))
     options = plan.options(who, dry_run=dry_run)
     reading = Reading.load(upload.spool)
     return import_file(engine, definition, plan.layer, path, options, progress=progress, reading=reading)
+
+
+def _keep_findings(upload: Upload, result: ImportResult) -> None:
+    content = as_csv(Reading.load(upload.spool), result.issues)
+    (upload.folder / "rejects.csv").write_bytes(content)
 
 
 def summary(result: ImportResult) -> dict[str, Any]:

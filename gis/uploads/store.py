@@ -1,10 +1,12 @@
 """The folders of uploads, and the state of each, which outlives the process that serves them.
 
-    <home>/uploads/<id>/state.json     what stage it is at
-                       /files/         the files as they came, under tidied names
-                       /spool/         the rows as they were read
-                       /facts.json ... what each step found; written once, whole
-                       /lock           held by whoever works on it; the system frees it when a process dies
+An upload is the folder <home>/uploads/<id>; in it
+
+* state.json: what stage it is at
+* files/: the files as they came, under tidied names
+* spool/: the rows as they were read
+* facts.json, proposal-<layer>.json, plan.json, check.json, ...: what each step found; each written whole
+* lock: held by whoever works on it; the system frees it when a process dies
 """
 
 from __future__ import annotations

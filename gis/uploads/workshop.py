@@ -48,7 +48,7 @@ class Workshop:
     )
 
     def start_reading(self, upload: Upload) -> None:
-        """Read the files that have arrived, in the background. Raises ImportRefused when they make no dataset."""
+        """Read the files that have arrived, in the background. Raises ImportRefused for no one dataset."""
         dataset(sorted(upload.files.iterdir()))
         self._read(upload, upload.claim())
 
@@ -177,11 +177,18 @@ def _problem(error: OneMapError) -> dict[str, str]:
 def _unforeseen(number: str, error: Exception) -> dict[str, str]:
     """What a user may know of a fault of ours: its number, never its trace."""
     full = isinstance(error, OSError) and error.errno == 28
-    told = (
-        OneMapError("The disk of the service is full.", "服务所在磁盘已满。",
-                    remedy_en="Make room and try again.", remedy_zh="请清理磁盘后重试。")
-        if full
-        else OneMapError(f"Something went wrong here (number {number}).", f"服务内部出错（编号 {number}）。",
-                         remedy_en="Give the number to whoever runs the service.", remedy_zh="请将编号告知服务管理员。")
-    )  # fmt: skip
+    if full:
+        told = OneMapError(
+            "The disk of the service is full.",
+            "服务所在磁盘已满。",
+            remedy_en="Make room and try again.",
+            remedy_zh="请清理磁盘后重试。",
+        )
+    else:
+        told = OneMapError(
+            f"Something went wrong here (number {number}).",
+            f"服务内部出错（编号 {number}）。",
+            remedy_en="Give the number to whoever runs the service.",
+            remedy_zh="请将编号告知服务管理员。",
+        )
     return _problem(told) | {"code": "disk_full" if full else "failed"}

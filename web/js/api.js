@@ -153,6 +153,68 @@ export const screenSite = (inputs, signal) =>
     signal: signal ?? null,
   });
 
+/** Whether files may be imported from here, and how large ones. @returns {Promise<{allowed: boolean, max_bytes: number}>} */
+export const fetchImportTerms = () => json(url('imports'));
+
+/**
+ * Upload the files of one dataset.
+ * @param {readonly File[]} files
+ * @param {(share: number) => void} onProgress 0 to 1
+ * @returns {Promise<{id: string}>}
+ */
+export function uploadFiles(files, onProgress) {
+  const form = new FormData();
+  for (const file of files) form.append('files', file, file.name);
+  // fetch cannot tell how much of a body has gone.
+  const asked = new XMLHttpRequest();
+  asked.open('POST', url('imports'));
+  asked.setRequestHeader('Accept-Language', document.documentElement.lang);
+  asked.responseType = 'json';
+  asked.upload.addEventListener('progress', ({ loaded, total }) => onProgress(total ? loaded / total : 0));
+  return new Promise((resolve, reject) => {
+    asked.addEventListener('error', () => reject(new ApiError({ status: 0, code: 'unreachable' })));
+    asked.addEventListener('load', () => {
+      if (asked.status === 201) resolve(asked.response);
+      else reject(new ApiError({ ...(asked.response ?? {}), status: asked.status }));
+    });
+    asked.send(form);
+  });
+}
+
+/** @param {string} id @param {string} [layer] @returns {Promise<import('./types').Import>} */
+export const fetchImport = (id, layer) => json(url(`imports/${enc(id)}`, { layer }));
+
+/**
+ * Where the rows would lie in a CRS.
+ * @param {string} id
+ * @param {{crs: string, layer?: string, group?: number}} query
+ * @returns {Promise<import('./types').RowFeatures>}
+ */
+export const fetchImportPreview = (id, query) => json(url(`imports/${enc(id)}/preview`, query));
+
+/** @param {string} id @param {import('./types').ImportPlan} plan */
+export const planImport = (id, plan) => post(`imports/${enc(id)}/plan`, plan);
+
+/** @param {string} id @returns {Promise<import('./types').RowFeatures>} */
+export const fetchImportChanges = (id) => json(url(`imports/${enc(id)}/changes`));
+
+/** @param {string} id */
+export const commitImport = (id) => post(`imports/${enc(id)}/commit`, {});
+
+/** @param {string} id */
+export const removeImport = (id) => request(url(`imports/${enc(id)}`), { method: 'DELETE' });
+
+/** Where the refused rows can be had. @param {string} id @param {string} f csv, geojson, xlsx or original */
+export const rejectsLink = (id, f) => url(`imports/${enc(id)}/rejects`, { f }).href;
+
+/** The rows of a layer at a revision, for a program. @param {string} layer @param {number} rev */
+export const revisionLink = (layer, rev) => url(`collections/${enc(layer)}/items`, { 'as-of': rev }).href;
+
+/** @param {string} path @param {unknown} body */
+function post(path, body) {
+  return json(url(path), { method: 'POST', body: JSON.stringify(body), headers: { 'Content-Type': 'application/json' } });
+}
+
 /** @param {string} text */
 function enc(text) {
   return encodeURIComponent(text);

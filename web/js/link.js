@@ -10,10 +10,10 @@ import { language } from './words.js';
 /** @typedef {import('./types').Lang} Lang */
 
 /** Keys of the state that a link carries. @type {readonly import('./state').Key[]} */
-const LINKED = ['lang', 'visible', 'opacity', 'raster', 'basemap', 'selection', 'view', 'panel', 'site', 'ledger'];
+const LINKED = ['lang', 'visible', 'opacity', 'raster', 'basemap', 'selection', 'view', 'panel', 'site', 'ledger', 'importing'];
 
 /** Panels that a link opens again. */
-const LINKED_PANELS = new Set(['conflicts', 'site']);
+const LINKED_PANELS = new Set(['conflicts', 'site', 'import']);
 
 /** The language of the link, else of the browser, else Chinese. @param {Lang | null} linked @returns {Lang} */
 export function firstLanguage(linked) {
@@ -44,6 +44,8 @@ export function initialState(config, link, defaultVisible) {
     site: null,
     ledger: decodeLedger(link.ledger),
     realConflicts: null,
+    revision: config.revision,
+    importing: null,
     loading: 0,
   };
 }
@@ -53,18 +55,21 @@ export function initialState(config, link, defaultVisible) {
  * @param {App} app
  * @param {LinkState} link
  * @param {ReturnType<typeof import('./ui/site.js').createSite>} site
+ * @param {(id: string) => Promise<void>} resume goes on with an import
  */
-export function openLinked(app, link, site) {
-  if (link.site) site.restore(link.site, link.kind, link.attributes);
+export function openLinked(app, link, site, resume) {
+  if (link.importing && link.panel === 'import') void resume(link.importing);
+  else if (link.site) site.restore(link.site, link.kind, link.attributes);
   else if (link.selection) app.openCard(link.selection.layer, link.selection.uid);
   else if (link.panel === 'conflicts') app.openConflicts();
   else if (link.panel === 'site') app.openSite();
+  else if (link.panel === 'import') app.openImport();
   app.store.subscribe([...LINKED], () => writeLink(app));
 }
 
 /** @param {App} app */
 function writeLink({ store, defaultVisible }) {
-  const { view, visible, opacity, lang, selection, panel, raster, basemap, site, ledger } = store.get();
+  const { view, visible, opacity, lang, selection, panel, raster, basemap, site, ledger, importing } = store.get();
   const usual = visible.size === defaultVisible.size && [...visible].every((id) => defaultVisible.has(id));
   const hash = encode({
     view, lang, selection, raster, basemap,
@@ -75,6 +80,7 @@ function writeLink({ store, defaultVisible }) {
     kind: site?.kind ?? null,
     attributes: site?.attributes ?? {},
     ledger: encodeLedger(ledger),
+    importing,
   });
   history.replaceState(null, '', `#${hash}`);
 }

@@ -2,10 +2,13 @@
 
 import { fetchConfig, fetchConflictSummary } from './api.js';
 import { firstLanguage, initialState, openLinked } from './link.js';
+import { sortDrop } from './import/drops.js';
+import { createWizard } from './import/wizard.js';
 import { createDrawing } from './map/draw.js';
 import { createHighlights } from './map/highlight.js';
 import { baseLayer, createMap, showBox, showDistrict } from './map/map.js';
 import { createRasterLayer } from './map/raster.js';
+import { createRowMarks } from './map/rows.js';
 import { createVectorStack } from './map/tiles.js';
 import { pick } from './pure/format.js';
 import { decode } from './pure/hash.js';
@@ -58,6 +61,9 @@ function build(config, link) {
     ...shared(config, link, map, covers),
     ...createOpening(() => app, panel),
     openSite: () => { if (panel.kind() !== 'site') panel.open(site.view()); },
+    openImport: () => wizard.open(),
+    renewLayer: (id) => renewLayer(app, stack, id),
+    rowMarks: createRowMarks(map),
     screen: (geometry, kind, accuracy) => site.screen(geometry, kind, accuracy),
   };
   const stack = createStack(map, app);
@@ -67,17 +73,18 @@ function build(config, link) {
     active: (active) => stage.drawing(active),
   });
   const site = createSite(app, drawing, () => ({ lat: map.getCenter().lat, zoom: map.getZoom() }));
+  const wizard = createWizard(app, panel);
   const home = () => showDistrict(map, config, covers);
   const { showLayers } = createFrame(app, panel, home);
   const stage = createStage(byId('badges'), app, {
     zoomIn: () => map.zoomIn(), zoomOut: () => map.zoomOut(), home, cancelDrawing: drawing.cancel,
   });
   if (!link.view) home();
-  acceptDrops((file) => void site.file(file));
+  acceptDrops((files) => void sortDrop(files, { screen: (file) => void site.file(file), load: (all) => void wizard.take(all) }));
   bindClicks(map, app, stack, drawing, stage.point);
   followState(map, app, stack, panel);
   countConflicts(app);
-  openLinked(app, link, site);
+  openLinked(app, link, site, wizard.restore);
 }
 
 /**
@@ -139,6 +146,7 @@ function createFrame(app, panel, home) {
     },
     openConflicts: toggle('conflicts', app.openConflicts),
     openSite: toggle('site', app.openSite),
+    openImport: toggle('import', app.openImport),
     home,
     switchLanguage: async (lang) => {
       await useLanguage(lang);
@@ -148,6 +156,21 @@ function createFrame(app, panel, home) {
   createTree(byId('layers'), app, () => showLayers(false));
   showLayers(!isNarrow());
   return { showLayers };
+}
+
+/**
+ * Take over what the service says of a layer by now, and draw its rows anew.
+ * @param {App} app
+ * @param {import('./map/tiles.js').VectorStack} stack
+ * @param {string} id
+ */
+async function renewLayer({ layers, store }, stack, id) {
+  const config = await fetchConfig();
+  const [layer, fresh] = [layers.get(id), config.layers.find((each) => each.id === id)];
+  if (layer && fresh) Object.assign(layer, fresh);
+  stack.filter(id, {});
+  stack.show(store.get().visible);
+  store.set({ revision: config.revision });
 }
 
 /** The number of real conflicts, for the button that opens their panel. @param {App} app */

@@ -13,6 +13,8 @@
  * @property {{wkt: string, kind: string, attributes: Readonly<Record<string, string>>} | null} site in longitude and latitude
  * @property {Readonly<import('./pure/ledger.js').LedgerFilter>} ledger which conflicts are looked at
  * @property {number | null} realConflicts how many there are; null until known
+ * @property {number} revision newest one that the page knows
+ * @property {string | null} importing the import that the panel holds
  * @property {number} loading requests under way
  */
 

@@ -119,6 +119,60 @@ export interface Problem {
   detail_zh?: string; detail_en?: string; remedy_zh?: string; remedy_en?: string;
 }
 
+/** A sentence and what to do, of a file, a step or some rows. */
+export interface Told { code: string; detail_zh: string; detail_en: string; remedy_zh: string; remedy_en: string }
+/** What an import found in rows of the file: `rows` are the first of them, 1 is the first data row. */
+export interface ImportFinding {
+  code: string; severity: 'error' | 'repair' | 'warning' | 'file'; field: string | null; value: string | null; count: number;
+  rows: number[]; of_file: boolean; zh: string; en: string; remedy_zh: string; remedy_en: string;
+}
+export interface CrsCandidate {
+  crs: string; title: Words; swapped: boolean; score: number; inside: number; needs_parameters: Words | null;
+  evidence: Words[]; centre: [number, number] | null; bbox: Box | null;
+}
+export interface CrsGroup {
+  number: number; rows: number; first_row: number; last_row: number; candidates: CrsCandidate[]; winner: string | null;
+}
+export interface CrsProposal {
+  groups: CrsGroup[]; declared: string | null; declared_fits: boolean | null; winner: string | null; sentence: Words;
+  sampled: number; total: number;
+}
+export interface FieldChoice {
+  field: string; title: Words; type: string; unit: string | null; required: boolean; column: string | null; score: number;
+  why: Words; unit_from: string | null;
+}
+export interface ImportLayer { id: string; title: Words; geometry: string; score: number; suits: boolean; missing: string[]; matched: number }
+export interface ImportOutcome {
+  layer: string; file: string; total: number; good: number; bad: number; repaired: number; rev: number | null; run: number | null;
+  added: number; changed: number; closed: number; unchanged: number; transformation: string | null; findings: ImportFinding[];
+}
+export type ImportState = 'receiving' | 'reading' | 'ready' | 'checking' | 'planned' | 'committing' | 'done' | 'refused' | 'failed';
+export interface ImportPlan {
+  layer: string; crs: string; crs_groups: Record<string, string>; mapping: Record<string, string>;
+  mode: 'upsert' | 'replace' | 'append'; outside: 'refuse' | 'keep'; close_many: boolean;
+  source: { name: string; bureau?: string | null; accuracy_m?: number | null };
+}
+/** One upload, as far as it is known. */
+export interface Import {
+  id: string; state: ImportState; files: { name: string; bytes: number }[] | null;
+  progress: { phase: string; done: number; total: number | null } | null; problem: Told | null;
+  header?: {
+    format: string; member: string | null; members: string[]; encoding: string | null; declared_crs: string | null;
+    rows: number; rows_claimed: number | null; coordinate_unit: string;
+  };
+  columns?: { name: string; type: string; samples: string[] }[];
+  geometry?: Record<string, number>;
+  issues?: ImportFinding[];
+  layers?: ImportLayer[];
+  proposal?: { layer: string; crs: CrsProposal | null; mapping: FieldChoice[] } | null;
+  plan?: ImportPlan | null; check?: ImportOutcome | null; result?: ImportOutcome | null;
+}
+export type RowMark = 'first' | 'second' | 'added' | 'changed' | 'closed' | 'refused';
+export interface RowFeatures {
+  type: 'FeatureCollection'; bbox: Box | null; left_out: number;
+  features: GeoFeature<Geometry, { row?: number; change?: RowMark; uid?: string }>[];
+}
+
 /** One thing under the pointer, from a vector tile. */
 export interface Picked { layer: string; properties: Properties; geometry: 1 | 2 | 3 }
 
@@ -140,6 +194,11 @@ export interface App {
   openTable(layer: string): void;
   openConflicts(): void;
   openSite(): void;
+  /** The import panel: as it was left, or empty. */
+  openImport(): void;
+  /** Have newly imported rows of a layer drawn. */
+  renewLayer(layer: string): Promise<void>;
+  rowMarks: import('./map/rows').RowMarks;
   screen(geometry: Geometry, kind: string, accuracy_m?: number): void;
   notify(words: string, kind?: 'note' | 'trouble'): void;
   fail(error: unknown): void;

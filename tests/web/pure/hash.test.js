@@ -16,6 +16,7 @@ const FULL = {
   site: 'POLYGON((119.6 29,119.7 29,119.7 29.1,119.6 29))',
   kind: 'expand',
   attributes: { fuel: 'coal', discharges: 'false' },
+  importing: 'Zr3-kQ_x8vT1mB5nC0aYwA',
   ledger: 'edge/review',
 };
 

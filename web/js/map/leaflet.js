@@ -33,6 +33,7 @@ export {
   Marker,
   Control,
   SVG,
+  Canvas,
   LatLngBounds,
   DomEvent,
 } from 'leaflet';

@@ -15,6 +15,7 @@
  * @property {string | null} site WKT in longitude and latitude
  * @property {string | null} kind
  * @property {Readonly<Record<string, string>>} attributes of the site, only those stated
+ * @property {string | null} importing id of an import under way
  * @property {string | null} ledger filter of the conflicts, as pure/ledger.js writes it
  */
 
@@ -40,6 +41,7 @@ export function encode(state) {
   if (state.lang) pairs.push(['lang', state.lang]);
   if (state.panel) pairs.push(['panel', state.panel]);
   if (state.ledger) pairs.push(['ledger', state.ledger]);
+  if (state.importing) pairs.push(['import', state.importing]);
   if (state.selection) pairs.push(['sel', `${state.selection.layer}/${state.selection.uid}`]);
   if (state.site && state.site.length <= LONGEST_SITE) {
     pairs.push(['site', state.site]);
@@ -71,6 +73,7 @@ export function decode(fragment) {
     kind: pairs.get('kind') || null,
     attributes: Object.fromEntries(words(pairs.get('facts')).map(named)),
     ledger: pairs.get('ledger') || null,
+    importing: /^[\w-]{22}$/.exec(pairs.get('import') ?? '')?.[0] ?? null,
   };
 }
 

@@ -11,6 +11,7 @@ import { parseWkt } from './wkt.js';
  * @property {string} name '' when the file names none
  * @property {Geometry} geometry
  * @property {string | null} crs "EPSG:4549" when the file says so
+ * @property {boolean} hasProperties whether the file says anything else of it
  */
 
 /** A file that holds no site; `key` names the text to show. */
@@ -56,7 +57,8 @@ function fromGeoJson(body) {
   return features.flatMap((feature) => {
     const geometry = feature?.type === 'Feature' ? feature.geometry : feature;
     const named = feature?.properties?.name ?? feature?.properties?.NAME ?? feature?.properties?.['名称'] ?? '';
-    return parts(geometry).map((each) => ({ name: String(named), geometry: each, crs }));
+    const hasProperties = Object.keys(feature?.properties ?? {}).length > 0;
+    return parts(geometry).map((each) => ({ name: String(named), geometry: each, crs, hasProperties }));
   });
 }
 
@@ -71,7 +73,7 @@ function parts(geometry) {
 function fromWkt(body) {
   try {
     const { geometry, srid } = parseWkt(body);
-    return [{ name: '', geometry, crs: srid ? `EPSG:${srid}` : null }];
+    return [{ name: '', geometry, crs: srid ? `EPSG:${srid}` : null, hasProperties: false }];
   } catch (error) {
     throw new SiteError('site.error.format', /** @type {Error} */ (error).message);
   }
@@ -86,7 +88,7 @@ function fromKml(body) {
   if (!/<kml[\s>]/i.test(body)) throw new SiteError('site.error.format');
   return [...body.matchAll(/<Placemark[\s>][\s\S]*?<\/Placemark>/g)].flatMap(([mark]) => {
     const name = plain(inside(mark, 'name')[0] ?? '');
-    return kmlGeometries(mark).map((geometry) => ({ name, geometry, crs: null }));
+    return kmlGeometries(mark).map((geometry) => ({ name, geometry, crs: null, hasProperties: name !== '' }));
   });
 }
 

@@ -1,7 +1,7 @@
 /** Small modal questions, in the browser's own dialog element. */
 
 import { t } from '../words.js';
-import { freshId, h, labelled } from './dom.js';
+import { freshId, h, icon, labelled } from './dom.js';
 
 /**
  * Ask with a form; resolves to what `read` takes from it, or null when the user turns away.
@@ -26,6 +26,32 @@ export function ask(title, content, read) {
   return new Promise((resolve) => {
     dialog.addEventListener('close', () => {
       resolve(dialog.returnValue === 'yes' ? read() : null);
+      dialog.remove();
+    });
+  });
+}
+
+/**
+ * Choose one of few ways, each by one click.
+ * @param {string} title
+ * @param {readonly {icon: string, words: string, hint: string}[]} ways
+ * @returns {Promise<number | null>} the place in `ways`; null when the user turns away
+ */
+export function askWay(title, ways) {
+  const id = freshId('dialog');
+  const dialog = h(
+    'dialog', { class: 'dialog', 'aria-labelledby': id },
+    h('form', { method: 'dialog' },
+      h('h2', { id }, title),
+      ways.map((way, at) => h('button', { type: 'submit', value: at, class: 'row' }, icon(way.icon),
+        h('span', { class: 'row-main' }, h('span', { class: 'row-title' }, way.words), h('span', { class: 'row-sub' }, way.hint)))),
+      h('div', { class: 'buttons end' }, h('button', { type: 'submit', value: '', class: 'button quiet' }, t('dialog.cancel')))),
+  );
+  document.body.append(dialog);
+  dialog.showModal();
+  return new Promise((resolve) => {
+    dialog.addEventListener('close', () => {
+      resolve(dialog.returnValue === '' ? null : Number(dialog.returnValue));
       dialog.remove();
     });
   });

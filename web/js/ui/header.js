@@ -14,7 +14,7 @@ const OWN_NAMES = { zh: '中文', en: 'English' };
  * @param {HTMLElement} header
  * @param {HTMLElement} nav
  * @param {App} app
- * @param {{search: HTMLElement, toggleLayers: () => void, openConflicts: () => void, openSite: () => void, home: () => void,
+ * @param {{search: HTMLElement, toggleLayers: () => void, openConflicts: () => void, openSite: () => void, openImport: () => void, home: () => void,
  *   switchLanguage: (lang: Lang) => void}} on
  */
 export function createHeader(header, nav, app, on) {
@@ -53,6 +53,7 @@ export function createHeader(header, nav, app, on) {
       button('layers', 'layers', t('nav.layers'), on.toggleLayers),
       ledger && button('conflicts', 'warning', t('nav.conflicts'), on.openConflicts, real ? compact(real) : ''),
       button('site', 'site', t('nav.site'), on.openSite),
+      button('import', 'upload', t('nav.import'), on.openImport),
     );
   };
   store.subscribe(['lang', 'panel', 'realConflicts'], render);

@@ -55,7 +55,7 @@ export function createStage(element, app, on) {
 
 /**
  * Lets files be dropped anywhere on the page.
- * @param {(file: File) => void} take
+ * @param {(files: readonly File[]) => void} take
  */
 export function acceptDrops(take) {
   const target = h('div', { class: 'drop-target', hidden: true });
@@ -76,7 +76,7 @@ export function acceptDrops(take) {
     if (!hasFile(event)) return;
     event.preventDefault();
     hover(-depth);
-    const file = event.dataTransfer?.files[0];
-    if (file) take(file);
+    const files = [...(event.dataTransfer?.files ?? [])];
+    if (files.length) take(files);
   });
 }

@@ -138,7 +138,7 @@ export function createTree(element, app, onClose) {
 
   store.subscribe(['visible'], updateChecks);
   store.subscribe(['view'], updateHints);
-  store.subscribe(['lang', 'raster', 'basemap'], render);
+  store.subscribe(['lang', 'raster', 'basemap', 'revision'], render);
   render();
 }
 
