@@ -105,10 +105,14 @@ def _placemarks(content: Content, batch: Batch, options: WriteOptions, beside: B
     if batch.geometry is not None:
         shapes = list(shapely.orient_polygons(with_decimals(batch.geometry, options.decimals)))
     names = [column.name for column in content.columns]
-    key, label, by, styles = _roles(content, names)
+    key = content.place(content.key)
+    own = _own_elements(content, names)
+    by, styles = _classes(content, names)
     for row, shape in zip(zip(*batch.columns, strict=True), shapes, strict=True):
-        told = row[label] if row[label] is not None else row[key]
-        yield f"<Placemark><name>{_text(_NO_XML.sub('', as_text(told)))}</name>"
+        yield "<Placemark>"
+        for element, place in own.items():
+            if row[place] is not None:
+                yield f"<{element}>{_text(_NO_XML.sub('', as_text(row[place])))}</{element}>"
         if styles:
             value = None if by is None else row[by]
             yield f"<styleUrl>#s{styles.get(value, len(styles) - 1)}</styleUrl>"
@@ -124,19 +128,26 @@ def _placemarks(content: Content, batch: Batch, options: WriteOptions, beside: B
         yield f"</SchemaData></ExtendedData>{'' if shape is None else _shape(shape)}</Placemark>\n"
 
 
-def _roles(content: Content, names: list[str]) -> tuple[int, int, int | None, dict[str | None, int]]:
-    """The columns that hold key, label and class, and the number of the style for each class."""
-    key = label = content.place(content.key)
-    by: int | None = None
-    styles: dict[str | None, int] = {}
-    if content.layer is not None and content.layer.style is not None:
-        style = content.layer.style
-        styles = {entry.value: number for number, entry in enumerate(style.classes)}
-        styles[None] = len(styles)
-        by = names.index(style.by) if style.by in names else None
-    if content.layer is not None and content.layer.names.label in names:
-        label = names.index(content.layer.names.label)
-    return key, label, by, styles
+def _own_elements(content: Content, names: list[str]) -> dict[str, int]:
+    """The columns that stand in elements of KML's own.
+
+    A reader such as GDAL takes these elements for the field of that name. So a field called "name" is the
+    name of a mark, and only a layer without one has its label there.
+    """
+    found = {element: names.index(element) for element in ("name", "description") if element in names}
+    if "name" not in found and content.layer is not None and content.layer.names.label in names:
+        return {"name": names.index(content.layer.names.label), **found}
+    return found
+
+
+def _classes(content: Content, names: list[str]) -> tuple[int | None, dict[str | None, int]]:
+    """The column that says the class, and the number of the style for each class."""
+    style = content.layer.style if content.layer is not None else None
+    if style is None:
+        return None, {}
+    styles: dict[str | None, int] = {entry.value: number for number, entry in enumerate(style.classes)}
+    styles[None] = len(styles)
+    return names.index(style.by) if style.by in names else None, styles
 
 
 def _shape(shape: Any) -> str:

@@ -135,6 +135,13 @@ def _text_cell(sheet: Any, text: str) -> Any:
     return cell
 
 
+def _exact_cell(sheet: Any, value: float) -> Any:
+    """A number with all its digits; left to itself openpyxl writes 16."""
+    cell = WriteOnlyCell(sheet, value=repr(value))
+    cell.data_type = "n"
+    return cell
+
+
 def _sheet_cell(sheet: Any, column: Column, value: Any, key: str, beside: Beside) -> Any:
     if value is None or isinstance(value, bool):
         return value
@@ -146,6 +153,8 @@ def _sheet_cell(sheet: Any, column: Column, value: Any, key: str, beside: Beside
         return None
     if isinstance(value, int) and abs(value) >= 10**_DIGITS:
         return _text_cell(sheet, as_text(value))
+    if isinstance(value, float) and float(f"{value:.16g}") != value:
+        return _exact_cell(sheet, value)
     if isinstance(value, datetime) or (isinstance(value, date) and value < _FIRST_DAY):
         return _text_cell(sheet, as_text(value))
     return value
