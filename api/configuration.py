@@ -84,6 +84,7 @@ def _layer(layer: Layer, facts: LayerFacts) -> dict[str, Any]:
         "is_demonstration": facts.is_demonstration,
         "is_indicative": facts.is_indicative,
         "extent": facts.extent,
+        "linked": layer.linking is not None,
         "fields": [_field(field) for field in layer.fields],
         "legend": [row.model_dump(mode="json") for row in layer.legend()],
     }

@@ -26,6 +26,7 @@ from sqlalchemy import (
     Table,
     Text,
     func,
+    text,
 )
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.types import TypeEngine
@@ -40,6 +41,7 @@ __all__ = [
     "field_maps",
     "import_runs",
     "judgings",
+    "links",
     "promises",
     "rejects",
     "revision_layers",
@@ -264,6 +266,25 @@ judgings = Table(
     Column("rules_hash", Text, nullable=False),
     Column("law_date", Date, nullable=False),
     comment="Each refresh of the conflicts: up to which revision everything has been judged",
+)
+
+links = Table(
+    "links",
+    CORE,
+    Column("link_id", BigInteger, Identity(), primary_key=True),
+    Column("layer", Text, nullable=False),
+    Column("uid_a", Text, nullable=False, comment="the smaller of the two"),
+    Column("uid_b", Text, nullable=False),
+    Column("same", Boolean, nullable=False, comment="false: they only look alike"),
+    Column("evidence", JSONB, nullable=False, comment="what spoke for it when it was decided"),
+    Column("who", Text, nullable=False),
+    Column("at", DateTime(timezone=True), nullable=False, server_default=func.clock_timestamp()),
+    Column("undone_by", Text),
+    Column("undone_at", DateTime(timezone=True)),
+    Index(
+        "uq_links_standing", "layer", "uid_a", "uid_b", unique=True, postgresql_where=text("undone_at IS NULL")
+    ),
+    comment="What people decided about two rows of different sources; nothing is deleted, only undone",
 )
 
 _TYPES: dict[str, type[TypeEngine[Any]]] = {

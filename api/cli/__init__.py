@@ -18,6 +18,7 @@ from api.cli import (
     doctor,
     export,
     files,
+    links,
     rejects,
     revisions,
     screening,
@@ -48,6 +49,7 @@ app.add_typer(definitions.rules, name="rules")
 app.add_typer(rejects.app, name="rejects")
 app.add_typer(revisions.app, name="revisions")
 app.add_typer(conflicts.app, name="conflicts")
+app.add_typer(links.app, name="links")
 
 
 def main() -> None:

@@ -83,7 +83,7 @@ def get_items(
 
 def _judged(state: MapState, conn: Connection, layer: Layer, rev: int) -> dict[str, Any]:
     """How far a layer of judgements is up to date; nothing for any other layer."""
-    if layer.derived is None:
+    if layer.derived != "conflicts":
         return {}
     from gis.screening.conflicts import judged_up_to
 

@@ -162,7 +162,7 @@ def _note(conn: Connection, definition: MapDefinition, layer: Layer, rev: int) -
     """Which state of knowledge the file shows, and when it was written."""
     now = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
     zh, en = f"数据修订 {rev}，导出于 {now}", f"Data revision {rev}, written {now}"
-    if layer.derived is not None:
+    if layer.derived == "conflicts":
         judged = _judged(conn, layer, rev)
         zh, en = f"{zh}；判定至修订 {judged}", f"{en}; judged up to revision {judged}"
     attribution = definition.district.attribution

@@ -91,9 +91,9 @@ def test_only_the_schematic_plan_layers_and_codes_have_no_place() -> None:
     assert registers == {"plan_structure", "plan_platforms", "admin_codes"}
 
 
-def test_one_layer_is_written_by_the_screening() -> None:
-    derived = [layer for layer in shipped() if layer.derived is not None]
-    assert [(layer.derived, layer.role) for layer in derived] == [("conflicts", "derived")]
+def test_two_layers_are_written_by_the_system_itself() -> None:
+    derived = {layer.derived: layer.role for layer in shipped() if layer.derived is not None}
+    assert derived == {"conflicts": "derived", "disagreements": "derived"}
 
 
 def test_a_folder_from_outside_adds_a_layer_with_its_own_theme_and_codes(outside: Path) -> None:

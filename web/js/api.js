@@ -90,6 +90,14 @@ export const fetchHits = (text, signal) => json(url('app/search', { q: text }), 
 export const fetchItem = (layer, uid) => json(url(`collections/${enc(layer)}/items/${enc(uid)}`, { f: 'json' }));
 
 /**
+ * What the sources state about the thing that an item means.
+ * @param {string} layer
+ * @param {string} uid
+ * @returns {Promise<import('./types').Thing>}
+ */
+export const fetchClaims = (layer, uid) => json(url(`collections/${enc(layer)}/claims/${enc(uid)}`, {}));
+
+/**
  * A page of features.
  * @param {string} layer
  * @param {{bbox?: Box, limit?: number, offset?: number, [field: string]: unknown}} query field filters by name

@@ -29,6 +29,14 @@ export interface Layer {
   last_revision: number | null; is_demonstration: boolean; is_indicative: boolean;
   fields: Field[]; names: { label?: string | null; township?: string | null; county?: string | null };
   style: Style; legend: LegendRow[]; extent: Box | null;
+  /** Whether rows of several sources may mean one thing. */
+  linked: boolean;
+}
+/** What one source states; a place has lon, lat and accuracy_m as its value. */
+export interface Claim<Value = unknown> { value: Value; uid: string; source: string; title: Words; bureau: string | null; at: string }
+/** All rows that mean one thing; of each field the claim to show comes first. */
+export interface Thing {
+  uids: string[]; fields: Record<string, Claim[]>; places: Claim<{ lon: number; lat: number; accuracy_m: number | null }>[];
 }
 export interface Raster {
   id: string; title: Words; abstract?: Words | null; unit: string | null; opacity?: number; bounds: Box; attribution?: Words | string | null;

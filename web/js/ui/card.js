@@ -5,6 +5,7 @@ import { cardRows, labelOf } from '../pure/fields.js';
 import { date, listed, metres, pick } from '../pure/format.js';
 import { language, t } from '../words.js';
 import { demonstrationBadge, indicativeBadge } from './badges.js';
+import { claimsOf } from './claims.js';
 import { conflictFacts, conflictRow } from './conflict.js';
 import { h } from './dom.js';
 import { layerSwatch } from './legend.js';
@@ -66,6 +67,7 @@ function featureFacts(app, layer, item) {
     unknown.length > 0 && h('details', { class: 'fold' },
       h('summary', {}, t('card.unknown', { n: unknown.length })), h('p', { class: 'muted' }, listed(unknown, language()))),
     cardButtons(app, layer, item),
+    layer.linked && claimsOf(app, layer, String(properties['uid'])),
     conflictsOf(app, layer, String(properties['uid'])),
     sourceOf(properties),
   ];
