@@ -34,6 +34,8 @@ from gis.cluster import Cluster
 
 _FOLDER_PREFIX = "onemap-tests-"
 _HOME = pytest.StashKey[Path]()
+# Folders of data that only some machines have: the corpus of bad files, and real files without a licence.
+_FOLDERS_OF_TESTS = {"ONEMAP_BADINPUTS", "ONEMAP_LOCAL_DATA"}
 
 
 # The same examples at every run; the machine may be slow. `make test-long` draws many new ones.
@@ -43,7 +45,7 @@ hypothesis.settings.register_profile("long", max_examples=2000, deadline=None, p
 
 def pytest_configure(config: pytest.Config) -> None:
     """Choose the folder of the run's server: once, also when the tests run in several processes."""
-    for name in [name for name in os.environ if name.startswith("ONEMAP_")]:
+    for name in [name for name in os.environ if name.startswith("ONEMAP_") and name not in _FOLDERS_OF_TESTS]:
         del os.environ[name]  # nobody's own database or district takes part in the tests
     hypothesis.settings.load_profile("fixed" if config.option.markexpr == "not long" else "long")
     if hasattr(config, "workerinput"):
