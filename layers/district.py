@@ -11,7 +11,17 @@ from pydantic import ValidationError, ValidationInfo, field_validator, model_val
 from layers.model import Colour, DefinitionError, Frozen, Text, Unfit
 from layers.vocabulary import SHIPPED, as_definition_error, read_toml
 
-__all__ = ["AreaUnit", "ColourStop", "District", "Raster", "RasterClass", "View", "load_district"]
+__all__ = [
+    "AreaUnit",
+    "ColourStop",
+    "District",
+    "PlaceAlias",
+    "Places",
+    "Raster",
+    "RasterClass",
+    "View",
+    "load_district",
+]
 
 _Longitude = Annotated[float, pydantic.Field(ge=-180, le=180)]
 _Latitude = Annotated[float, pydantic.Field(ge=-90, le=90)]
@@ -89,6 +99,26 @@ class Raster(_BesideFile):
         return self
 
 
+class PlaceAlias(Frozen):
+    """A name that is no place of its own, and the township or county that it is placed at."""
+
+    name: Annotated[str, pydantic.Field(min_length=2)]
+    stands_for: Annotated[str, pydantic.Field(min_length=2)]
+
+
+class Places(Frozen):
+    """How rows without coordinates are placed by what they name; all bounds in metres.
+
+    ``township_bound_m`` is the farthest that a thing of a township lies from its seat, for townships known by
+    their seat only; without it such seats place nothing. Things of one address or one enterprise lie within
+    ``same_site_m`` of each other.
+    """
+
+    township_bound_m: Annotated[float, pydantic.Field(gt=0, allow_inf_nan=False)] | None = None
+    same_site_m: Annotated[float, pydantic.Field(ge=0, allow_inf_nan=False)] = 500.0
+    aliases: tuple[PlaceAlias, ...] = ()
+
+
 class District(_BesideFile):
     """One district.
 
@@ -107,6 +137,7 @@ class District(_BesideFile):
     rule_packs: tuple[str, ...] = ()
     site_accuracy_m: Annotated[float, pydantic.Field(ge=0, allow_inf_nan=False)]
     coarse_position_m: Annotated[float, pydantic.Field(gt=0)] = 500.0
+    places: Places = Places()
     demo: Path | None = None
     attribution: Text
     area_unit_local: AreaUnit | None = None
