@@ -187,7 +187,7 @@ def _fit_text(text: str, codec: str) -> tuple[str | None, str | None]:
 
 
 def _fit_integer(value: int, _codec: str) -> tuple[int | None, str | None]:
-    return (value, None) if _INTEGERS[0] <= value <= _INTEGERS[1] else (None, "number_too_long")
+    return (value, None) if _INTEGERS[0] <= value <= _INTEGERS[1] else (None, "integer_too_long")
 
 
 def _fit_number(value: float, _codec: str) -> tuple[float | None, str | None]:

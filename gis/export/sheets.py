@@ -92,6 +92,17 @@ def write_xlsx(path: Path, content: Content, options: WriteOptions) -> Written:
         For more rows than a sheet has, and for a number that is not finite.
     """
     book = Workbook(write_only=True)
+    try:
+        written = _rows_sheet(book, path, content, options)
+        _fields_sheet(book, content)
+    except BaseException:
+        _abandon(book)
+        raise
+    book.save(path)
+    return written
+
+
+def _rows_sheet(book: Workbook, path: Path, content: Content, options: WriteOptions) -> Written:
     sheet = book.create_sheet(content.name[:31])
     sheet.freeze_panes = "A2"
     columns = (*content.columns, *_place_columns(content))
@@ -107,9 +118,14 @@ def write_xlsx(path: Path, content: Content, options: WriteOptions) -> Written:
             for row in zip(*values, strict=True):
                 cells = zip(columns, row, strict=True)
                 sheet.append([_sheet_cell(sheet, c, v, str(row[key]), beside) for c, v in cells])
-    _fields_sheet(book, content, columns)
-    book.save(path)
     return Written(rows, beside.count)
+
+
+def _abandon(book: Workbook) -> None:
+    """End what openpyxl has begun to write, and remove the files in which it keeps the sheets."""
+    for sheet in book.worksheets:
+        sheet.close()
+        sheet._writer.cleanup()
 
 
 def _too_many() -> ExportRefused:
@@ -176,11 +192,11 @@ def _unfit(text: str) -> str | None:
     return None
 
 
-def _fields_sheet(book: Workbook, content: Content, columns: tuple[Column, ...]) -> None:
+def _fields_sheet(book: Workbook, content: Content) -> None:
     sheet = book.create_sheet("fields" if content.name != "fields" else "fields (2)")
     sheet.append([_bold(sheet, name) for name in ("field", "title_zh", "title_en", "unit", "type", "crs")])
-    places = {column.name for column in _place_columns(content)}
-    for column in columns:
-        crs = (content.crs or "") if column.name in places else ""
+    places = _place_columns(content)
+    for column in (*content.columns, *places):
+        crs = (content.crs or "") if column in places else ""
         told = (column.name, column.zh, column.en, column.unit or "", column.kind, crs)
         sheet.append([_text_cell(sheet, text) if text else None for text in told])

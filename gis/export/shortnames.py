@@ -25,9 +25,11 @@ def short_names(names: Sequence[str], codec: str) -> list[str]:
     A name that is short enough stays as it is; the others are cut, and numbered where they would be alike.
     """
     taken = {name.lower() for name in names if _fits(name, codec)}
+    kept: set[str] = set()
     found = []
     for name in names:
-        if _fits(name, codec) and name not in found:
+        if _fits(name, codec) and name.lower() not in kept:
+            kept.add(name.lower())
             found.append(name)
             continue
         short, number = _cut(name, _BYTES, codec), 0
