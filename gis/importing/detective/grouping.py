@@ -177,11 +177,11 @@ def _by_runs(
     clear = kinds >= 0
     known, kinds = known[clear], kinds[clear]
     after = np.searchsorted(known, rows)
-    before = np.clip(after - 1, 0, len(known) - 1)
-    after = np.clip(after, 0, len(known) - 1)
+    inner = (after > 0) & (after < len(known))
+    before, after = np.clip(after - 1, 0, None), np.clip(after, None, len(known) - 1)
     of_row = np.where(known[after] == rows, kinds[after], -1)
     runs = 1 + int((np.diff(kinds) != 0).sum())
     if runs <= 2 * different:
-        between = (of_row < 0) & (kinds[before] == kinds[after])
+        between = inner & (of_row < 0) & (kinds[before] == kinds[after])
         of_row[between] = kinds[before][between]
     return np.asarray(of_row)

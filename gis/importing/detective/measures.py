@@ -32,7 +32,7 @@ _W_RESTATED = 2.0
 # The best that a median offset can be trusted: two surveys of one thing seldom agree better (metres).
 _FLOOR_CODES_M, _FLOOR_SHAPES_M = 30.0, 100.0
 # An old datum lies up to some 120 m off in an unknown direction, so an offset of that size speaks for it as
-# much as against it; a system that predicts the fit to the metre gets twice the credit.
+# much as against it. Where the evidence is fine enough, a system that predicts the fit gets up to twice the credit.
 _OLD_DATUM_M, _OLD_DATUM_CREDIT = 120.0, 0.5
 # So many pairs give a kind of evidence its full weight.
 _FULL_CODES, _FULL_SHAPES, _FULL_ROWS = 5, 3, 5
@@ -100,7 +100,8 @@ class Offsets:
         sure = 1.25 * self.spread / np.sqrt(self.n)  # standard error of a median
         bound = max(floor_m, _OLD_DATUM_M) if frame.old_datum else floor_m
         fit = float(np.exp(-0.5 * self.size**2 / (bound**2 + sure**2)))
-        return max(LEAST, fit * (_OLD_DATUM_CREDIT if frame.old_datum else 1.0))
+        credit = min(1.0, max(_OLD_DATUM_CREDIT, floor_m / _OLD_DATUM_M)) if frame.old_datum else 1.0
+        return max(LEAST, fit * credit)
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,460 @@
+"""The detective: each kind of frame found by evidence, and the question asked when there is not enough."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import orjson
+import pytest
+import shapely
+from sqlalchemy import Engine, create_engine
+
+from gis.db import connect
+from gis.importing.detective import Evidence, Known, Proposal, load_evidence
+from gis.importing.detective import propose as propose_with
+from gis.importing.detective.frames import catalogue
+from gis.importing.reading.spool import Reading
+from gis.settings import MapDefinition
+from gis.sync import sync
+from layers.district import load_district
+from layers.registry import load_layers
+from tests.conftest import Databases
+from tests.gis.importing.places import (
+    DATA,
+    DISTRICT,
+    Points,
+    codes,
+    counties,
+    evidence,
+    in_frame,
+    known_at,
+    reading_of,
+    seats,
+    spread,
+)
+
+MODERN = [f.name for f in catalogue(DISTRICT) if f.old_datum is None]
+OLD = [f.name for f in catalogue(DISTRICT) if f.old_datum is not None]
+
+
+@pytest.fixture(scope="module")
+def definition() -> MapDefinition:
+    layers = load_layers([Path(__file__).parents[2] / "outside"])
+    names = ("counties", "townships", "admin_codes", "wells", "pads")
+    return MapDefinition(load_district(), {name: layers[name] for name in names}, {})
+
+
+def propose(reading: Reading, held: Evidence, definition: MapDefinition) -> Proposal:
+    return propose_with(reading, definition, held)
+
+
+def ranking(proposal: Proposal, group: int = 0) -> list[str]:
+    return [c.crs for c in proposal.groups[group].candidates]
+
+
+# --- registered positions -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("swapped", ["", " swapped"])
+@pytest.mark.parametrize("frame", MODERN)
+def test_registered_positions_find_every_frame(frame: str, swapped: str, definition: MapDefinition) -> None:
+    lonlat = spread(12)
+    noisy = lonlat + np.random.default_rng(1).normal(0, 8e-5, lonlat.shape)  # the register is some 10 m off
+    reading = reading_of(in_frame(lonlat, frame + swapped), {"code": codes(12)})
+    found = propose(reading, evidence(known_at(noisy)), definition)
+    assert found.winner == frame + swapped
+    best = found.groups[0].candidates[0]
+    assert best.score > 0.8
+    assert "12 registered codes" in best.evidence[1][1]
+    assert best.centre == pytest.approx(tuple(np.median(lonlat, axis=0)), abs=1e-6)
+
+
+@pytest.mark.parametrize("frame", OLD)
+def test_an_old_datum_is_never_a_winner_and_says_that_it_needs_parameters(
+    frame: str, definition: MapDefinition
+) -> None:
+    lonlat = spread(12)
+    local = lonlat + (60 / 97_000, -55 / 110_900)  # what the old frame's own degrees are off by, say
+    reading = reading_of(in_frame(local, frame), {"code": codes(12)})
+    found = propose(reading, evidence(known_at(lonlat)), definition)
+    assert found.winner is None
+    held = {c.crs: c for c in found.groups[0].candidates}
+    assert held[frame].as_dict()["needs_parameters"]["en"] in ("Beijing 1954", "Xian 1980")
+    modern = next(c for name, c in held.items() if name in MODERN)
+    assert held[frame].score > modern.score
+
+
+def test_a_few_pairs_with_scatter_decide_nothing(definition: MapDefinition) -> None:
+    lonlat = spread(4)
+    elsewhere = lonlat + np.array([[0.02, 0], [-0.02, 0.01], [0.0, -0.02], [0.01, 0.02]])
+    reading = reading_of(in_frame(lonlat, "GCJ-02"), {"code": codes(4)})
+    assert propose(reading, evidence(known_at(elsewhere)), definition).winner is None
+
+
+def test_a_register_too_coarse_for_the_question_decides_nothing(definition: MapDefinition) -> None:
+    lonlat = spread(12)
+    reading = reading_of(in_frame(lonlat, "GCJ-02"), {"code": codes(12)})
+    assert propose(reading, evidence(known_at(lonlat, accuracy_m=3000.0)), definition).winner is None
+
+
+# --- ambiguous files must ask -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("frame", MODERN)
+def test_the_extent_alone_never_decides(frame: str, definition: MapDefinition) -> None:
+    reading = reading_of(in_frame(spread(12), frame))
+    found = propose(reading, evidence(), definition)
+    assert found.winner is None
+    assert frame in ranking(found)
+    assert found.groups[0].candidates[0].inside == 1.0
+    assert "please confirm" in found.sentence[1]
+
+
+def test_degrees_without_a_frame_are_ranked_plain_then_shifted(definition: MapDefinition) -> None:
+    found = propose(reading_of(spread(12).round(6)), evidence(), definition)
+    assert ranking(found) == ["CRS84", "GCJ-02", "BD-09"]
+    assert found.declared is None
+    assert found.declared_fits is None
+
+
+def test_a_file_without_geometry_has_no_groups(definition: MapDefinition) -> None:
+    for reading in (reading_of([None, None]), reading_of([]), reading_of([shapely.Point()])):
+        found = propose(reading, evidence(), definition)
+        assert found.groups == []
+        assert found.winner is None
+        assert orjson.dumps(found.as_dict())
+
+
+def test_numbers_that_mean_nothing_are_said_to_mean_nothing(definition: MapDefinition) -> None:
+    found = propose(reading_of(np.array([[1e9, -4e9], [2e9, 7e9]])), evidence(), definition)
+    assert found.groups[0].candidates == []
+    assert "no common reference system" in found.sentence[1]
+
+
+# --- what is declared ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("format", "x", "y", "declared"),
+    [
+        ("geojson", None, None, "CRS84"),
+        ("kml", None, None, "CRS84"),
+        ("csv", "lon", "lat", "CRS84"),
+        ("csv", "经度", "纬度", "CRS84"),
+        ("xlsx", " Longitude", "LATITUDE", "CRS84"),
+        ("csv", "x", "y", None),
+        ("csv", "X坐标", "Y坐标", None),
+        ("csv", "lon_gcj02", "lat_gcj02", None),
+        ("csv", "bd_lng", "bd_lat", None),
+        ("dxf", None, None, None),
+    ],
+)
+def test_what_a_file_says_without_words(
+    format: str, x: str | None, y: str | None, declared: str | None, definition: MapDefinition
+) -> None:
+    reading = reading_of(spread(5), format=format, x=x, y=y)
+    found = propose(reading, evidence(), definition)
+    assert found.declared == declared
+    assert found.declared_fits is (None if declared is None else True)
+
+
+def test_a_column_named_after_a_web_map_puts_its_datum_first(definition: MapDefinition) -> None:
+    for x, y, frame in (("lon_gcj02", "lat_gcj02", "GCJ-02"), ("百度经度", "百度纬度", "BD-09")):
+        found = propose(reading_of(spread(9), format="csv", x=x, y=y), evidence(), definition)
+        assert ranking(found)[0] == frame
+        assert x in found.groups[0].candidates[0].evidence[-1][0]
+
+
+@pytest.mark.parametrize(
+    ("declared", "true"),
+    [
+        ("EPSG:4549", "EPSG:4528"),
+        ("EPSG:4547", "EPSG:4549"),
+        ("CRS84", "CRS84 swapped"),
+        ("EPSG:4326", "EPSG:4549"),
+    ],
+)
+def test_a_declared_frame_that_lands_elsewhere_does_not_fit(
+    declared: str, true: str, definition: MapDefinition
+) -> None:
+    found = propose(reading_of(in_frame(spread(9), true), crs=declared), evidence(), definition)
+    assert found.declared_fits is False
+    assert ranking(found)[0] == true
+    assert declared in ranking(found)
+
+
+def test_a_shift_under_a_declared_frame_is_found_by_registered_codes(definition: MapDefinition) -> None:
+    lonlat = spread(12)
+    reading = reading_of(in_frame(lonlat, "BD-09"), {"code": codes(12)}, format="geojson")
+    found = propose(reading, evidence(known_at(lonlat)), definition)
+    assert (found.declared, found.declared_fits, found.winner) == ("CRS84", False, "BD-09")
+    assert "BD-09" in found.sentence[0]
+
+
+# --- shapes and stated places -------------------------------------------------------------------------------
+
+
+def moved(shapes: list[shapely.Geometry], frame: str) -> list[shapely.Geometry]:
+    return [shapely.transform(shape, lambda xy: in_frame(xy, frame)) for shape in shapes]
+
+
+@pytest.mark.parametrize("frame", ["CRS84", "GCJ-02", "BD-09", "EPSG:32650", "EPSG:3857", "GCJ-02 swapped"])
+def test_counties_are_known_by_their_shape(frame: str, definition: MapDefinition) -> None:
+    areas = counties()
+    # Another maker's drawing: coarser, and cut where the lines are.
+    drawn = moved([shapely.simplify(a.shape, 0.004) for a in areas], frame)
+    reading = reading_of(drawn, {"NAME": [a.name for a in areas], "pop": list(range(9))})
+    found = propose(reading, evidence(), definition)
+    assert found.winner == frame
+    assert "9 areas of the same name" in found.groups[0].candidates[0].evidence[1][1]
+
+
+def test_shapes_drawn_to_a_hundred_metres_do_not_tell_an_old_datum_from_the_new(
+    definition: MapDefinition,
+) -> None:
+    areas = counties()
+    reading = reading_of(moved([a.shape for a in areas], "EPSG:4549"), {"name": [a.name for a in areas]})
+    found = propose(reading, evidence(), definition)
+    assert ranking(found)[0] == "EPSG:4549"
+    assert set(ranking(found)) == {"EPSG:4549", "EPSG:2385", "EPSG:2437"}
+    assert found.winner is None
+
+
+def test_shifted_counties_under_a_declared_frame_do_not_fit(definition: MapDefinition) -> None:
+    areas = counties()
+    drawn = moved([shapely.simplify(a.shape, 0.002) for a in areas], "GCJ-02")
+    reading = reading_of(drawn, {"adcode": [a.code for a in areas]}, format="geojson", crs="OGC:CRS84")
+    found = propose(reading, evidence(), definition)
+    assert (found.declared_fits, found.winner) == (False, "GCJ-02")
+    straight = reading_of([a.shape for a in areas], {"adcode": [a.code for a in areas]}, format="geojson")
+    assert propose(straight, evidence(), definition).declared_fits is True
+
+
+def townships_of(county: str) -> tuple[list[shapely.Geometry], list[str]]:
+    """A county divided among its seats: each piece is nearest to its own."""
+    area = next(a.shape for a in counties() if a.name == county)
+    mine = [s for s in seats() if s.county == county]
+    cells = shapely.voronoi_polygons(
+        shapely.multipoints([(s.lon, s.lat) for s in mine]), extend_to=area
+    ).geoms
+    found = {
+        s.name: shapely.intersection(cell, area)
+        for s in mine
+        for cell in cells
+        if shapely.contains_xy(cell, s.lon, s.lat)
+    }
+    return list(found.values()), list(found)
+
+
+@pytest.mark.parametrize("frame", ["EPSG:32650", "GCJ-02", "BD-09"])
+def test_townships_are_known_by_the_county_they_make_up(frame: str, definition: MapDefinition) -> None:
+    shapes, names = townships_of("金东区")
+    reading = reading_of(moved(shapes, frame), {"name": names}, format="geojson")
+    found = propose(reading, evidence(), definition)
+    assert found.winner == frame
+    assert found.declared_fits is False
+
+
+def test_rows_that_name_their_county_are_held_against_it(definition: MapDefinition) -> None:
+    yongkang = next(a.shape for a in counties() if a.name == "永康市")
+    inside = np.array([(p.x, p.y) for p in shapely.get_parts(shapely.centroid(shapely.get_parts(yongkang)))])
+    points = np.repeat(inside[:1], 6, axis=0) + np.linspace(0, 0.01, 6)[:, None]
+    right = {"地址": [f"浙江省金华市永康市丽州路{i}号" for i in range(6)]}
+    wrong = {"地址": [f"浙江省金华市兰溪市丹溪大道{i}号" for i in range(6)]}
+    scores = []
+    for columns in (right, wrong):
+        best = propose(reading_of(points, columns), evidence(), definition).groups[0].candidates[0]
+        scores.append(best.score)
+        assert "6 rows name their county (column '地址')" in best.evidence[1][1]
+    assert scores[0] > 0.9
+    assert scores[1] < 0.3
+
+
+@pytest.mark.parametrize("column", [["永康"] * 6, ["330784"] * 6, ["330784100"] * 6, [330784] * 6])
+def test_a_county_is_stated_by_short_name_or_code_too(
+    column: list[object], definition: MapDefinition
+) -> None:
+    best = propose(reading_of(spread(6), {"v": column}), evidence(), definition).groups[0].candidates[0]
+    assert "6 rows name their county (column 'v')" in best.evidence[1][1]
+
+
+def test_a_second_position_in_the_row_says_what_the_first_one_is(definition: MapDefinition) -> None:
+    lonlat = spread(9)
+    columns = {"lon_wgs84": lonlat[:, 0].tolist(), "lat_wgs84": [str(v) for v in lonlat[:, 1]]}
+    reading = reading_of(in_frame(lonlat, "BD-09"), columns, format="csv", x="lon", y="lat")
+    found = propose(reading, evidence(), definition)
+    assert ranking(found)[0] == "BD-09"
+    assert found.declared_fits is False
+    assert found.winner is None  # it only says what somebody took the first one for
+
+
+# --- groups of rows -----------------------------------------------------------------------------------------
+
+
+def rows_of(found: Proposal) -> dict[str, list[int]]:
+    return {g.candidates[0].crs: g.rows.tolist() for g in found.groups}
+
+
+def test_rows_in_two_zones_make_two_groups(definition: MapDefinition) -> None:
+    lonlat = spread(20)
+    xy = np.vstack([in_frame(lonlat[:12], "EPSG:4528"), in_frame(lonlat[12:], "EPSG:4549")])
+    found = propose(reading_of(xy), evidence(), definition)
+    assert rows_of(found) == {"EPSG:4528": list(range(12)), "EPSG:4549": list(range(12, 20))}
+    assert "12 rows look like EPSG:4528" in found.sentence[1]
+
+
+def test_a_few_swapped_rows_are_a_group_of_their_own(definition: MapDefinition) -> None:
+    points = spread(5000)
+    for i in (7, 4000):
+        points[i] = points[i, ::-1]
+    found = propose(reading_of(points), evidence(), definition)
+    assert rows_of(found)["CRS84 swapped"] == [7, 4000]
+    assert len(found.groups[0].rows) == 4998
+
+
+def half_shifted(n: int) -> tuple[Points, Points]:
+    lonlat = spread(n)
+    return lonlat, np.vstack([in_frame(lonlat[: n // 2], "GCJ-02"), lonlat[n // 2 :]])
+
+
+def test_a_half_shifted_file_is_told_apart_by_its_codes(definition: MapDefinition) -> None:
+    lonlat, points = half_shifted(40)
+    found = propose(
+        reading_of(points, {"code": codes(40)}, format="geojson"), evidence(known_at(lonlat)), definition
+    )
+    assert [g.winner for g in found.groups] == ["GCJ-02", "CRS84"]
+    assert rows_of(found) == {"GCJ-02": list(range(20)), "CRS84": list(range(20, 40))}
+    assert found.winner is None
+
+
+def test_rows_between_known_ones_follow_their_run_and_no_others(definition: MapDefinition) -> None:
+    lonlat, points = half_shifted(40)
+    known = known_at(lonlat[::4], codes(40)[::4])  # every fourth row is registered
+    found = propose(reading_of(points, {"code": codes(40)}), evidence(known), definition)
+    held = {g.winner: g.rows.tolist() for g in found.groups}
+    assert held["GCJ-02"] == list(range(17))
+    assert held["CRS84"] == list(range(20, 37))
+    assert held[None] == [17, 18, 19, 37, 38, 39]  # between the kinds, and after the last known row
+
+
+def test_interleaved_rows_of_unknown_place_are_left_open(definition: MapDefinition) -> None:
+    lonlat = spread(40)
+    points = lonlat.copy()
+    points[::2] = in_frame(lonlat[::2], "BD-09")
+    known = known_at(lonlat[:20], codes(40)[:20])
+    found = propose(reading_of(points, {"code": codes(40)}), evidence(known), definition)
+    held = {g.winner: g.rows.tolist() for g in found.groups}
+    assert held == {
+        "BD-09": list(range(0, 20, 2)),
+        "CRS84": list(range(1, 20, 2)),
+        None: list(range(20, 40)),
+    }
+
+
+# --- the form and the speed ---------------------------------------------------------------------------------
+
+
+def test_the_proposal_can_be_shown_anywhere(definition: MapDefinition) -> None:
+    lonlat = spread(100)
+    reading = reading_of(in_frame(lonlat, "EPSG:4549"), {"code": codes(100)})
+    shown = orjson.loads(orjson.dumps(propose(reading, evidence(known_at(lonlat)), definition).as_dict()))
+    assert set(shown) == {"groups", "declared", "declared_fits", "winner", "sentence", "sampled", "total"}
+    group = shown["groups"][0]
+    assert (group["number"], group["rows"], group["first_row"], group["last_row"]) == (1, 100, 1, 100)
+    best = group["candidates"][0]
+    assert best["crs"] == shown["winner"] == "EPSG:4549"
+    west, south, east, north = best["bbox"]
+    assert west <= best["centre"][0] <= east
+    assert south <= best["centre"][1] <= north
+    assert len(best["sample"]) == 25
+    assert all(e["zh"] and e["en"] for c in group["candidates"] for e in c["evidence"])
+    assert [c["score"] for c in group["candidates"]] == sorted(
+        (c["score"] for c in group["candidates"]), reverse=True
+    )
+
+
+@pytest.mark.long
+def test_a_million_points_are_judged_in_a_second(definition: MapDefinition) -> None:
+    points = spread(1_000_000)
+    points[123_456] = points[123_456, ::-1]
+    columns = {"code": codes(1_000_000), "county": ["永康市"] * 1_000_000}
+    reading = reading_of(points, columns, crs="EPSG:4490", format="gpkg")
+    held = evidence(known_at(points[::50], codes(1_000_000)[::50]))
+    started = time.perf_counter()
+    found = propose(reading, held, definition)
+    assert time.perf_counter() - started < 1.0
+    assert rows_of(found)["CRS84 swapped"] == [123_456]
+
+
+# --- from the store -----------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def places_store(databases: Databases, definition: MapDefinition) -> Iterator[Engine]:
+    """A store with the counties, townships and codes of the open data, and three wells."""
+
+    def build(url: str) -> None:
+        engine = create_engine(url)
+        sync(engine, definition)
+        _fill(engine, definition)
+        engine.dispose()
+
+    name = databases.create(databases.template("detective", build))
+    engine = create_engine(databases.url(name))
+    yield engine
+    engine.dispose()
+    databases.drop(name)
+
+
+def _fill(engine: Engine, definition: MapDefinition) -> None:
+    from gis.importing import ImportOptions, SourceInfo, import_file
+
+    wells = Path(__file__).parents[2] / "data" / "wells.csv"
+    if not wells.exists():
+        import tempfile
+
+        wells = Path(tempfile.mkdtemp(prefix="onemap-tests-")) / "wells.csv"
+        wells.write_text("code,lon,lat\nHZ000000,120.0,29.0\nHZ000001,120.1,28.9\nHZ000002,119.7,29.2\n")
+    for layer, path, crs, accuracy in (
+        ("counties", DATA / "counties.geojson", "EPSG:4490", 500.0),
+        ("townships", DATA / "townships.csv", "EPSG:4326", None),
+        ("admin_codes", DATA / "admin_codes.csv", "auto", None),
+        ("wells", wells, "EPSG:4490", 25.0),
+    ):
+        import_file(
+            engine, definition, layer, path, ImportOptions(SourceInfo(layer, accuracy_m=accuracy), crs=crs)
+        )
+
+
+def test_the_store_offers_its_areas_seats_and_codes(places_store: Engine, definition: MapDefinition) -> None:
+    columns = {"编号": ["HZ000000", "hz000001", "X9", None], "lon": [120.0, 120.1, 119.0, 119.1]}
+    reading = reading_of(spread(4), columns)
+    with connect(places_store) as conn:
+        held = load_evidence(conn, definition, definition.layers["wells"], reading)
+        bare = load_evidence(conn, definition)
+    assert {a.name: a.code for a in held.areas}["永康市"] == "330784"
+    assert {a.accuracy_m for a in held.areas} == {500.0}
+    assert next(s for s in held.seats if s.name == "傅村镇").county == "金东区"
+    assert held.parents["傅村镇"] == "金东区"
+    assert held.known is not None
+    assert (held.known.column, held.known.accuracy_m) == ("编号", 25.0)
+    assert held.known.place("hz000001") == pytest.approx((120.1, 28.9))
+    assert held.known.place("X9") is None
+    assert bare.known is None
+    assert bare.extent == DISTRICT
+    assert len(bare.areas) == len(counties())
+
+
+def test_a_layer_without_rows_or_key_offers_no_codes(places_store: Engine, definition: MapDefinition) -> None:
+    with connect(places_store) as conn:
+        reading = reading_of(spread(2), {"code": ["A", "B"]})
+        assert load_evidence(conn, definition, definition.layers["pads"], reading).known is None
+        assert load_evidence(conn, definition, definition.layers["wells"], reading).known is None
+
+
+def test_known_codes_are_looked_up_as_written_or_in_capitals() -> None:
+    known = Known("code", {"A1": (120.0, 29.0)}, None)
+    assert known.place("a1") == known.place("A1") == (120.0, 29.0)
