@@ -35,6 +35,7 @@ _IMPORTS = (
     "pyarrow.ipc",
     "pyarrow.parquet",
     "pyogrio.raw",
+    "pyproj",
     "shapely",
     "sqlite3",
     "zipfile",

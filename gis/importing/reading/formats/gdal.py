@@ -1,0 +1,188 @@
+"""FlatGeobuf, file geodatabase and DXF, and the way through GDAL that GeoPackage and Shapefile share.
+
+GDAL is given only files whose content is known, runs with five drivers, and in the child. Its records come as
+an Arrow stream and leave as one: nothing is held but a batch.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyogrio
+import pyogrio.raw
+
+from gis.errors import ImportRefused
+from gis.importing.issues import Issue, refused
+from gis.importing.reading.columns import check_columns, clip, plain_column, plain_geometry
+from gis.importing.reading.spool import Header, ReadOptions, Spool
+
+__all__ = ["choose_layer", "layer_names", "read", "spool_layer"]
+
+_ROWS = 65_536
+# A layer of geometry is what a file is about; tables beside it are looked at only where there is none.
+_NO_GEOMETRY = (None, "None", "")
+
+
+def read(path: Path, options: ReadOptions, spool: Spool) -> Header:
+    """Spool the one layer, or the one that ``options.member`` names, of a file whose content has been seen.
+
+    Coordinates in the CRS of the file, x,y. An empty layer gives no row.
+
+    Raises
+    ------
+    ImportRefused
+        several_layers, member_missing, file_unreadable, row_count_mismatch, too_many_columns.
+    """
+    kind = _kind(path)
+    names = layer_names(path)
+    layer = choose_layer(names, options.member)
+    claimed = _claimed(path, layer)
+    facts = spool_layer(path, layer, spool, keep=_looks if kind == "dxf" else None)
+    if claimed is not None and spool.rows < claimed:
+        raise refused("row_count_mismatch", value=str(spool.rows), expected=str(claimed))
+    return Header(
+        format=kind,
+        member=layer,
+        members=tuple(names),
+        declared_crs=declared(facts["crs"]),
+        columns=tuple(facts["columns"]),
+        rows_claimed=claimed,
+    )
+
+
+def _kind(path: Path) -> str:
+    if path.is_dir():
+        return "filegdb"
+    with path.open("rb") as file:
+        return "flatgeobuf" if file.read(3) == b"fgb" else "dxf"
+
+
+def _looks(name: str) -> bool:
+    """Of a DXF, what people mean by its attributes: the handles and classes of its objects are not."""
+    return name in ("Layer", "Text", "EntityHandle", "BlockName")
+
+
+def _claimed(path: Path, layer: str) -> int | None:
+    with _told():
+        count = int(pyogrio.read_info(path, layer=layer)["features"])
+    return count if count >= 0 else None
+
+
+def declared(crs: str | None) -> str | None:
+    """The CRS as stated; None for one that says no more than that there are metres."""
+    if not crs or crs.lstrip().upper().startswith(("LOCAL_CS", "ENGCRS", "ENGINEERINGCRS")):
+        return None
+    return crs
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """Turn what GDAL says into a refusal."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    except ImportRefused:
+        raise
+    except MemoryError:
+        raise
+    except (
+        pyogrio.errors.DataSourceError,
+        pyogrio.errors.DataLayerError,
+        pyogrio.errors.FieldError,
+        pyogrio.errors.CRSError,
+        pa.ArrowException,
+        RuntimeError,
+        ValueError,
+        UnicodeDecodeError,
+        OSError,
+    ) as error:
+        raise refused("file_unreadable", value=clip(str(error).partition("\n")[0])) from error
+
+
+def layer_names(path: Path) -> list[str]:
+    """The layers with geometry, or the tables where there is none. Raises ImportRefused."""
+    with _told():
+        rows = pyogrio.list_layers(path)
+    with_geometry = [str(name) for name, kind in rows if kind not in _NO_GEOMETRY]
+    names = with_geometry or [str(name) for name, _ in rows]
+    if not names:
+        raise refused("empty_file", value=path.name)
+    return names
+
+
+def choose_layer(names: list[str], member: str | None) -> str:
+    """``member`` if it is one of ``names``, else the only one.
+
+    Raises
+    ------
+    ImportRefused
+        member_missing, several_layers.
+    """
+    shown = "、".join(names[:50])
+    if member is not None:
+        if member in names:
+            return member
+        raise refused("member_missing", value=member, expected=shown)
+    if len(names) > 1:
+        raise refused("several_layers", value=str(len(names)), expected=shown)
+    return names[0]
+
+
+def spool_layer(
+    path: Path,
+    layer: str | None,
+    spool: Spool,
+    *,
+    keep: Callable[[str], bool] | None = None,
+    lost: Callable[[np.ndarray[Any, Any]], dict[int, str]] | None = None,
+    **open_options: object,
+) -> dict[str, Any]:
+    """Stream a layer into the spool; the facts that GDAL states of it ("crs", "columns").
+
+    ``keep`` says which columns to take. ``lost`` is asked, for the identifiers of rows that have come
+    without geometry, which of them should have had one, and why it is unreadable.
+    """
+    with (
+        _told(),
+        pyogrio.raw.open_arrow(
+            path, layer=layer, use_pyarrow=True, return_fids=True, batch_size=_ROWS, **open_options
+        ) as (facts, stream),
+    ):
+        fid, geometry = facts["fid_column"] or "OGC_FID", facts["geometry_name"] or "wkb_geometry"
+        # The stream has fid first and geometry last; attributes may well bear the same names.
+        fields = [str(name) for name in facts["fields"]]
+        places = {name: number for number, name in enumerate(fields, 1) if keep is None or keep(name)}
+        check_columns(list(places))
+        for batch in stream:
+            first = spool.rows
+            shape, issues = _geometry(batch, geometry, len(fields), first)
+            if lost is not None and shape.null_count:
+                rows = np.flatnonzero(shape.is_null().to_numpy(zero_copy_only=False))
+                fids = batch.column(0).to_numpy()[rows]
+                by_fid = lost(fids)
+                issues += [
+                    Issue(first + int(row), None, by_fid[int(number)], "geometry_unreadable")
+                    for row, number in zip(rows, fids, strict=True)
+                    if int(number) in by_fid and not any(i.row == first + int(row) for i in issues)
+                ]
+            columns = []
+            for name, place in places.items():
+                column, found = plain_column(batch.column(place), name, first)
+                columns.append(column)
+                issues += found
+            spool.issues += issues
+            spool.add(shape, list(places), columns)
+    return {"crs": facts["crs"], "columns": list(places), "fid": fid}
+
+
+def _geometry(batch: pa.RecordBatch, name: str, fields: int, first: int) -> tuple[pa.Array, list[Issue]]:
+    if batch.num_columns < fields + 2:  # a table without geometry
+        return pa.nulls(batch.num_rows, pa.binary()), []
+    return plain_geometry(batch.column(batch.num_columns - 1), first)
