@@ -56,11 +56,12 @@ class Drafts:
         self.rows = 0
 
     def add(self, geometry: bytes | None, values: dict[str, Any] | None) -> int:
-        """One more row: WKB or None, and its attributes (None for a row that could not be read); its number."""
+        """One more row: WKB or None, and its attributes (None if it could not be read); gives its number."""
         self._geometry.append(geometry)
         self._rows.append(values)
         self.rows += 1
-        self._bytes += len(geometry or b"")
+        if geometry is not None:
+            self._bytes += len(geometry)
         if len(self._rows) >= ROWS or self._bytes >= BYTES:
             self._flush()
         return self.rows - 1

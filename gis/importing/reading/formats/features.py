@@ -1,7 +1,7 @@
 """Where the features of a JSON text begin and end, found while it streams by.
 
-The structure (brackets outside of strings, and their depth) is computed for some megabytes at once with numpy.
-So depth is known before any parser recurses, and one feature at a time is in memory.
+The structure (brackets outside of strings, and their depth) is computed for some megabytes at once with
+numpy. So depth is known before any parser recurses, and one feature at a time is in memory.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def _structure(
 
 
 def _escaped_places(backs: NDArray[np.intp], count: int, escaped: bool) -> NDArray[np.intp]:
-    """The places that a backslash before them takes the meaning from; ``count`` is the place after the last."""
+    """The places whose meaning a backslash before them takes; ``count`` is the place after the last."""
     if escaped:
         # The first byte is taken; if it is itself a backslash, it escapes nothing.
         backs = backs[1:] if len(backs) and backs[0] == 0 else backs
@@ -70,8 +70,8 @@ def depth_of(text: bytes) -> int:
 class Splitter:
     """Cuts one JSON document into the elements of its list "features" and the rest.
 
-    Iterate over `split`; afterwards ``rest`` is the document with `{}` for each element, ``after`` tells whether
-    anything but blanks follows the document.
+    Iterate over `split`; afterwards ``rest`` is the document with `{}` for each element, ``after`` tells
+    whether anything but blanks follows the document.
     """
 
     rest: bytearray = field(default_factory=bytearray)

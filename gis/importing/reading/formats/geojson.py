@@ -9,7 +9,8 @@ A feature nested deeper than the limit is a refused row; beyond what a parser ca
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+import struct
+from collections.abc import Iterator
 from itertools import chain
 from pathlib import Path
 from typing import Any, NoReturn
@@ -31,6 +32,7 @@ __all__ = ["read"]
 _SINGLE = {"Point", "LineString", "Polygon"}
 _GEOMETRIES = _SINGLE | {"Multi" + name for name in _SINGLE} | {"GeometryCollection"}
 _CRS84 = "OGC:CRS84"
+_POINT = struct.Struct("<BIdd")
 _BEYOND_64 = 1.8e19  # where orjson turns whole numbers into fractions
 
 
@@ -80,7 +82,7 @@ def guess_bytes(raw: bytes) -> str:
 def _read_document(path: Path, coding: Coding, rows: _Rows) -> str | None:
     splitter = Splitter()
     for text, size in splitter.split(byte_chunks(path, coding)):
-        rows.add_text(text, size, rows.drafts.rows)
+        rows.add_text(text, size)
     if splitter.after or not splitter.done:
         why = "extra content" if splitter.after else "unexpected end"
         raise refused("not_json", value=f"{why} ({path.name})")
@@ -97,7 +99,7 @@ def _read_document(path: Path, coding: Coding, rows: _Rows) -> str | None:
         if rows.features == 0 and listed:
             raise refused("not_geojson", value=path.name)
     elif (kind == "Feature" or kind in _GEOMETRIES) and rows.drafts.rows == 0:
-        rows.add_text(bytes(splitter.rest), len(splitter.rest), 0)
+        rows.add_text(bytes(splitter.rest), len(splitter.rest))
     else:
         raise refused("not_geojson", value=path.name)
     return crs
@@ -148,10 +150,10 @@ def _read_sequence(path: Path, coding: Coding, rows: _Rows) -> str | None:
     """Each record is a row; one that is no JSON is a refused row (RFC 8142, 2.1: readers go on)."""
     rows.sequence = True
     for text, size in _records(byte_chunks(path, coding)):
-        if text is not None and depth_of(text) > limits().json_depth:
-            rows.refuse("too_deep", str(depth_of(text)))
+        if text is not None and (depth := depth_of(text)) > limits().json_depth:
+            rows.refuse("too_deep", f"{depth} > {limits().json_depth}")
             continue
-        rows.add_text(text, size, rows.drafts.rows)
+        rows.add_text(text, size)
     if rows.features == 0:
         raise refused("not_geojson", value=path.name)
     return _CRS84
@@ -189,33 +191,35 @@ class _Rows:
         self.detected = coding.name if coding.codec != "utf-8" else None
         self.sequence = False
         self.features = 0  # records that were a Feature or a geometry
+        self._depth, self._vertices = limits().json_depth, limits().vertices
+        self._names: set[str] = set()  # names of properties that need no change
 
     def refuse(self, code: str, value: str | None, values: dict[str, Any] | None = None) -> None:
         """A row without geometry and an error."""
         row = self.drafts.add(None, values)
         self.spool.issues.append(Issue(row, None, shown(value), code))
 
-    def add_text(self, text: bytes | None, size: int, row: int) -> None:
-        """The row of one feature's text; ``row`` is its number."""
+    def add_text(self, text: bytes | None, size: int) -> None:
+        """The row of one feature's text."""
         if text is None:
             self.features += 1
             return self.refuse("feature_too_large", f"{size >> 20} MB > {MOST_BYTES >> 20} MB")
-        most = limits().vertices
-        if text.count(b"[") > 2 * most:
-            # Before a parser makes lists of them: not even three brackets for two positions would do.
+        lists = text.count(b"[")
+        if lists > 2 * self._vertices:
+            # Before a parser makes lists of them: no geometry needs more brackets for its positions.
             self.features += 1
-            return self.refuse("too_many_vertices", f"> {most}")
+            return self.refuse("too_many_vertices", f"> {self._vertices}")
         try:
             feature = self._parse(text)
         except UnicodeDecodeError:
             self.features += 1
             return self.refuse("encoding", guess_bytes(text[:200]))
         if self.detected is not None and not text.isascii():
+            row = self.drafts.rows
             self.spool.issues.append(Issue(row, None, self.detected, "encoding_detected", "repair"))
         if isinstance(feature, str):
             return self.refuse("feature_malformed", feature)
-        self._add(feature, text)
-        return None
+        return self._add(feature, text, lists)
 
     def _parse(self, text: bytes) -> Any:
         """The feature; in a sequence a text for what is no JSON. Raises refused("not_json") in a document."""
@@ -234,26 +238,31 @@ class _Rows:
                 return str(error)
             raise refused("not_json", value=f"{error} ({shown(guess_bytes(text[:60]))})") from error
 
-    def _add(self, feature: Any, text: bytes) -> None:
+    def _add(self, feature: Any, text: bytes, lists: int) -> None:
         kind = feature.get("type") if isinstance(feature, dict) else None
         if kind in _GEOMETRIES:
             feature = {"type": "Feature", "properties": {}, "geometry": feature}
         elif kind != "Feature":
             return self.refuse("feature_malformed", guess_bytes(text[:60]))
         self.features += 1
-        held = feature.get("properties")
-        values = {} if held is None else held
-        if not isinstance(values, dict):
+        values = feature.get("properties")
+        if values is None:
+            values = {}
+        elif type(values) is not dict:
             return self.refuse("feature_malformed", f"properties: {values!r}")
-        values = {_name(name): value for name, value in values.items()}
+        if not values.keys() <= self._names:
+            values = self._named(values)
         if "id" in feature and "id" not in values:
             values["id"] = feature["id"]
-        if text.count(b"{") + text.count(b"[") > limits().json_depth and (
-            (depth := depth_of(text)) > limits().json_depth
-        ):
-            return self.refuse("too_deep", f"{depth} > {limits().json_depth}", values)
+        if lists + text.count(b"{") > self._depth and (depth := depth_of(text)) > self._depth:
+            return self.refuse("too_deep", f"{depth} > {self._depth}", values)
+        geometry = feature.get("geometry")
+        wkb = _plain_point(geometry)
+        if wkb is not None:
+            self.drafts.add(wkb, values)
+            return None
         try:
-            shape = _shape(feature.get("geometry"), exact=b"true" in text or b"false" in text)
+            shape = _shape(geometry, exact=b"true" in text or b"false" in text)
         except Malformed as fault:
             return self.refuse(fault.code, fault.value, values)
         row = self.drafts.add(shape.wkb if shape else None, values)
@@ -261,29 +270,41 @@ class _Rows:
             self.spool.issues.extend(shape.issues(row))
         return None
 
-
-def _name(name: str) -> str:
-    """A column's name that can be stored."""
-    return (
-        name.replace("\0", "").encode("utf-8", "replace").decode()
-        if not name.isascii() or "\0" in name
-        else name
-    )
+    def _named(self, values: dict[str, Any]) -> dict[str, Any]:
+        """The properties under names that can be stored."""
+        clean = {name.replace("\0", "").encode("utf-8", "replace").decode(): v for name, v in values.items()}
+        self._names.update(name for name in values if name in clean)
+        return clean
 
 
 def _rounded(feature: Any) -> bool:
     """May a property be a whole number that lost digits?"""
-    held: Iterable[Any] = ()
-    if isinstance(feature, dict):
-        properties = feature.get("properties")
-        held = (feature.get("id"), *(properties.values() if isinstance(properties, dict) else ()))
-    return any(
-        (type(v) is float and abs(v) >= _BEYOND_64) or (type(v) in (dict, list) and "e+" in repr(v))
-        for v in held
-    )
+    if type(feature) is not dict:
+        return False
+    properties = feature.get("properties")
+    held = [*properties.values()] if type(properties) is dict else []
+    held.append(feature.get("id"))
+    for value in held:
+        kind = type(value)
+        if kind is float and not -_BEYOND_64 < value < _BEYOND_64:
+            return True
+        if (kind is dict or kind is list) and "e+" in repr(value):
+            return True
+    return False
 
 
 # --- geometry ---
+
+
+def _plain_point(geometry: Any) -> bytes | None:
+    """WKB of the geometry object when it is a point of finite fractions, as most are; else None."""
+    if type(geometry) is not dict or geometry.get("type") != "Point":
+        return None
+    raw = geometry.get("coordinates")
+    if type(raw) is not list or len(raw) < 2 or type(raw[0]) is not float or type(raw[1]) is not float:
+        return None
+    x, y = raw[0], raw[1]
+    return _POINT.pack(1, 1, x, y) if x - x == 0 and y - y == 0 else None
 
 
 def _shape(geometry: Any, exact: bool) -> Shape | None:

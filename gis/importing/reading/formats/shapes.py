@@ -1,4 +1,4 @@
-"""Positions as they stand in a file, made into ISO WKB without losing a bit: checked, rings closed, Z dropped.
+"""Positions of a file made into ISO WKB without losing a bit: checked, rings closed, Z dropped.
 
 Written out here and not by a geometry library because these would close nothing, turn half-read positions
 into NaN, or refuse a whole batch for one ring.
