@@ -208,6 +208,12 @@ rejects = Table(
     Column(
         "original", Text, comment="what stood there before a repair: text, or a geometry as hexadecimal WKB"
     ),
+    Column(
+        "resolved_by",
+        BigInteger,
+        ForeignKey(import_runs.c.run_id),
+        comment="the run that took the row when it was mended; null: open",
+    ),
     comment="Rows that were refused, or stored with a warning, with the reason",
 )
 

@@ -84,6 +84,17 @@ def upgrade() -> None:
         ),
         schema="core",
     )
+    op.add_column(
+        "rejects",
+        sa.Column(
+            "resolved_by",
+            sa.BigInteger(),
+            sa.ForeignKey("core.import_runs.run_id", name=op.f("fk_rejects_resolved_by")),
+            nullable=True,
+            comment="the run that took the row when it was mended; null: open",
+        ),
+        schema="core",
+    )
     op.create_table(
         "field_maps",
         sa.Column("source_id", sa.Integer(), nullable=False),
@@ -105,6 +116,7 @@ def upgrade() -> None:
 def downgrade() -> None:
     """Drop them again."""
     op.drop_table("field_maps", schema="core")
+    op.drop_column("rejects", "resolved_by", schema="core")
     op.drop_column("rejects", "original", schema="core")
     op.drop_column("rejects", "owner", schema="core")
     op.drop_index(op.f("ix_import_runs_layer_source_id"), table_name="import_runs", schema="core")
