@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import pyarrow as pa
 
 from gis.importing.reading.spool import GEOM, Reading
+from gis.importing.returned import returned_columns
 from gis.importing.values import texts as as_texts
 
 __all__ = ["columns_of", "placing_columns", "same_values", "sample_of"]
@@ -22,9 +23,13 @@ def columns_of(reading: Reading) -> list[str]:
 
 
 def placing_columns(reading: Reading) -> frozenset[str]:
-    """The columns that the geometry was made from; they are not looked at as attributes."""
+    """The columns that the geometry was made from, or that say why rows were given back.
+
+    They are not looked at as attributes.
+    """
     header = reading.header
-    return frozenset(c for c in (header.x, header.y, header.wkt) if c is not None)
+    made_from = {c for c in (header.x, header.y, header.wkt) if c is not None}
+    return frozenset(made_from) | returned_columns(header.columns)
 
 
 def sample_of(reading: Reading) -> pa.Table:
