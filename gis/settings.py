@@ -46,6 +46,7 @@ class Settings(BaseSettings):
     tianditu_key: str | None = None
     max_features: int = 10_000
     max_vertices: int = 100_000
+    harvest_max_mb: int = 500
     statement_timeout_s: float = 30.0
     threads: int = os.cpu_count() or 1
     allow_imports: bool | None = None
