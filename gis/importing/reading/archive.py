@@ -7,8 +7,10 @@ are counted as they come.
 
 from __future__ import annotations
 
+import lzma
 import re
 import stat
+import struct
 import zipfile
 import zlib
 from collections.abc import Callable, Iterable, Iterator
@@ -16,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from gis.importing.issues import refused
-from gis.importing.reading.limits import limits
+from gis.importing.reading.limits import limits, out_of_space
 from gis.importing.reading.sniff import HEAD_BYTES, Sniffed, sniff_head
 
 __all__ = ["Entry", "Found", "check_archive", "find_in_archive"]
@@ -24,8 +26,20 @@ __all__ = ["Entry", "Found", "check_archive", "find_in_archive"]
 _JUNK = re.compile(r"(^|/)(__MACOSX(/|$)|\._|\.DS_Store$|Thumbs\.db$|desktop\.ini$|~\$)", re.IGNORECASE)
 _DRIVE = re.compile(r"^[A-Za-z]:")
 _RATIO_FROM = 1_000_000  # small files may well be packed a thousandfold
-_BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, OSError, ValueError, LookupError)
+_BROKEN = (
+    zipfile.BadZipFile,
+    zlib.error,
+    lzma.LZMAError,
+    struct.error,
+    EOFError,
+    NotImplementedError,
+    RuntimeError,
+    OSError,
+    ValueError,
+    LookupError,
+)
 _SIDECARS = {".dbf", ".shx", ".prj", ".cpg", ".sbn", ".sbx", ".qix", ".qpj", ".fix", ".cst", ".idm", ".ind"}
+_FIRST_TABLE = "a00000001.gdbtable"
 _SHAPE_PARTS = (".dbf", ".shx", ".prj", ".cpg")
 _MAPS = {"shapefile", "gpkg", "flatgeobuf", "geoparquet", "filegdb", "kml", "dxf", "geojson", "geojsonseq",
          "boundary-points"}  # fmt: skip
@@ -136,6 +150,8 @@ def find_in_archive(path: Path, name: str, member: str | None, scratch: Path) ->
             chosen = _choose(choices, entries, member, name)
             return _unpack(archive, chosen, entries, scratch, tuple(c.title for c in choices))
     except _BROKEN as error:
+        if out_of_space(error):
+            raise
         raise refused("zip_unreadable", value=str(error)[:200]) from error
 
 
@@ -149,15 +165,13 @@ class _Choice:
 def _choices(archive: zipfile.ZipFile, entries: list[Entry]) -> list[_Choice]:
     """What in the archive could be read: maps, else tables."""
     found: list[_Choice] = []
-    bases: set[str] = set()
+    bases = {PurePosixPath(e.name).parent: e for e in entries if e.name.endswith(_FIRST_TABLE)}
+    found += [_Choice(folder.stem or "gdb", "filegdb", entry) for folder, entry in bases.items()]
     for entry in entries:
         at = PurePosixPath(entry.name)
-        folder = next((str(p) for p in at.parents if p.suffix.lower() == ".gdb"), None)
-        if folder is not None:
-            if folder not in bases and at.suffix.lower() == ".gdbtable":
-                bases.add(folder)
-                found.append(_Choice(PurePosixPath(folder).stem, "filegdb", entry))
-        elif at.suffix.lower() == ".shp":
+        if at.parent in bases:
+            continue
+        if at.suffix.lower() == ".shp":
             found.append(_Choice(at.stem, "shapefile", entry))
         elif at.suffix.lower() not in _SIDECARS and not entry.name.lower().endswith(".shp.xml"):
             sniffed = _sniff_entry(archive, entry)

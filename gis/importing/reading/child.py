@@ -5,12 +5,12 @@ The answer goes into the scratch folder: the spool, or refused.json, or crashed.
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 import traceback
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import orjson
 
@@ -19,18 +19,22 @@ from gis.importing.issues import refused
 from gis.importing.reading import fence
 from gis.importing.reading.archive import Found, find_in_archive
 from gis.importing.reading.formats import reader
-from gis.importing.reading.limits import Limits, limits_set
+from gis.importing.reading.limits import Limits, limits_set, out_of_space
+from gis.importing.reading.probing import misbehave, try_everything
 from gis.importing.reading.sniff import sniff
 from gis.importing.reading.spool import ReadOptions, Spool
 
-__all__ = ["CRASHED", "MEMORY", "REFUSED", "Job", "parse", "run"]
+__all__ = ["CRASHED", "FULL", "MEMORY", "REFUSED", "Job", "parse", "run"]
 
-REFUSED, MEMORY, CRASHED = 3, 4, 5  # how the child ends, when not well
+REFUSED, MEMORY, CRASHED, FULL = 3, 4, 5, 6  # how the child ends, when not well
 
 
 @dataclass(frozen=True)
 class Job:
-    """What a child is to read: ``path`` as the child sees it, ``name`` as the uploader called it."""
+    """What a child is to read: ``path`` as the child sees it, ``name`` as the uploader called it.
+
+    With a ``probe`` it reads nothing, but tries out what it could do.
+    """
 
     path: str
     name: str
@@ -56,7 +60,7 @@ def run(job: Job) -> int:
     try:
         put_up_fences(job)
         if job.probe is not None:
-            (scratch / "probe.json").write_bytes(orjson.dumps(_probe(job.probe)))
+            _try_out(job.probe, scratch)
             return 0
         with limits_set(job.limits):
             parse(Path(job.path), job.name, job.options, scratch)
@@ -68,9 +72,19 @@ def run(job: Job) -> int:
         return REFUSED
     except MemoryError:
         return MEMORY
+    except OSError as error:
+        if error.errno == errno.EFBIG:
+            return MEMORY
+        if out_of_space(error):
+            return FULL
+        return _crashed(scratch)
     except BaseException:
-        (scratch / "crashed.txt").write_text(traceback.format_exc()[-20_000:], encoding="utf-8")
-        return CRASHED
+        return _crashed(scratch)
+
+
+def _crashed(scratch: Path) -> int:
+    (scratch / "crashed.txt").write_text(traceback.format_exc()[-20_000:], encoding="utf-8")
+    return CRASHED
 
 
 def put_up_fences(job: Job) -> fence.Fences:
@@ -133,39 +147,8 @@ def _in_folder(path: Path) -> Path:
     return path if path.suffix == ".gdb" else path / "a.shp"
 
 
-def _probe(target: str) -> dict[str, Any]:
-    """What a child of today cannot do, for the tests and `onemap doctor`: tries, and says what came of it."""
-    import socket
-
-    came: dict[str, Any] = {"uid": os.geteuid()}
-
-    def attempt(name: str, what: Any) -> None:
-        try:
-            what()
-            came[name] = "done"
-        except BaseException as error:
-            came[name] = type(error).__name__
-
-    host, _, port = target.rpartition(":")
-    attempt("tcp", lambda: socket.create_connection((host, int(port)), timeout=1).close())
-    attempt("udp", lambda: socket.socket(socket.AF_INET, socket.SOCK_DGRAM).close())
-    attempt("unix", lambda: socket.socket(socket.AF_UNIX).close())
-    attempt("fork", os.fork)
-    attempt("exec", lambda: os.execv("/bin/true", ["true"]))
-    attempt("list_root", lambda: os.listdir("/root"))
-    attempt("read_hosts", lambda: Path("/etc/passwd").read_text())
-    attempt("write_tmp", lambda: Path("/tmp/onemap-probe").write_text("x"))
-    attempt("kill_parent", lambda: os.kill(os.getppid(), 0))
-    attempt("signal_init", lambda: os.kill(1, 0))
-    came["thread"] = _thread_runs()
-    return came
-
-
-def _thread_runs() -> bool:
-    import threading
-
-    ran: list[bool] = []
-    thread = threading.Thread(target=lambda: ran.append(True))
-    thread.start()
-    thread.join()
-    return bool(ran)
+def _try_out(probe: str, scratch: Path) -> None:
+    """Try out what ``probe`` names: HOST:PORT for everything that should fail, else one way to go wrong."""
+    if ":" not in probe:
+        misbehave(probe)
+    (scratch / "probe.json").write_bytes(orjson.dumps(try_everything(probe)))

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
 
-__all__ = ["TRUSTED", "Limits", "limits", "limits_set"]
+__all__ = ["TRUSTED", "Limits", "limits", "limits_set", "out_of_space"]
 
 
 @dataclass(frozen=True)
@@ -60,3 +61,8 @@ def limits_set(held: Limits) -> Iterator[None]:
         yield
     finally:
         _current.reset(token)
+
+
+def out_of_space(error: BaseException) -> bool:
+    """Does ``error`` say that the disk, or what may be written to it, is full? That is no fault of the file."""
+    return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)

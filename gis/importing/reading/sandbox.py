@@ -29,7 +29,7 @@ import orjson
 
 from gis.errors import ImportRefused, OneMapError
 from gis.importing.issues import refused
-from gis.importing.reading.child import CRASHED, MEMORY, REFUSED, Job
+from gis.importing.reading.child import CRASHED, FULL, MEMORY, REFUSED, Job
 from gis.importing.reading.fence import NOBODY, Fences, may_search, open_to_others
 from gis.importing.reading.limits import Limits
 from gis.importing.reading.spool import ReadOptions
@@ -41,6 +41,7 @@ _PREFIX = "onemap-read-"
 _KEPT = ("reading.json", "rows.arrow")
 _ANSWER = struct.Struct("!iBI")
 _START_S = 60.0
+_PROBED = Limits(seconds=20)
 
 
 @dataclass(frozen=True)
@@ -280,8 +281,8 @@ def _judge(end: _End, scratch: Path, name: str, limits: Limits) -> None:
     # A library that cannot get memory ends the process its own way; its size tells.
     if end.code == MEMORY or end.memory_kb * 1024 > 0.7 * limits.memory_mb * 1_000_000:
         raise refused("reader_memory", value=name, expected=f"{limits.memory_mb} MB")
-    if end.code == -signal.SIGXFSZ:
-        raise refused("reader_memory", value=name, expected=f"{limits.spool_mb} MB")
+    if end.code == FULL:
+        raise refused("disk_full")
     _LOG.warning("the reader of %s ended with %d", name, end.code)
     raise refused("reader_killed", value=name)
 
@@ -319,15 +320,20 @@ def _take_back(made: Path, target: Path) -> None:
 # --- What holds -------------------------------------------------------------------------------------------
 
 
-def probe(target: str = "127.0.0.1:1") -> dict[str, Any]:
-    """What a child can do that it should not: each attempt and what came of it ("done", or the error)."""
+def probe(what: str = "127.0.0.1:1", limits: Limits = _PROBED) -> dict[str, Any]:
+    """What a child can do that it should not: each attempt and what came of it ("done", or the error).
+
+    ``what`` is HOST:PORT to be reached, or a way to go wrong as `probing.misbehave` lists them, which ends as
+    a file does that makes its parser do so.
+
+    Raises
+    ------
+    ImportRefused
+        For a way to go wrong.
+    """
     with scratch_folder() as scratch:
-        job = Job(str(scratch), "probe", str(scratch), ReadOptions(), Limits(seconds=20), probe=target)
-        end = _run(job)
-        if end.code != 0:
-            raise OneMapError(
-                f"The probe of the reading child ended with {end.code}: {_text(scratch / 'crashed.txt')}"
-            )
+        job = Job(str(scratch), "probe", str(scratch), ReadOptions(), limits, probe=what)
+        _judge(_run(job), scratch, "probe", limits)
         found: dict[str, Any] = orjson.loads(_text(scratch / "probe.json"))
         return found
 
@@ -338,6 +344,6 @@ def fences() -> Fences:
     return Fences(
         network=warm_parent.network,
         calls=found["udp"] == "PermissionError",
-        files=found["write_tmp"] == "PermissionError",
+        files=found["write_elsewhere"] == "PermissionError",
         account=found["uid"] != 0,
     )

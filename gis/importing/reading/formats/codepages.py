@@ -42,20 +42,20 @@ def language_driver(number: int) -> str | None:
     return _DRIVERS.get(number)
 
 
-def detect(declared: str | None, values: Iterable[tuple[bytes, bool]]) -> str:
-    """The encoding of ``values``, each with whether it fills its place and so may end in half a character.
+def detect(declared: str | None, blocks: Iterable[bytes]) -> str:
+    """The encoding of the lines in ``blocks``, each of a column's width, filled up with blanks.
 
     UTF-8 when all fit and read as what people write; else GB18030 when all fit; else what is declared,
-    when all fit; else that in which fewest do not. Text of nothing but ASCII is what is
-    declared, else UTF-8.
+    when all fit; else that in which fewest do not. Text of nothing but ASCII is what is declared, else
+    UTF-8. A line without a blank at its end may end in half a character.
     """
-    held = [(value, full) for value, full in values if not value.isascii()]
+    held = [block for block in blocks if not block.isascii()]
     if not held:
         return declared or "utf-8"
     misfits = {codec: _misfits(codec, held) for codec in ("utf-8", "gb18030")}
     if misfits["utf-8"] == 0:
         # Two bytes of GBK may pass for a letter of UTF-8, Cyrillic say, but not for a Chinese character.
-        if misfits["gb18030"] == 0 and not _chinese("utf-8", held) and _chinese("gb18030", held):
+        if not _chinese("utf-8", held) and misfits["gb18030"] == 0 and _chinese("gb18030", held):
             return "gb18030"
         return "utf-8"
     fits = declared is not None and declared not in misfits and _misfits(declared, held) == 0
@@ -64,20 +64,28 @@ def detect(declared: str | None, values: Iterable[tuple[bytes, bool]]) -> str:
     return min(("gb18030", "utf-8"), key=lambda codec: misfits[codec])
 
 
-def _misfits(codec: str, held: list[tuple[bytes, bool]]) -> int:
-    return sum(not _fits(codec, value, full) for value, full in held)
+def _misfits(codec: str, held: list[bytes]) -> int:
+    """How many lines are not in ``codec``."""
+    found = 0
+    for block in held:
+        try:
+            block.decode(codec)
+        except UnicodeDecodeError:
+            found += sum(not _fits(codec, line) for line in block.split(b"\n"))
+    return found
 
 
-def _fits(codec: str, value: bytes, full: bool) -> bool:
+def _fits(codec: str, line: bytes) -> bool:
+    value = line.rstrip(b" ")
     try:
         value.decode(codec)
     except UnicodeDecodeError as error:
-        return full and error.start >= len(value) - 3
+        return len(value) == len(line) and error.start >= len(value) - 3
     return True
 
 
-def _chinese(codec: str, held: list[tuple[bytes, bool]]) -> bool:
+def _chinese(codec: str, held: list[bytes]) -> bool:
     """Is most of what is not ASCII a Chinese character?"""
-    text = "".join(value.decode(codec, errors="ignore") for value, _ in held[:1000])
+    text = "".join(block[:20_000].decode(codec, errors="ignore") for block in held[:50])
     foreign = [letter for letter in text if letter > "\x7f"]
     return sum("\u4e00" <= letter <= "\u9fff" for letter in foreign) * 2 > len(foreign)

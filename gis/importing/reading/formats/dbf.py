@@ -101,18 +101,16 @@ class Table:
         name = self.codec.upper()
         return [Issue(row, None, name, "encoding_detected", "repair") for row in rows if row not in told]
 
-    def _text_bytes(self, texts: list[Field]) -> Iterator[tuple[bytes, bool]]:
-        """Each name and text value that is more than ASCII, once, and whether it fills its place."""
-        for held in self.fields:
-            yield held.raw_name, len(held.raw_name) >= 10
+    def _text_bytes(self, texts: list[Field]) -> Iterator[bytes]:
+        """The names, and each column's values that are more than ASCII, as lines filled up with blanks."""
+        yield b"\n".join(held.raw_name + b" " * (len(held.raw_name) < 9) for held in self.fields)
         for start in range(0, self.rows, _CHUNK):
             block = np.ascontiguousarray(self.records[start : start + _CHUNK])
             for held in texts:
                 raw = _cut(block, held)
                 raw = raw[(raw >= 0x80).any(axis=1)]
                 if len(raw):
-                    for value in np.unique(np.ascontiguousarray(raw).view(f"S{held.width}").ravel()):
-                        yield bytes(value).rstrip(b" "), len(bytes(value).rstrip(b" ")) == held.width
+                    yield _lines(raw)
 
     def _kind(self, held: Field) -> str:
         """The narrowest type that all values of a column have; text if need be."""
@@ -136,8 +134,7 @@ class Table:
             elif (raw == 0x0A).any():
                 return self._one_by_one(raw, name, start)
             else:
-                lines = np.concatenate([raw, np.full((len(raw), 1), 0x0A, np.uint8)], axis=1)
-                text = pa.array(lines.tobytes().decode(codec).split("\n")[:-1], pa.string())
+                text = pa.array(_lines(raw).decode(codec).split("\n"), pa.string())
         except (pa.ArrowInvalid, UnicodeDecodeError):
             return self._one_by_one(raw, name, start)
         if len(text) != len(raw) or pc.any(pc.greater(pc.utf8_length(text), limits().text_chars)).as_py():
@@ -230,6 +227,11 @@ def _unique(names: list[str]) -> list[str]:
             new, number = f"{base}_{number}", number + 1
         made.append(new)
     return made
+
+
+def _lines(raw: _Bytes) -> bytes:
+    """The values one to a line."""
+    return np.concatenate([raw, np.full((len(raw), 1), 0x0A, np.uint8)], axis=1).tobytes()[:-1]
 
 
 def _cut(block: _Bytes, held: Field) -> _Bytes:

@@ -6,6 +6,7 @@ an Arrow stream and leave as one: nothing is held but a batch.
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -20,11 +21,15 @@ import pyogrio.raw
 from gis.errors import ImportRefused
 from gis.importing.issues import Issue, refused
 from gis.importing.reading.columns import check_columns, clip, plain_column, plain_geometry
+from gis.importing.reading.limits import out_of_space
 from gis.importing.reading.spool import Header, ReadOptions, Spool
 
 __all__ = ["choose_layer", "layer_names", "read", "spool_layer"]
 
 _ROWS = 65_536
+_CODE_PAGE = re.compile(rb"\$DWGCODEPAGE\s+3\s+(\w+)")
+_VERSION = re.compile(rb"\$ACADVER\s+1\s+(AC\d{4})")
+_OTHER_PAGES = {"ansi_932", "ansi_949", "ansi_950", "ansi_1250", "ansi_1251"}
 # A layer of geometry is what a file is about; tables beside it are looked at only where there is none.
 _NO_GEOMETRY = (None, "None", "")
 
@@ -43,17 +48,40 @@ def read(path: Path, options: ReadOptions, spool: Spool) -> Header:
     names = layer_names(path)
     layer = choose_layer(names, options.member)
     claimed = _claimed(path, layer)
+    encoding = _let_bytes_through(path) if kind == "dxf" else None
     facts = spool_layer(path, layer, spool, keep=_looks if kind == "dxf" else None)
+    if encoding is not None:
+        spool.issues = [issue for issue in spool.issues if issue.code != "encoding_detected"]
     if claimed is not None and spool.rows < claimed:
         raise refused("row_count_mismatch", value=str(spool.rows), expected=str(claimed))
     return Header(
         format=kind,
         member=layer,
         members=tuple(names),
+        encoding=encoding,
         declared_crs=declared(facts["crs"]),
         columns=tuple(facts["columns"]),
         rows_claimed=claimed,
     )
+
+
+def _let_bytes_through(path: Path) -> str | None:
+    """Have GDAL hand over a DXF's text as its bytes, to be decoded here; the encoding that the file states.
+
+    A drawing states its code page in $DWGCODEPAGE, from AutoCAD 2007 on (AC1021) it is UTF-8. Chinese
+    drawings say ANSI_936, or ANSI_1252 and do not mean it.
+    """
+    with path.open("rb") as file:
+        head = file.read(65_536)
+    page = _CODE_PAGE.search(head)
+    name = page[1].decode().lower() if page else ""
+    version = _VERSION.search(head)
+    if version and version[1] >= b"AC1021":
+        return "UTF-8"
+    if name in _OTHER_PAGES:
+        return None
+    pyogrio.set_gdal_config_options({"DXF_ENCODING": "UTF-8"})
+    return "GB18030" if "936" in name or "gb" in name else None
 
 
 def _kind(path: Path) -> str:
@@ -103,6 +131,8 @@ def _told() -> Iterator[None]:
         UnicodeDecodeError,
         OSError,
     ) as error:
+        if out_of_space(error):
+            raise
         raise refused("file_unreadable", value=clip(str(error).partition("\n")[0])) from error
 
 

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ValidationError
 
 from gis.importing.issues import refused
 from gis.importing.reading.columns import check_columns, clip, plain_column, plain_geometry
-from gis.importing.reading.limits import limits
+from gis.importing.reading.limits import limits, out_of_space
 from gis.importing.reading.spool import Header, ReadOptions, Spool
 
 __all__ = ["read"]
@@ -46,6 +46,8 @@ def read(path: Path, options: ReadOptions, spool: Spool) -> Header:
         with pq.ParquetFile(path, memory_map=True) as file:
             return _read(file, path, options, spool)
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
+        if out_of_space(error):
+            raise
         raise refused("file_unreadable", value=clip(error)) from error
 
 
