@@ -31,18 +31,20 @@ def write_geojson(path: Path, content: Content, options: WriteOptions) -> Writte
     with path.open("wb") as file:
         file.write(head[:-1] + b',"features":[')
         for batch in finite(content, content.batches(), "GeoJSON"):
-            for feature in _features(content, batch, decimals):
+            for feature in _features(content, batch, decimals, options):
                 file.write((b",\n" if rows else b"\n") + orjson.dumps(feature))
                 rows += 1
         file.write(b"\n]}\n")
     return Written(rows)
 
 
-def _features(content: Content, batch: Batch, decimals: int) -> list[dict[str, Any]]:
+def _features(content: Content, batch: Batch, decimals: int, options: WriteOptions) -> list[dict[str, Any]]:
     shapes: NDArray[np.object_] = np.full(batch.rows, None, dtype=object)
     if batch.geometry is not None:
-        turned = shapely.orient_polygons(with_decimals(batch.geometry, decimals))
-        shapes = np.asarray(shapely.to_geojson(turned), dtype=object)
+        written = with_decimals(batch.geometry, decimals)
+        if options.turn_rings:
+            written = shapely.orient_polygons(written)
+        shapes = np.asarray(shapely.to_geojson(written), dtype=object)
     names = [column.name for column in content.columns]
     keys = batch.columns[content.place(content.key)]
     return [

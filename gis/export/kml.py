@@ -103,7 +103,8 @@ def _colour(colour: str, opacity: float) -> str:
 def _placemarks(content: Content, batch: Batch, options: WriteOptions, beside: Beside) -> Iterator[str]:
     shapes = [None] * batch.rows
     if batch.geometry is not None:
-        shapes = list(shapely.orient_polygons(with_decimals(batch.geometry, options.decimals)))
+        written = with_decimals(batch.geometry, options.decimals)
+        shapes = list(shapely.orient_polygons(written) if options.turn_rings else written)
     names = [column.name for column in content.columns]
     key = content.place(content.key)
     own = _own_elements(content, names)

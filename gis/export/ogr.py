@@ -52,6 +52,7 @@ class Stream:
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("error")
+                warnings.filterwarnings("ignore", "'crs' was not provided")
                 pyogrio.write_arrow(self.reader, path, **options)
         except Exception as error:
             if self.error is not None:

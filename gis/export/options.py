@@ -11,7 +11,11 @@ ALL_DECIMALS = 15  # from here on coordinates are written with every bit
 
 @dataclass(frozen=True)
 class WriteOptions:
-    """``decimals`` of coordinates in text (None: as the format has them); ``encoding`` of a Shapefile."""
+    """``decimals`` of coordinates in text (None: as the format has them); ``encoding`` of a Shapefile.
+
+    ``turn_rings`` turns the rings of GeoJSON and KML to the right; without it they stay as they are.
+    """
 
     decimals: int | None = None
     encoding: str = "UTF-8"
+    turn_rings: bool = True
