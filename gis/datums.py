@@ -59,7 +59,7 @@ def wgs84_to_gcj02(lonlat: Lonlat) -> Lonlat:
 
 
 def gcj02_to_wgs84(lonlat: Lonlat) -> Lonlat:
-    """WGS 84 of GCJ-02 positions, by iteration: within a micrometre of what `wgs84_to_gcj02` would move there.
+    """WGS 84 of GCJ-02 positions, by iteration: `wgs84_to_gcj02` moves them back within a micrometre.
 
     Arrays as in `wgs84_to_gcj02`.
     """

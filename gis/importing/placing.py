@@ -1,4 +1,4 @@
-"""Bringing a file's geometry into the storage CRS: in which frame it is read, and which rows do not go with it.
+"""The frame in which a file is read on its way into the storage CRS, or the refusal that says what it may be.
 
 The frame is what the user says, else what the file states, else what the evidence makes clear; otherwise the
 file is refused with the ranked proposal. Axes are never swapped, and no datum is shifted, without being told.
@@ -6,9 +6,7 @@ file is refused with the ranked proposal. Axes are never swapped, and no datum i
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
-from typing import Literal
+from collections.abc import Mapping
 
 import numpy as np
 import shapely
@@ -18,10 +16,11 @@ from gis.crs import LONLAT, transformation
 from gis.errors import CrsError, ImportRefused
 from gis.importing.detective import Evidence, Frame, Proposal, declared_frame, frame_of, propose
 from gis.importing.detective.clues import known_pairs
-from gis.importing.detective.frames import Move, catalogue, modern_name
-from gis.importing.detective.points import points_of, share_inside, within
+from gis.importing.detective.frames import Move, modern_name
+from gis.importing.detective.points import points_of, share_inside
 from gis.importing.detective.propose import MARGIN
 from gis.importing.issues import FILE, Issue, told
+from gis.importing.landing import Outside, Part, Placing
 from gis.importing.reading.spool import Reading
 from gis.settings import MapDefinition
 from layers.model import Layer
@@ -29,10 +28,8 @@ from layers.model import Layer
 __all__ = ["PlaceRefused", "Placing", "decide", "storage_extent"]
 
 Extent = tuple[float, float, float, float]
-Outside = Literal["refuse", "keep"]
-Objects = NDArray[np.object_]
 
-# A file with no more than this share of its rows in the district has its frame wrong, when another frame puts at
+# A file with no more than this share of its rows in the district has its frame wrong, when another puts at
 # least _MOST of them there: a row or two that happen to fall right do not save it.
 _NEARLY_NONE, _MOST = 0.1, 0.5
 # So many rows all beyond the district are no slips of single rows.
@@ -54,179 +51,6 @@ class PlaceRefused(ImportRefused):
     ) -> None:
         super().__init__(en, zh, remedy_en=remedy_en, remedy_zh=remedy_zh, reason=reason)
         self.proposal = proposal
-
-
-@dataclass(frozen=True)
-class _Part:
-    """Rows of one frame and the way from it into the storage CRS."""
-
-    frame: Frame
-    move: Move
-
-
-@dataclass(frozen=True)
-class Placing:
-    """How the rows of one file get into the storage CRS.
-
-    Attributes
-    ----------
-    crs, operation : str or None
-        The frame or frames and the operations used, for the register of sources; None without geometry.
-    accuracy_m : float
-        A bound of what the operation adds to the position error, in metres; the largest where there are several.
-    proposal : Proposal or None
-        What the detective found.
-    issues : list of Issue
-        Findings about the file as a whole, and about rows against registered positions.
-    """
-
-    parts: tuple[_Part, ...]
-    part_of: NDArray[np.int8] | None
-    extent: Extent
-    storage_box: Extent
-    outside: Outside
-    proposal: Proposal | None
-    issues: list[Issue] = field(default_factory=list)
-
-    @property
-    def crs(self) -> str | None:
-        """Names of the frames, the first one first."""
-        return "; ".join(dict.fromkeys(part.frame.name for part in self.parts)) or None
-
-    @property
-    def operation(self) -> str | None:
-        """Names of the operations."""
-        return "; ".join(dict.fromkeys(part.move.name for part in self.parts)) or None
-
-    @property
-    def accuracy_m(self) -> float:
-        """The largest bound among the parts; 0.0 without geometry."""
-        return max((part.move.accuracy_m for part in self.parts), default=0.0)
-
-    def apply(self, rows: NDArray[np.int64], geometry: Objects) -> tuple[Objects, list[Issue]]:
-        """Geometry in the storage CRS, x,y order, and what was found, for some rows of the file.
-
-        Parameters
-        ----------
-        rows : (n,) int array
-            Positions in the file, from 0.
-        geometry : (n,) object array
-            Shapely geometries as the file has them; None and empty stay so. Z and M are dropped.
-
-        Returns
-        -------
-        geometry : (n,) object array
-            None for a row that is refused here; its reason is among the issues, and no other reason is due.
-            A coordinate that is no number in the file is passed on for the geometry checks.
-        issues : list of Issue
-            Errors axes_swapped, other_crs, coordinate_out_of_range, antimeridian; outside_extent as an error,
-            or as a warning when rows beyond the district are kept; repairs datum_shifted.
-        """
-        out = np.full(len(geometry), None, dtype=object)
-        issues: list[Issue] = []
-        flat = np.asarray(shapely.force_2d(geometry), dtype=object)
-        numbers = self.part_of[rows] if self.part_of is not None else np.zeros(len(rows), dtype=np.int8)
-        for number, part in enumerate(self.parts):
-            at = np.flatnonzero(numbers == number)
-            if len(at):
-                out[at], found = self._moved(part, rows[at], flat[at])
-                issues += found
-        return out, issues
-
-    def _moved(self, part: _Part, rows: NDArray[np.int64], flat: Objects) -> tuple[Objects, list[Issue]]:
-        before = shapely.bounds(flat)
-        moved = _transformed(flat, part.move)
-        after = shapely.bounds(moved)
-        read = np.isfinite(before).all(axis=1)
-        found = _Findings(rows, (before[:, :2] + before[:, 2:]) / 2.0)
-        if part.frame.degrees:
-            lon, lat = (1, 0) if part.frame.swapped else (0, 1)
-            limit = np.empty(4)
-            limit[[lon, lon + 2]], limit[[lat, lat + 2]] = 180.0, 90.0
-            beyond = read & (np.abs(before) > limit).any(axis=1)
-            wide = read & ~beyond & (before[:, lon + 2] - before[:, lon] > 180.0)
-        else:
-            beyond, wide = read & ~np.isfinite(after).all(axis=1), np.zeros(len(rows), dtype=bool)
-        away = read & ~beyond & ~wide & ~_meets(after, self.storage_box)
-        odd = np.flatnonzero(beyond | away)
-        turned = np.zeros(len(rows), dtype=bool)
-        turned[odd] = self._inside(part.frame.swap(), found.centres[odd])
-        found.add("axes_swapped", turned, part.frame.swap().name)
-        found.add("coordinate_out_of_range", beyond & ~turned & part.frame.degrees)
-        found.add("antimeridian", wide)
-        for other in self._others(part.frame):
-            left = np.flatnonzero((beyond | away) & ~found.told)
-            fits = np.zeros(len(rows), dtype=bool)
-            fits[left] = self._inside(other, found.centres[left])
-            found.add("other_crs", fits, other.name)
-        found.add("coordinate_out_of_range", beyond & ~found.told)
-        found.add(
-            "outside_extent", away & ~found.told, severity="error" if self.outside == "refuse" else "warning"
-        )
-        moved[found.refused] = None
-        if part.frame.shifted:
-            self._note_shift(part.frame, found, flat, read & ~found.refused)
-        return moved, found.issues
-
-    def _note_shift(self, frame: Frame, found: _Findings, flat: Objects, kept: NDArray[np.bool_]) -> None:
-        original = shapely.to_wkb(flat[kept], hex=True)
-        found.issues += [
-            Issue(row, "geom", frame.name, "datum_shifted", "repair", text)
-            for row, text in zip(found.rows[kept].tolist(), original, strict=True)
-        ]
-
-    def _inside(self, frame: Frame, centres: NDArray[np.float64]) -> NDArray[np.bool_]:
-        return within(centres, frame.box(self.extent))
-
-    def _others(self, frame: Frame) -> Iterable[Frame]:
-        """Frames whose numbers cannot be taken for those of ``frame``: another zone number, degrees, metres."""
-        for other in catalogue(self.extent):
-            if other.old_datum is None and not other.shifted and not _alike(frame, other):
-                yield other
-                yield other.swap()
-
-
-def _alike(a: Frame, b: Frame) -> bool:
-    if a.degrees or b.degrees:
-        return a.degrees == b.degrees
-    if a.projection is None or b.projection is None:
-        return a.base == b.base
-    return a.projection[3] == b.projection[3]
-
-
-class _Findings:
-    """Issues of some rows of one frame; a row is told one reason."""
-
-    def __init__(self, rows: NDArray[np.int64], centres: NDArray[np.float64]) -> None:
-        self.rows, self.centres = rows, centres
-        self.issues: list[Issue] = []
-        self.told = np.zeros(len(rows), dtype=bool)
-        self.refused = np.zeros(len(rows), dtype=bool)
-
-    def add(self, code: str, at: NDArray[np.bool_], fits: str = "", severity: str = "error") -> None:
-        """An issue with the row's coordinates for each of the rows ``at``; ``fits`` names what suits them."""
-        self.told |= at
-        if severity == "error":
-            self.refused |= at
-        for i in np.flatnonzero(at).tolist():
-            x, y = (f"{v:.10g}" for v in self.centres[i])
-            value = f"{x} {y}" + (f" → {fits}" if fits else "")
-            self.issues.append(Issue(int(self.rows[i]), "geom", value, code, severity))
-
-
-def _transformed(flat: Objects, move: Move) -> Objects:
-    if (shapely.get_type_id(flat) == 0).all():  # all points: several times faster than vertex by vertex
-        xy = move.xy(np.column_stack([shapely.get_x(flat), shapely.get_y(flat)]))
-        empty = shapely.is_empty(flat)
-        out = np.asarray(shapely.points(xy), dtype=object)
-        out[empty] = flat[empty]
-        return out
-    return np.asarray(shapely.transform(flat, move.xy), dtype=object)
-
-
-def _meets(bounds: NDArray[np.float64], box: Extent) -> NDArray[np.bool_]:
-    west, south, east, north = bounds.T
-    return np.asarray((west <= box[2]) & (east >= box[0]) & (south <= box[3]) & (north >= box[1]))
 
 
 def storage_extent(definition: MapDefinition) -> Extent:
@@ -280,11 +104,11 @@ def decide(
         return Placing((), None, extent, box, outside, proposal)
     frames = _frames(reading, crs, by_group or {}, proposal)
     points = points_of(reading)
-    parts: list[_Part] = []
+    parts: list[Part] = []
     part_of = np.zeros(proposal.total, dtype=np.int8)
     for frame in dict.fromkeys(frames.values()):
         rows = np.concatenate([g.rows for g in proposal.groups if frames[g.number] == frame])
-        part = _Part(frame, _move(definition, frame, proposal))
+        part = Part(frame, _move(definition, frame, proposal))
         _refuse_misplaced(frame, points[rows], extent, proposal, outside)
         part_of[rows] = len(parts)
         parts.append(part)
@@ -373,11 +197,12 @@ def _doubts(
     evidence: Evidence,
     chosen: bool,
 ) -> list[Issue]:
-    """What there is to say about the frames taken: another fits better, there are several, places have moved."""
+    """What there is to say about the frames taken: another fits better, there are several, places moved."""
     issues: list[Issue] = []
     for group in proposal.groups:
         best, own = group.candidates[0] if group.candidates else None, group.candidate(frames[group.number])
-        if best is not None and own is not None and best.score - own.score >= MARGIN:
+        lands = own is not None and own.inside >= _MOST  # rows that land elsewhere are told one by one
+        if best is not None and own is not None and lands and best.score - own.score >= MARGIN:
             value = f"{own.crs} {own.score:.2f} < {best.crs} {best.score:.2f} × {len(group.rows)}"
             issues.append(Issue(FILE, None, value, "crs_doubtful", "warning"))
         elif chosen and group.winner is not None and frames[group.number].name == group.winner:
@@ -390,8 +215,8 @@ def _doubts(
     return issues + _shifted_codes(reading, proposal, frames, points, evidence)
 
 
-# A registered thing found this far off, in metres, and brought near by taking a shift back, was shifted: GCJ-02
-# moves by 300 to 700 m, BD-09 by up to 1.2 km; "near" is a third of the distance.
+# A registered thing found this far off, in metres, and brought near by taking a shift back, was shifted:
+# GCJ-02 moves by 300 to 700 m, BD-09 by up to 1.2 km; "near" is a third of the distance.
 _SHIFT_FROM_M, _SHIFT_TO_M, _NEARER = 300.0, 1_500.0, 1 / 3
 
 

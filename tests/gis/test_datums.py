@@ -111,11 +111,20 @@ def test_yongkang_moves_555_and_1139_metres_to_the_south_east() -> None:
 
 @pytest.mark.parametrize("convert", [wgs84_to_gcj02, gcj02_to_wgs84, wgs84_to_bd09, bd09_to_wgs84])
 def test_outside_china_and_where_not_finite_nothing_moves(convert: Convert) -> None:
-    west, south, east, north = CHINA
+    west, south, east, _ = CHINA
     outside = np.array(
-        [[-0.1, 51.5], [139.7, 35.7], [west - 1e-9, 30], [east + 1e-9, 30], [100, south - 1e-9], [100, 56]]
-        + [[np.nan, 30.0], [120.0, np.inf], [np.nan, np.nan]]
-    )
+        [
+            [-0.1, 51.5],
+            [139.7, 35.7],
+            [west - 1e-9, 30],
+            [east + 1e-9, 30],
+            [100, south - 1e-9],
+            [100, 56],
+            [np.nan, 30.0],
+            [120.0, np.inf],
+            [np.nan, np.nan],
+        ]
+    )  # fmt: skip
     assert np.array_equal(convert(outside), outside, equal_nan=True)
     assert convert(np.empty((0, 2))).shape == (0, 2)
 

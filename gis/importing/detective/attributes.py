@@ -75,25 +75,22 @@ def stated_places(
     Stated or None
         None when no column names a place for at least a fifth of the rows.
     """
-    by_name = _by_name(names)
-    by_code = {code: i for i, code in enumerate(codes) if code}
-    width = min((len(code) for code in by_code), default=0)
+    whole = _Whole(names, codes)
     full = {name: i for i, name in enumerate(names)}
-    longest_first = sorted(full, key=len, reverse=True)
-    within = re.compile("|".join(map(re.escape, longest_first))) if full else None
+    if not full:
+        return None
+    inner = re.compile("|".join(re.escape(name) for name in sorted(full, key=len, reverse=True)))
     best: Stated | None = None
     for column in columns:
         values = texts(table.column(column))
-        for exact, find in (
-            (
-                True,
-                lambda v: by_name.get(v, by_code.get(v, by_code.get(v[:width], -1) if _is_code(v) else -1)),
-            ),
-            (False, lambda v: _one(within.findall(v), full) if within is not None else -1),
-        ):  # type: tuple[bool, Callable[[str], int]]
-            index = np.array([find(v) if v is not None else -1 for v in values], dtype=np.int64)
+        least = max(1.0, _LEAST_SHARE * len(values))
+        for exact in (True, False):
+            found = [
+                -1 if v is None else whole.find(v) if exact else _one(inner.findall(v), full) for v in values
+            ]
+            index = np.array(found, dtype=np.int64)
             count = int((index >= 0).sum())
-            if count < max(1.0, _LEAST_SHARE * len(values)):
+            if count < least:
                 continue
             if best is None or count > int((best.index >= 0).sum()) or (exact and not best.exact):
                 best = Stated(column, index, exact)
@@ -101,8 +98,21 @@ def stated_places(
     return best
 
 
-def _is_code(value: str) -> bool:
-    return len(value) in (6, 9, 12) and value.isdigit()
+class _Whole:
+    """Places by a value that is nothing but their name or code."""
+
+    def __init__(self, names: Sequence[str], codes: Sequence[str | None]) -> None:
+        self._names = _by_name(names)
+        self._codes = {code: i for i, code in enumerate(codes) if code}
+        self._width = min((len(code) for code in self._codes), default=0)
+
+    def find(self, value: str) -> int:
+        """The number of the place; -1 when there is none. A longer code stands for the place it lies in."""
+        if value in self._names:
+            return self._names[value]
+        if self._codes and len(value) in (6, 9, 12) and value.isdigit():
+            return self._codes.get(value, self._codes.get(value[: self._width], -1))
+        return -1
 
 
 def _by_name(names: Sequence[str]) -> Mapping[str, int]:

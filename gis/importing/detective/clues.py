@@ -32,9 +32,8 @@ _SEAT_REACH_DEG = 12_000.0 / 111_000.0
 # The edge of a county is drawn so well where nothing is stated.
 _EDGE_M = 500.0
 
-# How common a frame is among the files that reach a bureau, with no other evidence: CGCS2000 is what the law asks
-# for (Surveying and Mapping Law, article 9; old datums were to end on 2018-07-01); coordinates picked from web
-# maps are common, swapped ones less so. A judgement of the house, not a count.
+# How common a frame is among the files of a bureau, with no other evidence: CGCS2000 is the state's system,
+# positions picked from web maps are common, swapped axes less so. A judgement of the house, not a count.
 _PRIOR = {"CRS84": 0.9, "GCJ-02": 0.7, "BD-09": 0.6, "EPSG:3857": 0.6}
 _PRIOR_CGCS, _PRIOR_UTM, _PRIOR_OLD, _PRIOR_SWAPPED, _PRIOR_DECLARED = 0.9, 0.6, 0.5, 0.8, 0.95
 
@@ -251,7 +250,7 @@ def _hinted(name: str) -> str | None:
 
 
 def _hint(header: Header) -> tuple[str, str] | None:
-    """A frame that the names of the columns speak of: those of the position, else any but another position's."""
+    """A frame that the names of columns speak of: those of the position, else any not of a second one."""
     positions = [name for name in (header.x, header.y, header.wkt) if name]
     seconds = {
         n for x in header.columns for n in (x, _partner(x, header.columns)) if _partner(x, header.columns)

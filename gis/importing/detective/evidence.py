@@ -96,7 +96,7 @@ def load_evidence(
         if held.role != "context" or held.names.label not in (held.names.county, held.names.township):
             continue
         for name, county, code, shape, accuracy in _named_places(conn, definition, held):
-            if shape.geom_type == "Point":
+            if isinstance(shape, shapely.Point):
                 seats.append(Seat(name, county, code, shape.x, shape.y))
             else:
                 areas.append(Area(name, code, shape, accuracy))

@@ -45,11 +45,12 @@ _GEOGRAPHIC = {
 _ALIASES = {
     "CRS84": "CRS84", "OGC:CRS84": "CRS84", "WGS84": "CRS84", "EPSG:4326": "EPSG:4326",
     "CGCS2000": "EPSG:4490", "2000国家大地坐标系": "EPSG:4490", "国家2000": "EPSG:4490",
-    "GCJ02": "GCJ-02", "火星坐标": "GCJ-02", "火星坐标系": "GCJ-02", "高德坐标": "GCJ-02", "腾讯坐标": "GCJ-02",
+    "GCJ02": "GCJ-02", "火星坐标": "GCJ-02", "火星坐标系": "GCJ-02", "高德坐标": "GCJ-02",
+    "腾讯坐标": "GCJ-02",
     "BD09": "BD-09", "BD09LL": "BD-09", "百度坐标": "BD-09", "百度坐标系": "BD-09",
 }  # fmt: skip
 
-# Semi-major axes in metres that only the old Chinese datums bring into these files: Krassovsky 1940 and IAG 1975.
+# Semi-major axes in metres that only the old Chinese datums bring into such files: Krassovsky 1940, IAG 1975.
 _OLD_ELLIPSOIDS = {
     6378245.0: ("1954 年北京坐标系", "Beijing 1954"),
     6378140.0: ("1980 西安坐标系", "Xian 1980"),
@@ -58,11 +59,15 @@ _OLD_ELLIPSOIDS = {
 
 @dataclass(frozen=True)
 class Move:
-    """How coordinates of a frame get elsewhere: ``xy`` takes and gives (n, 2) arrays, x first."""
+    """How coordinates of a frame get elsewhere: ``xy`` takes and gives (n, 2) arrays, x first.
+
+    ``still`` is whether it leaves every coordinate as it is.
+    """
 
     name: str
     accuracy_m: float
     xy: Callable[[Points], Points]
+    still: bool = False
 
 
 @dataclass(frozen=True)
@@ -130,7 +135,7 @@ class Frame:
         Raises CrsError when there is no transformation of known accuracy.
         """
         found = _move(self.base, target, extent)
-        return replace(found, xy=_turned(found.xy)) if self.swapped else found
+        return replace(found, xy=_turned(found.xy), still=False) if self.swapped else found
 
     def to_lonlat(self, points: Points, extent: Extent) -> Points:
         """About where ``points`` lie, degrees of CGCS2000 or WGS 84, for comparison only.
@@ -143,7 +148,7 @@ class Frame:
         return np.where(np.isfinite(found), found, np.nan)
 
     def box(self, extent: Extent) -> Extent:
-        """The box that holds ``extent`` (degrees) in this frame's own numbers, in the order they are written."""
+        """The box that holds ``extent`` (degrees) in this frame's own numbers, in their written order."""
         west, south, east, north = _box(self.base, extent)
         return (south, west, north, east) if self.swapped else (west, south, east, north)
 
@@ -161,7 +166,7 @@ def _move(base: str, target: int, extent: Extent) -> Move:
         return Move(name, datums.FORMULA_ACCURACY_M + onward.accuracy_m, lambda p: onward.xy(back(p)))
     source: str | int = _GEOGRAPHIC.get(base, base)
     found = transformation(source, target, extent)
-    return Move(found.name, found.accuracy_m, found.xy)
+    return Move(found.name, found.accuracy_m, found.xy, still=found.transformer is None)
 
 
 @lru_cache(maxsize=256)
@@ -318,8 +323,8 @@ def _projection(crs: pyproj.CRS) -> tuple[str, float, float, float] | None:
     )
 
 
-# EPSG codes of the Gauss-Krüger planes of each datum: three-degree zones by meridian (75° E first), the same with
-# the zone number before the easting (zone 25 first), and six-degree zones with it (zone 13 first).
+# EPSG codes of the Gauss-Krüger planes of each datum: three-degree zones by meridian (75° E first), the same
+# with the zone number before the easting (zone 25 first), and six-degree zones with it (zone 13 first).
 _PLANES = {
     "CGCS2000": (4534, 4513, 4491),
     "Xian 1980": (2370, 2349, 2327),

@@ -1,4 +1,4 @@
-"""Rows of one kind together: by the size of their numbers, and by which family of frames puts them in place."""
+"""Rows of one kind together: by the size of their numbers, and by the family of frames that places them."""
 
 from __future__ import annotations
 

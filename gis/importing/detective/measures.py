@@ -1,7 +1,7 @@
 """How well a frame fits: each kind of evidence gives a mark from 0 to 1, a weight and a sentence.
 
-Offsets are in metres east and north on the sphere's tangent plane, which is good to a per cent: enough to tell
-systems that differ by tens of metres and more.
+Offsets are in metres east and north in the tangent plane, good to a per cent: enough to tell systems that
+differ by tens of metres and more.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ Extent = tuple[float, float, float, float]
 
 LEAST = 0.01  # no single piece of evidence brings a candidate to nothing
 
-# Weights say how finely a kind of evidence can tell systems apart. The extent tells zones and axes (100 km), a
+# Weights say how finely a kind of evidence tells systems apart. The extent tells zones and axes (100 km), a
 # stated county or township kilometres, shapes some 100 m, registered positions tens of metres.
 _W_INSIDE, _W_PLACES, _W_SHAPES, _W_CODES = 1.0, 1.0, 3.0, 4.0
 # A second position in the same row says what somebody took the first one for, not what it is.
@@ -32,7 +32,7 @@ _W_RESTATED = 2.0
 # The best that a median offset can be trusted: two surveys of one thing seldom agree better (metres).
 _FLOOR_CODES_M, _FLOOR_SHAPES_M = 30.0, 100.0
 # An old datum lies up to some 120 m off in an unknown direction, so an offset of that size speaks for it as
-# much as against it. Where the evidence is fine enough, a system that predicts the fit gets up to twice the credit.
+# much as against it. Where the evidence is fine, a system that predicts the fit gets up to twice the credit.
 _OLD_DATUM_M, _OLD_DATUM_CREDIT = 120.0, 0.5
 # So many pairs give a kind of evidence its full weight.
 _FULL_CODES, _FULL_SHAPES, _FULL_ROWS = 5, 3, 5
@@ -96,7 +96,7 @@ class Offsets:
         return cls(float(middle[0]), float(middle[1]), spread, len(good))
 
     def fit(self, frame: Frame, floor_m: float) -> float:
-        """Near 1 when the offset is no larger than chance, near 0 when it is systematic (a normal density)."""
+        """Near 1 when the offset may be chance, near 0 when it is systematic (a normal density)."""
         sure = 1.25 * self.spread / np.sqrt(self.n)  # standard error of a median
         bound = max(floor_m, _OLD_DATUM_M) if frame.old_datum else floor_m
         fit = float(np.exp(-0.5 * self.size**2 / (bound**2 + sure**2)))
@@ -149,8 +149,8 @@ class Restated:
             return None
         words = (
             f"文件另有坐标列“{self.columns}”，{found.n} 行与之中位偏差 {found.size:.1f} 米",
-            f"the file has a second position in {self.columns!r}; {found.n} rows are {found.size:.1f} m off it "
-            "(median)",
+            f"the file has a second position in {self.columns!r}; the median of {found.n} rows is "
+            f"{found.size:.1f} m off it",
         )
         return Mark(found.fit(frame, _FLOOR_CODES_M), _W_RESTATED * min(1.0, found.n / _FULL_ROWS), words)
 
@@ -214,8 +214,9 @@ class Within:
         lonlat = frame.to_lonlat(self.points, extent)
         finite = np.isfinite(lonlat).all(axis=1)
         at = np.zeros(len(lonlat), dtype=bool)
-        places = shapely.points(lonlat[finite])
-        at[finite] = shapely.dwithin(self.shapes[finite], places, self.room_deg[finite])
+        places = np.asarray(shapely.points(lonlat[finite]), dtype=object)
+        # One distance a row is allowed, though the stub knows a single one only.
+        at[finite] = shapely.dwithin(self.shapes[finite], places, self.room_deg[finite])  # type: ignore[call-overload]
         share, n = float(at.mean()), len(at)
         words = (
             f"{n} 行写明{self.what[0]}（列“{self.column}”），{int(at.sum())} 行落在其中",

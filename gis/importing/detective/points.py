@@ -37,10 +37,11 @@ def _batch_points(column: pa.Array) -> NDArray[np.float64]:
             rows = raw.reshape(-1, _POINT_WKB)
             if (rows[:, :5] == _LITTLE_POINT).all():
                 out[present] = np.ascontiguousarray(rows[:, 5:]).view("<f8")
-                return np.where(np.isfinite(out), out, np.nan)
+                out[~np.isfinite(out).all(axis=1)] = np.nan
+                return out
     bounds = shapely.bounds(shapes_of(column))
-    out = (bounds[:, :2] + bounds[:, 2:]) / 2.0
-    return np.where(np.isfinite(out), out, np.nan)
+    bounds[~np.isfinite(bounds).all(axis=1)] = np.nan
+    return np.asarray(bounds[:, :2] / 2.0 + bounds[:, 2:] / 2.0)
 
 
 def shapes_of(column: pa.Array) -> NDArray[np.object_]:

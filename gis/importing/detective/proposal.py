@@ -1,4 +1,4 @@
-"""What the detective found: groups of rows, and for each the frames it may be in, ranked, with the evidence."""
+"""What the detective found: groups of rows, and for each the frames it may be in, ranked by evidence."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def _rounded(numbers: tuple[float, ...] | None) -> list[float] | None:
 
 @dataclass(frozen=True)
 class Group:
-    """Rows of one kind: ``number`` from 1; ``rows`` as positions in the file from 0; candidates best first."""
+    """Rows of one kind: ``number`` from 1, ``rows`` as positions in the file from 0, best candidate first."""
 
     number: int
     rows: NDArray[np.int64]

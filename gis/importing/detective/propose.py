@@ -22,7 +22,7 @@ __all__ = ["MARGIN", "declared_frame", "propose"]
 # GeoJSON (RFC 7946 section 4) and KML (OGC 07-147r2) have no other CRS than this, unless they say so.
 _ALWAYS_CRS84 = frozenset({"geojson", "geojsonseq", "kml"})
 
-# The rule of the clear winner. The extent and stated places are too coarse for datums: registered positions or
+# The rule of the clear winner. Extent and stated places are too coarse for datums: registered positions or
 # shapes must be among the evidence, the winner must fit it well, and no rival may come near. Two systems that
 # differ by less than the evidence can tell get nearly the same mark; a shift of 500 m makes 0.9 against 0.1.
 CLEAR, MARGIN = 0.6, 0.25
@@ -72,7 +72,7 @@ def propose(reading: Reading, definition: MapDefinition, evidence: Evidence) -> 
     except CrsError:
         declared = None
     pairs = known_pairs(reading, points, evidence)
-    groups = []
+    groups: list[Group] = []
     for frames, rows in split_by_places(group_rows(points, evidence.extent), pairs, evidence.extent):
         asked = list(frames)
         if declared is not None and not any(f.same_as(declared) for f in asked):

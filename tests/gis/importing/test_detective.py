@@ -77,7 +77,9 @@ def test_an_old_datum_is_never_a_winner_and_says_that_it_needs_parameters(
     frame: str, definition: MapDefinition
 ) -> None:
     lonlat = spread(12)
-    local = lonlat + (60 / 97_000, -55 / 110_900)  # what the old frame's own degrees are off by, say
+    local = lonlat + np.array(
+        [60 / 97_000, -55 / 110_900]
+    )  # what the old frame's own degrees are off by, say
     reading = reading_of(in_frame(local, frame), {"code": codes(12)})
     found = propose(reading, evidence(known_at(lonlat)), definition)
     assert found.winner is None
