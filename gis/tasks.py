@@ -24,10 +24,17 @@ def _run_harvest(work: Work, payload: Mapping[str, Any]) -> Mapping[str, Any]:
     from gis.harvest import NetLimits, run_harvest
 
     limits = NetLimits(total_mb=work.settings.harvest_max_mb)
-    done = run_harvest(
-        work.engine, work.definition, payload["name"], limits=limits, progress=work.progress
-    )
+    done = run_harvest(work.engine, work.definition, payload["name"], limits=limits, progress=work.progress)
     return {"layer": done.layer, "changed": done.changed, "fetched": done.fetched, "revision": done.rev}
+
+
+def _commit_upload(work: Work, payload: Mapping[str, Any]) -> Mapping[str, Any]:
+    from gis.uploads import Uploads, Workshop
+
+    settings = work.settings
+    uploads = Uploads(settings.home / "uploads", settings.keep_uploads_h)
+    shop = Workshop(uploads, work.engine, work.definition, keep_originals=settings.keep_originals)
+    return shop.commit_job(payload["upload"], work.progress)
 
 
 def _queue_due_harvests(work: Work, payload: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -53,6 +60,7 @@ def _forget_old_jobs(work: Work, payload: Mapping[str, Any]) -> None:
 
 
 TASKS: dict[str, Task] = {
+    "import.commit": Task(_commit_upload, resumable=True),
     "harvest.run": Task(_run_harvest, lane="clock", resumable=True),
     "harvest.due": Task(_queue_due_harvests, lane="clock", resumable=True, cron="* * * * *"),
     "jobs.forget": Task(_forget_old_jobs, lane="clock", resumable=True, cron="17 3 * * *"),

@@ -21,6 +21,7 @@ __all__ = [
     "error_words",
     "find",
     "finish",
+    "has_worker",
     "list_jobs",
     "set_progress",
     "status",
@@ -183,6 +184,17 @@ def cancel(engine: Engine, job_id: int) -> bool:
     with connect(engine, write=True) as conn:
         row = driver(in_queue(conn)).execute(sql.queries["cancel_job"], given).fetchone()
     return row is not None and row[0] is not None
+
+
+def has_worker(engine: Engine, within_s: float = 30.0) -> bool:
+    """Whether a worker has said within ``within_s`` seconds that it lives; else a job would only wait."""
+    alive = text(
+        "SELECT EXISTS (SELECT FROM jobs.procrastinate_workers "
+        "WHERE last_heartbeat > now() - make_interval(secs => :within))"
+    )
+    with connect(engine) as conn:
+        made = conn.scalar(text("SELECT to_regclass('jobs.procrastinate_workers') IS NOT NULL"))
+        return bool(made and conn.scalar(alive, {"within": within_s}))
 
 
 def set_progress(engine: Engine, job_id: int, phase: str, done: int = 0, total: int | None = None) -> None:

@@ -61,7 +61,7 @@ def proposal(upload: Upload, engine: Engine, definition: MapDefinition, layer_id
     if kept is not None:
         return dict(kept)
     reading = Reading.load(upload.spool)
-    found = {"layer": layer.id, "crs": _places(upload, engine, definition, layer, reading)}
+    found: dict[str, Any] = {"layer": layer.id, "crs": _places(upload, engine, definition, layer, reading)}
     found["mapping"] = _columns(layer, reading)
     upload.write(f"proposal-{layer.id}", found)
     return found

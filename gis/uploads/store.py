@@ -105,11 +105,11 @@ class Upload:
                 remedy_zh="请先查看 GET /imports/{id}，再执行下一步。",
             )
 
-    def claim(self) -> int:
-        """Take the lock without waiting; give it back with `release`. Raises UploadBusy."""
+    def claim(self, *, wait: bool = False) -> int:
+        """Take the lock; give it back with `release`. Raises UploadBusy unless it shall ``wait``."""
         handle = os.open(self.folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
         except BlockingIOError:
             os.close(handle)
             raise UploadBusy(

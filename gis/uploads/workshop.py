@@ -17,19 +17,24 @@ import uuid
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from typing import Any
 
 from sqlalchemy import Engine
 
-from gis.errors import OneMapError, UploadBusy
+from gis.errors import NotFound, OneMapError, UploadBusy
+from gis.importing.options import Progress, no_progress
+from gis.jobs import WorkStopped, enqueue, has_worker, status
 from gis.settings import MapDefinition
 from gis.uploads import steps
 from gis.uploads.names import dataset
 from gis.uploads.plan import Plan
 from gis.uploads.store import State, Upload, Uploads
 
-__all__ = ["Workshop"]
+__all__ = ["COMMIT", "Workshop"]
 
 log = logging.getLogger("onemap")
+
+COMMIT = "import.commit"
 
 _PROGRESS_EVERY_S = 0.25
 _BACK: dict[str, State] = {"checking": "ready", "committing": "planned"}
@@ -71,13 +76,41 @@ class Workshop:
 
         def prepare() -> None:
             upload.expect("planned")
-            upload.move("committing", problem=None, progress=None, who=who)
+            upload.move("committing", problem=None, progress=None, who=who, job=None)
 
-        self._begin(upload, self._prepared(upload, prepare), lambda: self.commit(upload), "done", "planned")
+        handle = self._prepared(upload, prepare)
+        if not has_worker(self.engine):
+            self._begin(upload, handle, lambda: self._commit(upload, no_progress), "done", "planned")
+            return
+        try:
+            key = f"upload:{upload.id}"
+            upload.note(job=enqueue(self.engine, COMMIT, {"upload": upload.id}, queue_key=key))
+        finally:
+            upload.release(handle)
 
-    def commit(self, upload: Upload) -> None:
+    def commit_job(self, name: str, progress: Progress) -> dict[str, Any]:
+        """The commit of upload ``name`` as a job of the queue; its result is that of the import.
+
+        A job that is run again after its import was done finds it done.
+        """
+        upload = self.uploads.find(name)
+        handle = upload.claim(wait=True)
+        if upload.state["state"] == "committing":
+            self._work(upload, handle, lambda: self._commit(upload, progress), "done", "planned")
+        else:
+            upload.release(handle)
+        found: dict[str, Any] = upload.read("result") or {}
+        return {key: found.get(key) for key in ("layer", "rev", "run", "total", "good", "bad")}
+
+    def _commit(self, upload: Upload, progress: Progress) -> None:
         """Import as planned, and keep of the files only what the settings say."""
-        steps.commit(upload, self.engine, self.definition, self._told(upload))
+        told = self._told(upload)
+
+        def tell(phase: str, done: int, total: int | None) -> None:
+            told(phase, done, total)
+            progress(phase, done, total)
+
+        steps.commit(upload, self.engine, self.definition, tell)
         upload.clear(original=not self.keep_originals)
 
     def mend(self, upload: Upload) -> None:
@@ -90,9 +123,19 @@ class Workshop:
         if state == "reading":
             self._read(upload, handle)
             return
-        if state in _BACK:
+        if state in _BACK and not self._is_queued(upload):
             upload.move(_BACK[state], problem=_problem(_interrupted()), progress=None)
         upload.release(handle)
+
+    def _is_queued(self, upload: Upload) -> bool:
+        """Whether the queue still has a job for it: the next worker takes it."""
+        job = upload.state.get("job")
+        if job is None:
+            return False
+        try:
+            return not status(self.engine, job).ended
+        except NotFound:
+            return False
 
     def close(self) -> None:
         """Wait for what is under way; begin nothing more."""
@@ -130,6 +173,8 @@ class Workshop:
         try:
             work()
             upload.move(then, progress=None)
+        except WorkStopped:  # the queue gives the job to the next worker
+            raise
         except OneMapError as error:
             upload.move(otherwise, problem=_problem(error), progress=None)
         except Exception as error:

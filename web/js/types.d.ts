@@ -147,7 +147,7 @@ export interface CrsProposal {
 }
 export interface FieldChoice {
   field: string; title: Words; type: string; unit: string | null; required: boolean; column: string | null; score: number;
-  why: Words; unit_from: string | null;
+  certain: boolean; why: Words; unit_from: string | null; unknown_words: string[];
 }
 export interface ImportLayer { id: string; title: Words; geometry: string; score: number; suits: boolean; missing: string[]; matched: number }
 export interface ImportOutcome {

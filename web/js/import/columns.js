@@ -15,10 +15,14 @@ export function columnStep(wizard) {
   const fields = found.proposal?.mapping ?? [];
   const unused = (found.columns ?? []).filter(({ name }) => !Object.values(choice.mapping).includes(name));
   const missing = lacking(choice, fields).fields;
+  /** Optional fields that nothing was found for stand back; one that was given a column here stays where it is. */
+  const near = fieldsInOrder(fields.filter(({ required, column }) => required || column));
+  const far = fields.filter((each) => !near.includes(each));
   return [
     found.problem && problemBox(found.problem),
     layerChoice(wizard),
-    h('div', { class: 'import-fields', role: 'list', 'aria-label': t('import.columns.title') }, fieldsInOrder(fields).map((field) => fieldRow(wizard, field))),
+    fieldList(wizard, near, t('import.columns.title')),
+    far.length > 0 && h('details', { class: 'fold' }, h('summary', {}, t('import.columns.others', { n: far.length })), fieldList(wizard, far, t('import.columns.others', { n: far.length }))),
     unused.length > 0 && h('p', { class: 'muted' }, t('import.columns.unused', { names: unused.map(({ name }) => name).join(language() === 'zh' ? '、' : ', ') })),
     manner(wizard),
     missing.length > 0 && h('p', { class: 'hint warn', role: 'status' }, t('import.columns.missing', { names: missing.map(({ title }) => pick(title, language())).join(language() === 'zh' ? '、' : ', ') })),
@@ -38,7 +42,12 @@ function layerChoice(wizard) {
   }));
   select.value = choice.layer;
   select.addEventListener('change', () => void wizard.chooseLayer(select.value));
-  return labelled([t('import.layer')], select);
+  return h('div', { class: 'import-layer' }, labelled([t('import.layer')], select));
+}
+
+/** @param {Wizard} wizard @param {readonly FieldChoice[]} fields @param {string} label */
+function fieldList(wizard, fields, label) {
+  return h('div', { class: 'import-fields', role: 'list', 'aria-label': label }, fields.map((field) => fieldRow(wizard, field)));
 }
 
 /** Required ones first, then those with a column, then the rest; else as the layer has them. @param {readonly FieldChoice[]} fields */
@@ -67,7 +76,9 @@ function fieldRow(wizard, field) {
     'div', { class: `import-field${present ? '' : ' unmapped'}`, role: 'listitem' }, label,
     column && h('p', { class: 'import-sample' },
       column.samples.length ? h('span', { class: 'code' }, column.samples.join(' | ')) : h('span', { class: 'muted' }, t('import.columns.empty')),
-      proposed && h('span', { class: 'muted' }, ` ${pick(field.why, lang)} · ${percent(field.score, lang)}`),
+      proposed && !field.certain && h('span', { class: 'import-look' }, ` ${t('import.columns.look', { share: percent(field.score, lang) })}`),
+      proposed && h('span', { class: 'muted' }, ` ${pick(field.why, lang)}`),
+      proposed && field.unknown_words.length > 0 && h('span', { class: 'import-converted' }, ` ${t('import.columns.words', { words: field.unknown_words.join(lang === 'zh' ? '、' : ', ') })}`),
       proposed && field.unit_from && h('span', { class: 'import-converted' }, ` ${t('import.columns.unit', { from: field.unit_from, to: field.unit ?? '' })}`)),
   );
 }

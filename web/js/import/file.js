@@ -40,7 +40,12 @@ function facts(found) {
     ['import.fact.geometry', kinds.join(lang === 'zh' ? '、' : ', ')],
     ['import.fact.declared', header.declared_crs ?? t('import.fact.declared.none')],
   ];
-  return h('dl', { class: 'facts small' }, rows.flatMap(([key, value]) => (value ? [h('dt', {}, t(key)), h('dd', {}, value)] : [])));
+  const brief = [formatName(header.format), header.encoding, t('import.rows', { n: number(header.rows, lang) }), kinds.join(lang === 'zh' ? '、' : ', ')];
+  return h(
+    'details', { class: 'fold import-facts', open: claimed },
+    h('summary', {}, brief.filter(Boolean).join(' · ')),
+    h('dl', { class: 'facts small' }, rows.flatMap(([key, value]) => (value ? [h('dt', {}, t(key)), h('dd', {}, value)] : []))),
+  );
 }
 
 /** @param {number} bytes */

@@ -284,7 +284,7 @@ export function createWizard(app, panel) {
   function render() {
     renew(steps, STEPS.map((key, at) => stepButton(key, at + 1)));
     steps.setAttribute('aria-label', t('import.steps'));
-    const heading = wizard.step > 0 && h('h3', { class: 'import-heading', tabindex: '-1' }, t(STEPS[wizard.step - 1] ?? STEPS[0]));
+    const heading = wizard.step > 0 && h('h3', { class: 'import-heading visually-hidden', tabindex: '-1' }, t(STEPS[wizard.step - 1] ?? STEPS[0]));
     const views = [startStep, fileStep, columnStep, checkStep, doneStep];
     renew(content, heading, (views[wizard.step] ?? startStep)(wizard));
   }

@@ -27,7 +27,8 @@ class SignMarker extends CircleMarker {
     if (!renderer._drawing || /** @type {any} */ (this)._empty()) return;
     const context = renderer._ctx;
     context.beginPath();
-    outline(context, /** @type {any} */ (this.options).sign, point.x, point.y, RADIUS);
+    const { sign, radius } = /** @type {any} */ (this.options);
+    outline(context, sign, point.x, point.y, radius);
     renderer._fillStroke(context, this);
   }
 }
@@ -65,6 +66,9 @@ export function createRowMarks(map) {
     groups.delete(name);
   };
 
+  /** While rows are looked at, the layers beneath stand back. */
+  const fade = () => map.getContainer().classList.toggle('with-rows', groups.size > 0);
+
   return {
     /**
      * Show rows under a name in place of what it showed; a row's own `change` says its kind, else `mark`.
@@ -80,11 +84,16 @@ export function createRowMarks(map) {
       const look = (kind) => {
         const { token, sign, dash, fill } = LOOKS[kind ?? mark];
         const colour = tokens.getPropertyValue(token).trim() || '#444';
-        return { renderer, sign, color: colour, fillColor: colour, weight: 2, opacity: 1, fillOpacity: fill, dashArray: dash, radius: RADIUS };
+        return { renderer, sign, color: colour, fillColor: colour, weight: 2, opacity: 1, fillOpacity: fill, dashArray: dash, radius: kind === undefined && mark === 'second' ? RADIUS * 1.35 : RADIUS };
       };
       const layer = new GeoJSON(/** @type {import('geojson').FeatureCollection} */ ({ type: 'FeatureCollection', features: rows.features }), {
-        style: (feature) => ({ ...look(feature?.properties?.change), fillOpacity: 0.18, weight: 2.5 }),
-        pointToLayer: (feature, place) => new SignMarker(place, /** @type {any} */ ({ ...look(feature.properties?.change), dashArray: '', color: '#fff', weight: 1.2 })),
+        style(feature) {
+          const own = look(feature?.properties?.change);
+          if (!feature?.geometry.type.endsWith('Point')) return { ...own, fillOpacity: 0.18, weight: 2.5 };
+          // A filled sign has a pale rim, so that it stands out; a hollow one has only its line.
+          return { ...own, dashArray: '', ...(own.fillOpacity > 0.5 ? { color: '#fff', weight: 1.2 } : { weight: 2.4 }) };
+        },
+        pointToLayer: (feature, place) => new SignMarker(place, look(feature.properties?.change)),
       });
       layer.bindTooltip((each) => {
         const label = document.createElement('span');
@@ -92,12 +101,12 @@ export function createRowMarks(map) {
         return label;
       }, { direction: 'top', offset: [0, -6], sticky: true });
       groups.set(name, new FeatureGroup([layer]).addTo(map));
+      fade();
     },
-
-    clear,
 
     clearAll() {
       [...groups.keys()].forEach(clear);
+      fade();
     },
   };
 }

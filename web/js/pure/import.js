@@ -77,7 +77,8 @@ export function firstMapping(fields) {
  */
 export function twoGuesses(group, chosen) {
   const top = group.candidates[0]?.score ?? 0;
-  const other = group.candidates.find(({ crs, score }) => crs !== chosen && score >= top * SECOND_GUESS);
+  const others = group.candidates.filter(({ crs, score }) => crs !== chosen && score >= top * SECOND_GUESS);
+  const other = others.find((each) => !each.needs_parameters) ?? others[0];
   return [chosen, other?.crs].filter((each) => typeof each === 'string' && each !== '').map(String);
 }
 
