@@ -201,8 +201,6 @@ class Spool:
             )
         assert self._writer is not None
         self._writer.close()
-        held = {
-            "header": {**asdict(header), "rows": self.rows},
-            "issues": [asdict(issue) for issue in self.issues],
-        }
+        # orjson knows dataclasses: no second copy of what may be a million issues.
+        held = {"header": {**asdict(header), "rows": self.rows}, "issues": self.issues}
         (self.folder / "reading.json").write_bytes(orjson.dumps(held))
