@@ -8,7 +8,7 @@ again under it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
@@ -41,10 +41,13 @@ from gis.errors import ImportRefused, RevertRefused, RevisionError
 
 __all__ = [
     "Change",
+    "Compared",
     "RevisionRow",
     "alive",
     "apply_staged",
+    "closing_condition",
     "compare_staged",
+    "differs",
     "head",
     "last_touch",
     "list_revisions",
@@ -55,6 +58,9 @@ __all__ = [
 ]
 
 Mode = Literal["upsert", "replace", "append"]
+
+# Puts staged rows into an empty table as rows of a revision: (connection, table, staged, number) -> done?
+Fill = Callable[[Connection, Table, Table, int], bool]
 
 # Any fixed number of our own; every writer of layer rows takes it before it takes a revision number.
 _NUMBER_LOCK = 7_216_002
@@ -74,6 +80,14 @@ class Change:
     def is_empty(self) -> bool:
         """True when the store already held exactly this."""
         return self.added == self.changed == self.closed == 0
+
+
+@dataclass(frozen=True)
+class Compared:
+    """What a comparison found, and the last revision of the layer that it was made against."""
+
+    change: Change
+    seen: int
 
 
 @dataclass(frozen=True)
@@ -186,7 +200,7 @@ def _plain(column: ColumnElement[object]) -> ColumnElement[object]:
     return type_coerce(column, NULLTYPE) if isinstance(column.type, Geometry) else column
 
 
-def _differs(
+def differs(
     table: FromClause, staged: FromClause, volatile: frozenset[str] = frozenset()
 ) -> ColumnElement[bool]:
     """True where a staged row says something else than the current row of the same uid."""
@@ -201,7 +215,9 @@ def _differs(
     return tuple_(*(a for a, _ in pairs)).is_distinct_from(tuple_(*(b for _, b in pairs)))
 
 
-def _to_close(table: Table, staged: Table, mode: Mode, source_id: int | None) -> ColumnElement[bool] | None:
+def closing_condition(
+    table: Table, staged: Table, mode: Mode, source_id: int | None
+) -> ColumnElement[bool] | None:
     """Which current rows a "replace" closes: those of the same source that the file no longer has."""
     if mode != "replace":
         return None
@@ -225,7 +241,7 @@ def compare_staged(
     same = and_(table.c.uid == staged.c.uid, alive(table, None))
     total = conn.scalar(select(func.count()).select_from(staged)) or 0
     known, changed = conn.execute(
-        select(func.count(), func.count().filter(_differs(table, staged, volatile)))
+        select(func.count(), func.count().filter(differs(table, staged, volatile)))
         .select_from(staged)
         .join(table, same)
     ).one()
@@ -236,7 +252,7 @@ def compare_staged(
             remedy_en="Use --mode upsert to change them.",
             remedy_zh="如需修改请用 --mode upsert。",
         )
-    closing = _to_close(table, staged, mode, source_id)
+    closing = closing_condition(table, staged, mode, source_id)
     closed = (
         0 if closing is None else conn.scalar(select(func.count()).select_from(table).where(closing)) or 0
     )
@@ -255,21 +271,31 @@ def apply_staged(
     source_id: int | None = None,
     volatile: frozenset[str] = frozenset(),
     rev: int | None = None,
+    compared: Compared | None = None,
+    fill: Fill | None = None,
 ) -> Change:
     """Write the staged rows as one revision; no revision when they say nothing new.
 
     ``staged`` has the columns of ``table`` except row_id, rev_from and rev_to, and one row a uid. With
-    ``rev`` the rows join a revision that the caller has taken already.
+    ``rev`` the rows join a revision that the caller has taken already. ``compared`` is what the comparison
+    found in this transaction already; it is made again where the layer was touched since. ``fill`` may
+    put the rows into an empty table its own way; False from it leaves that to us.
     """
-    seen = last_touch(conn, [table.name])
-    change = compare_staged(conn, table, staged, mode=mode, source_id=source_id, volatile=volatile)
-    if change.is_empty:
+    seen = compared.seen if compared is not None else last_touch(conn, [table.name])
+    change = (
+        compared.change
+        if compared is not None
+        else compare_staged(conn, table, staged, mode=mode, source_id=source_id, volatile=volatile)
+    )
+    if change.is_empty and seen == last_touch(conn, [table.name]):
         return change
     if rev is None:
         rev = new_revision(conn, who=who, kind=kind, note=note, source_id=source_id)
         if last_touch(conn, [table.name]) != seen:
             change = compare_staged(conn, table, staged, mode=mode, source_id=source_id, volatile=volatile)
-    _close_and_add(conn, table, staged, rev, mode, source_id, volatile)
+    first = change.changed == change.closed == change.unchanged == 0
+    if not (first and fill is not None and fill(conn, table, staged, rev)):
+        _close_and_add(conn, table, staged, rev, mode, source_id, volatile)
     change = Change(rev, change.added, change.changed, change.closed, change.unchanged)
     note_touch(conn, rev, table.name, change)
     return change
@@ -284,11 +310,11 @@ def _close_and_add(
     source_id: int | None,
     volatile: frozenset[str],
 ) -> None:
-    closing = _to_close(table, staged, mode, source_id)
+    closing = closing_condition(table, staged, mode, source_id)
     if closing is not None:
         conn.execute(update(table).where(closing).values(rev_to=rev))
     same = and_(table.c.uid == staged.c.uid, alive(table, None))
-    conn.execute(update(table).where(same, _differs(table, staged, volatile)).values(rev_to=rev))
+    conn.execute(update(table).where(same, differs(table, staged, volatile)).values(rev_to=rev))
     # What is still current after the closing says the same already; everything else staged is new content.
     names = [c.name for c in table.columns if c.name not in ("row_id", "rev_from", "rev_to")]
     current = select(literal(1)).where(same).exists()
@@ -357,7 +383,7 @@ def _refuse_if_overwritten(conn: Connection, table: Table, number: int) -> None:
         .select_from(after.outerjoin(now, same))
         .where(
             after.c.rev_from == number,
-            or_(now.c.rev_to.is_not(None), now.c.rev_from.is_(None), _differs(after, now)),
+            or_(now.c.rev_to.is_not(None), now.c.rev_from.is_(None), differs(after, now)),
         )
     )
     written = select(_key(table)).where(table.c.rev_from == number)

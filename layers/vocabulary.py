@@ -24,6 +24,7 @@ __all__ = [
     "load_aliases",
     "load_codes",
     "load_issues",
+    "load_romanised",
     "load_themes",
     "read_toml",
 ]
@@ -153,6 +154,12 @@ def load_issues() -> Mapping[str, Issue]:
             except ValidationError as error:
                 raise as_definition_error(path, error, row, code) from error
     return MappingProxyType(issues)
+
+
+def load_romanised() -> Mapping[str, str]:
+    """Chinese names of counties, without 市, 县 or 区, and how they are written in Latin letters."""
+    path = SHIPPED / "vocab" / "romanised.toml"
+    return MappingProxyType({str(zh): str(latin) for zh, latin in read_toml(path)["counties"].items()})
 
 
 def load_aliases() -> Mapping[str, str]:

@@ -1,8 +1,8 @@
 """Columns into a table by binary COPY, a batch at a time, without looking at single values.
 
-The format is PostgreSQL's own (manual, COPY, "Binary Format"): for each row the number of its fields, then each
-field as its length and its bytes, all big-endian. It is put together by joining whole columns of such pieces; the
-server reads it several times faster than text.
+The format is PostgreSQL's own (manual, COPY, "Binary Format"): for each row the number of its fields, then
+each field as its length and its bytes, all big-endian. It is put together by joining whole columns of such
+pieces; the server reads it several times faster than text.
 """
 
 from __future__ import annotations

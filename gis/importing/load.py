@@ -1,92 +1,94 @@
-"""A file into a layer as one revision: read, place, check, compare, commit."""
+"""A file into a layer as one revision: read, place, check, compare, commit.
+
+Everything from the first row staged to the record of the run is one transaction: whatever ends the process in
+between, the store holds the whole revision or nothing of it.
+"""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+import contextlib
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
 import numpy as np
-import pandas as pd
+import pyarrow as pa
 import shapely
-from sqlalchemy import Connection, Engine, func, insert, select, text, update
-from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy import Connection, Engine, Table, text
 
 from gis import tables
-from gis.crs import LONLAT, WEB_MERCATOR, Transformation, parse_crs, transformation
+from gis.crs import WEB_MERCATOR, transformation
 from gis.db import connect
 from gis.errors import ImportRefused, NotFound
-from gis.importing.checks import Checked, as_text, check_rows
-from gis.importing.issues import Issue
-from gis.importing.read import RawTable, read_file
-from gis.importing.stage import stage_rows
-from gis.importing.uids import identify
-from gis.revisions import Change, Mode, apply_staged, compare_staged, new_revision, note_touch
+from gis.importing.apart import keep_apart
+from gis.importing.batches import Accepted, Preparer
+from gis.importing.coverage import read_coverage, write_coverage
+from gis.importing.cross import Cross
+from gis.importing.detective import Evidence, load_evidence
+from gis.importing.failpoints import reach
+from gis.importing.fill import fill_empty
+from gis.importing.findings import Findings
+from gis.importing.issues import refused
+from gis.importing.mapping import FieldPlan, load_saved, plan
+from gis.importing.options import (
+    ImportOptions,
+    ImportResult,
+    Progress,
+    SourceInfo,
+    no_progress,
+)
+from gis.importing.placing import PlaceRefused, Placing, decide
+from gis.importing.reading import TRUSTED, Limits, Reading, read_file
+from gis.importing.register import find_or_make_source, register_source, update_source
+from gis.importing.rehearsal import draw_difference
+from gis.importing.repair import Mender
+from gis.importing.runs import FileFacts, file_facts, fingerprint, record_run, same_run_before
+from gis.importing.stage import Stage
+from gis.revisions import Change, Compared, apply_staged, compare_staged, last_touch
 from gis.settings import MapDefinition
 from layers.model import Layer
 
 __all__ = ["ImportOptions", "ImportResult", "SourceInfo", "import_file", "register_source"]
 
+_In, _Out = TypeVar("_In"), TypeVar("_Out")
 
-@dataclass(frozen=True)
-class SourceInfo:
-    """Where data come from. ``accuracy_m`` is a bound of the position error; None is unknown, not zero."""
-
-    name: str
-    title_zh: str = ""
-    title_en: str = ""
-    bureau: str | None = None
-    licence: str | None = None
-    attribution: str | None = None
-    url: str | None = None
-    accuracy_m: float | None = None
-    is_demonstration: bool = False
-
-
-@dataclass(frozen=True)
-class ImportOptions:
-    """How to read a file: ``crs`` "auto" takes the declared one; ``mapping`` is field -> column."""
-
-    source: SourceInfo
-    crs: str = "auto"
-    mapping: Mapping[str, str] = field(default_factory=dict)
-    mode: Mode = "upsert"
-    dry_run: bool = False
-    coverage: Path | None = None
-    who: str = "onemap"
-    allow_large_close: bool = False
-
-
-@dataclass(frozen=True)
-class ImportResult:
-    """Always ``good + bad == total``. ``change.rev`` is None when nothing changed or on a dry run."""
-
-    layer: str
-    file: str
-    total: int
-    good: int
-    bad: int
-    change: Change
-    issues: list[Issue]
-    transformation: str | None
+# What a reader says itself when the rows do not add up to what the file claims.
+_EXPLAINS_COUNT = {"row_count_mismatch", "dbf_count_mismatch", "deleted_rows_skipped", "shp_truncated"}
 
 
 def import_file(
-    engine: Engine, definition: MapDefinition, layer_id: str, path: Path, options: ImportOptions
+    engine: Engine,
+    definition: MapDefinition,
+    layer_id: str,
+    path: Path,
+    options: ImportOptions,
+    *,
+    progress: Progress | None = None,
+    reading: Reading | None = None,
+    limits: Limits = TRUSTED,
 ) -> ImportResult:
     """Import ``path`` into a layer as one revision; nothing is stored when the file is refused.
+
+    Parameters
+    ----------
+    progress : callable, optional
+        Told (phase, done, total): "reading", "placing", "checking", "comparing", "writing".
+    reading : Reading, optional
+        The file as it was read before; it is not read again.
+    limits : Limits
+        For reading; those of the command line unless stated.
 
     Raises
     ------
     NotFound
         For an unknown layer.
     ImportRefused
-        When the file cannot be read, has geometry but no known CRS, a mapped column is missing, or a replace
-        would close more than a fifth of the source's rows without ``allow_large_close``.
-    CrsError
-        When no trustworthy transformation leads to the storage CRS.
+        When the file cannot be read, has no CRS that could be settled, lacks a required column, has other
+        rows than it claims, or a replace would close more than a fifth of the source's rows without
+        ``allow_large_close``. ``reason`` says which.
     """
     layer = definition.layers.get(layer_id)
     if layer is None:
@@ -96,160 +98,264 @@ def import_file(
             remedy_en="See `onemap layers list`.",
             remedy_zh="见 `onemap layers list`。",
         )
-    raw = read_file(path)
-    frame, used = _placed(definition, layer, _mapped(raw, layer, options.mapping, path), options, path)
-    checked = check_rows(layer, frame, _storage_extent(definition))
-    rows, uids, issues = _identified(layer, checked, raw, options.source.name)
-    coverage = _read_coverage(definition, options)
-    with connect(engine, write=True) as conn:
-        conn.execute(text("SET LOCAL statement_timeout = 0"))
-        source_id = register_source(conn, options.source, used)
-        rows = _with_accuracy(rows, layer, options.source, used)
-        table = tables.table_for(layer, definition.district.storage_crs)
-        to_web = transformation(definition.district.storage_crs, WEB_MERCATOR, definition.district.extent)
-        staged = stage_rows(conn, layer, table, rows, uids, source_id, to_web)
-        volatile = frozenset(f.name for f in layer.fields if f.volatile)
-        planned = compare_staged(
-            conn, table, staged, mode=options.mode, source_id=source_id, volatile=volatile
-        )
-        _refuse_large_close(conn, layer, source_id, planned, options)
-        if options.dry_run:
-            conn.rollback()
-            return _result(layer, path, frame, issues, planned, used)
-        change = apply_staged(
-            conn, table, staged, mode=options.mode, who=options.who, kind="import",
-            note=path.name, source_id=source_id, volatile=volatile,
-        )  # fmt: skip
-        change = _write_coverage(conn, layer, source_id, coverage, change, options, path)
-        result = _result(layer, path, frame, issues, change, used)
-        _record_run(conn, result, source_id, frame)
+    run = _Run(definition, layer, path, options, progress or no_progress, datetime.now(UTC))
+    if reading is None and (result := run.repeated(engine)) is not None:
+        return result
+    with contextlib.ExitStack() as stack:
+        if reading is None:
+            run.progress("reading", 0, None)
+            reading = stack.enter_context(read_file(path, options.read, limits=limits))
+        reach("after_read")
+        coverage = read_coverage(definition, options.coverage) if options.coverage is not None else None
+        with connect(engine, write=True) as conn:
+            _settle(conn)
+            result = run.within(conn, reading, coverage)
+    reach("after_commit")
+    reach("before_report")
     return result
 
 
-def _result(
-    layer: Layer,
-    path: Path,
-    frame: pd.DataFrame,
-    issues: list[Issue],
-    change: Change,
-    used: Transformation | None,
-) -> ImportResult:
-    bad = len({i.row for i in issues if i.severity == "error"})
-    return ImportResult(
-        layer.id, path.name, len(frame), len(frame) - bad, bad, change, issues, used.name if used else None
-    )
-
-
-def _mapped(raw: RawTable, layer: Layer, mapping: Mapping[str, str], path: Path) -> RawTable:
-    """Columns renamed to fields: as mapped, else by the field's name or one of its titles."""
-    columns = {str(c) for c in raw.frame.columns}
-    absent = sorted(set(mapping.values()) - columns)
-    if absent:
-        raise ImportRefused(
-            f"{path.name} has no column {', '.join(absent)}; it has {', '.join(sorted(columns))}.",
-            f"{path.name} 没有列 {'、'.join(absent)}；现有列：{'、'.join(sorted(columns))}。",
+def _settle(conn: Connection) -> None:
+    """Let this transaction take its time, and memory for comparing."""
+    conn.execute(
+        text(
+            "SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = '10min'; "
+            "SET LOCAL work_mem = '256MB'; SET LOCAL temp_buffers = '256MB'; "
+            "SET LOCAL maintenance_work_mem = '256MB'"
         )
-    chosen = dict(mapping)
-    for f in layer.fields:
-        for name in (f.name, f.title.zh, f.title.en):
-            if f.name not in chosen and name in columns:
-                chosen[f.name] = name
-    keep = {name: raw.frame[column] for name, column in chosen.items()}
-    for name in ("accuracy_m", "is_indicative", "valid_from", "valid_to"):
-        if name in columns and name not in keep:
-            keep[name] = raw.frame[name]
-    return RawTable(pd.DataFrame(keep, index=raw.frame.index), raw.geometry, raw.declared_crs, raw.source_ids)
+    )
 
 
-def _placed(
-    definition: MapDefinition, layer: Layer, raw: RawTable, options: ImportOptions, path: Path
-) -> tuple[pd.DataFrame, Transformation | None]:
-    """The frame with its geometry brought into the storage CRS; polygons keep their vertices."""
-    frame = raw.frame.copy()
-    if not layer.has_geometry:
-        return frame, None
-    crs = raw.declared_crs if options.crs == "auto" else options.crs
-    if crs is None:
-        if all(g is None for g in raw.geometry):
-            frame["geom"] = raw.geometry
-            return frame, None
-        raise ImportRefused(
-            f"{path.name} does not say its coordinate reference system.",
-            f"{path.name} 未声明坐标系。",
-            remedy_en="Name it with --crs, such as --crs EPSG:4490.",
-            remedy_zh="请用 --crs 指明，例如 --crs EPSG:4490。",
+@dataclass
+class _Run:
+    """One import under way."""
+
+    definition: MapDefinition
+    layer: Layer
+    path: Path
+    options: ImportOptions
+    progress: Progress
+    started: datetime
+    facts: FileFacts | None = None
+
+    @property
+    def table(self) -> Table:
+        return tables.table_for(self.layer, self.definition.district.storage_crs)
+
+    def repeated(self, engine: Engine) -> ImportResult | None:
+        """The result of an import that changes nothing, because it was the last one made of its source."""
+        if self.options.dry_run or not self.path.exists():
+            return None
+        self.facts = file_facts(self.path)
+        with connect(engine, write=True) as conn:
+            source_id = find_or_make_source(conn, self.options.source)
+            mark = self._mark(conn, source_id)
+            last = same_run_before(conn, self.layer, source_id, mark)
+            if last is None:
+                conn.rollback()
+                return None
+            change = Change(None, 0, 0, 0, last["good"])
+            result = ImportResult(
+                self.layer.id, self.path.name, last["total"], last["good"], last["bad"], change, [],
+                last["operation"], last["repaired"], last["warned"], used_crs=last["used_crs"],
+                mapping=(last["options"] or {}).get("columns", {}), proposal=last["proposal"], repeated=True,
+            )  # fmt: skip
+            run_id = record_run(
+                conn, result, source_id, self.options, facts=self.facts, mark=mark, started=self.started,
+                findings=None,
+            )  # fmt: skip
+            return replace(result, run_id=run_id)
+
+    def _mark(self, conn: Connection, source_id: int) -> str | None:
+        saved = load_saved(conn, self.options.source.name, self.layer.id)
+        return fingerprint(
+            conn, self.definition, self.layer, self.path, self.facts, self.options, dict(saved or {})
         )
-    used = transformation(_same_frame(crs), definition.district.storage_crs, definition.district.extent)
-    frame["geom"] = used.geometries(raw.geometry)
-    return frame, used
+
+    def within(self, conn: Connection, reading: Reading, coverage: shapely.Geometry | None) -> ImportResult:
+        """All that happens in the one transaction."""
+        options, table = self.options, self.table
+        _check_claim(reading)
+        source_id = find_or_make_source(conn, options.source)
+        self.progress("placing", 0, None)
+        evidence = load_evidence(conn, self.definition, self.layer, reading)
+        placing = self._placed(reading, evidence)
+        mapped = plan(
+            self.layer, reading, options.mapping, load_saved(conn, options.source.name, self.layer.id)
+        )
+        reach("after_placing")
+        findings = Findings(conn, reading)
+        findings.add([*reading.issues, *placing.issues, *mapped.notes])
+        stage = self._staged(conn, reading, placing, mapped, source_id, findings, evidence)
+        reach("after_staging")
+        self.progress("comparing", 0, None)
+        volatile = frozenset(f.name for f in self.layer.fields if f.volatile)
+        seen = last_touch(conn, [self.layer.id])
+        planned = compare_staged(
+            conn, table, stage.table, mode=options.mode, source_id=source_id, volatile=volatile
+        )
+        _refuse_large_close(self.layer, planned, options)
+        reach("after_diff")
+        if options.dry_run:
+            drawn = self._drawn(conn, table, stage.table, source_id, volatile)
+            result = self._result(reading, placing, mapped, findings, planned)
+            conn.rollback()
+            return replace(result, map_file=drawn)
+        self.progress("writing", 0, planned.added + planned.changed)
+        change = apply_staged(
+            conn, table, stage.table, mode=options.mode, who=options.who, kind="import", note=self.path.name,
+            source_id=source_id, volatile=volatile, compared=Compared(planned, seen), fill=_fill_at_once,
+        )  # fmt: skip
+        reach("after_rows")
+        change = write_coverage(
+            conn, self.layer, source_id, coverage, change, who=options.who, note=self.path.name
+        )
+        update_source(conn, source_id, options.source, crs=placing.crs, operation=placing.operation)
+        result = self._result(reading, placing, mapped, findings, change)
+        facts = self.facts or file_facts(self.path)
+        self.facts = facts
+        run_id = record_run(
+            conn, result, source_id, options, facts=facts, mark=self._mark(conn, source_id),
+            started=self.started, findings=findings,
+        )  # fmt: skip
+        reach("before_commit")
+        return replace(result, run_id=run_id)
+
+    def _placed(self, reading: Reading, evidence: Evidence) -> Placing:
+        options = self.options
+
+        def ask(crs: str) -> Placing:
+            return decide(
+                self.definition,
+                self.layer,
+                reading,
+                crs,
+                evidence,
+                options.crs_groups,
+                outside=options.outside,
+            )
+
+        try:
+            return ask(options.crs)
+        except PlaceRefused as error:
+            group = error.proposal.main if error.proposal is not None else None
+            if (
+                not options.accept_offer
+                or error.reason != "crs_missing"
+                or group is None
+                or not group.candidates
+            ):
+                raise
+            return ask(group.candidates[0].crs)
+
+    def _staged(
+        self,
+        conn: Connection,
+        reading: Reading,
+        placing: Placing,
+        mapped: FieldPlan,
+        source_id: int,
+        findings: Findings,
+        evidence: Evidence,
+    ) -> Stage:
+        """The accepted rows in a temporary table, one a uid."""
+        district = self.definition.district
+        to_web = transformation(district.storage_crs, WEB_MERCATOR, district.extent)
+        stage = Stage(conn, self.layer, self.table, to_web)
+        cross = Cross(conn, self.definition, self.layer, self.table, stage, evidence)
+        in_reading = {i.row for i in reading.issues if i.severity == "error" and i.row >= 0}
+        total = reading.header.rows
+        done = 0
+        with Mender.of(self.definition) as mender:
+            preparer = Preparer(
+                self.layer, reading, mapped, placing, mender, self.options.source.name,
+                self._stated_m(conn, source_id), np.array(sorted(in_reading), dtype=np.int64),
+            )  # fmt: skip
+
+            def prepare(batch: pa.RecordBatch) -> tuple[Accepted, dict[str, pa.Array]]:
+                accepted = preparer.prepare(batch)
+                accepted.issues.extend(cross.seen(accepted))
+                columns = stage.columns(
+                    accepted.rows, accepted.values, accepted.geometry, accepted.uids, source_id
+                )
+                return accepted, columns
+
+            for accepted, columns in _ahead(prepare, reading.batches()):
+                if len(accepted.rows):
+                    stage.add(columns)
+                if accepted.issues:
+                    findings.add(accepted.issues, accepted.batch)
+                done += accepted.batch.num_rows
+                self.progress("checking", done, total)
+                reach("mid_staging")
+        stage.analyze()
+        told = frozenset(i.row for i in placing.issues if i.code == "datum_suspected")
+        findings.add(cross.found(told))
+        keep_apart(conn, self.layer, self.table, stage.table, source_id)
+        return stage
+
+    def _stated_m(self, conn: Connection, source_id: int) -> float | None:
+        """The bound of the position error of a row that states none: the source's, else the layer's."""
+        if not self.layer.has_geometry:
+            return None
+        if self.options.source.accuracy_m is not None:
+            return self.options.source.accuracy_m
+        s = tables.sources
+        held = conn.scalar(s.select().with_only_columns(s.c.accuracy_m).where(s.c.source_id == source_id))
+        return held if held is not None else self.layer.accuracy_m
+
+    def _drawn(
+        self, conn: Connection, table: Table, staged: Table, source_id: int, volatile: frozenset[str]
+    ) -> str | None:
+        if self.options.map_file is None or not self.layer.has_geometry:
+            return None
+        draw_difference(
+            conn, self.definition, self.layer, table, staged, self.options.map_file,
+            mode=self.options.mode, source_id=source_id, volatile=volatile,
+        )  # fmt: skip
+        return str(self.options.map_file)
+
+    def _result(
+        self, reading: Reading, placing: Placing, mapped: FieldPlan, findings: Findings, change: Change
+    ) -> ImportResult:
+        total = reading.header.rows
+        bad, repaired, warned = findings.totals()
+        return ImportResult(
+            self.layer.id, self.path.name, total, total - bad, bad, change, list(findings.shown),
+            placing.operation, repaired, warned, counts=findings.counts(), header=reading.header,
+            mapping=dict(mapped.mapping), used_crs=placing.crs,
+            proposal=placing.proposal.as_dict() if placing.proposal is not None else None,
+        )  # fmt: skip
 
 
-def _storage_extent(definition: MapDefinition) -> tuple[float, float, float, float]:
-    """The district's extent in the storage CRS: the box around its outline."""
-    district = definition.district
-    outline = shapely.segmentize(shapely.box(*district.extent), 0.1)
-    moved = transformation(LONLAT, district.storage_crs, district.extent).geometries(np.array([outline]))
-    west, south, east, north = shapely.bounds(moved[0]).tolist()
-    return west, south, east, north
+def _ahead(work: Callable[[_In], _Out], items: Iterator[_In]) -> Iterator[_Out]:
+    """The results of ``work`` in order, the next one made while the caller uses the last."""
+    with ThreadPoolExecutor(1, "import-prepare") as pool:
+        coming: Future[_Out] | None = None
+        for item in items:
+            following = pool.submit(work, item)
+            if coming is not None:
+                yield coming.result()
+            coming = following
+        if coming is not None:
+            yield coming.result()
 
 
-def _same_frame(crs: str) -> str:
-    """CRS84 is EPSG:4326 in x,y order, which is the order everything has here."""
-    return f"EPSG:{LONLAT}" if re.search(r"CRS:?84$", crs) else str(parse_crs(crs).to_string())
+def _fill_at_once(conn: Connection, table: Table, staged: Table, rev: int) -> bool:
+    reach("after_number")
+    return fill_empty(conn, table, staged, rev)
 
 
-def _identified(
-    layer: Layer, checked: Checked, raw: RawTable, source: str
-) -> tuple[pd.DataFrame, list[str], list[Issue]]:
-    uids, duplicates = identify(layer, checked.rows, source, raw.source_ids)
-    refused = {i.row for i in duplicates}
-    keep = [i not in refused for i in checked.rows.index]
-    uids = [u for u, kept in zip(uids, keep, strict=True) if kept]
-    return checked.rows.loc[keep], uids, checked.issues + duplicates
+def _check_claim(reading: Reading) -> None:
+    """Refuse a file that has other rows than its own header says, unless the reader has told why."""
+    header = reading.header
+    if header.rows_claimed is None or header.rows_claimed == header.rows:
+        return
+    if not any(i.code in _EXPLAINS_COUNT for i in reading.issues):
+        raise refused("rows_claimed_mismatch", value=str(header.rows), expected=str(header.rows_claimed))
 
 
-def _with_accuracy(
-    rows: pd.DataFrame, layer: Layer, source: SourceInfo, used: Transformation | None
-) -> pd.DataFrame:
-    """Each row's position error: its own, else the source's, else the layer's; plus the transformation's."""
-    if not layer.has_geometry:
-        return rows
-    stated = source.accuracy_m if source.accuracy_m is not None else layer.accuracy_m
-    own = (
-        rows["accuracy_m"]
-        if "accuracy_m" in rows
-        else pd.Series([None] * len(rows), index=rows.index, dtype=object)
-    )
-    shift = used.accuracy_m if used is not None else 0.0
-    out = rows.copy()
-    out["accuracy_m"] = [
-        None if bound is None else float(bound) + shift
-        for bound in (v if v is not None else stated for v in own)
-    ]
-    return out
-
-
-def register_source(conn: Connection, info: SourceInfo, used: Transformation | None) -> int:
-    """The id of the source called ``info.name``, made or brought up to date with what ``info`` states."""
-    s = tables.sources
-    values = {
-        "name": info.name, "title_zh": info.title_zh or info.name, "title_en": info.title_en or info.name,
-        "bureau": info.bureau, "licence": info.licence, "attribution": info.attribution, "url": info.url,
-        "accuracy_m": info.accuracy_m, "crs": used.source if used else None,
-        "transformation": used.name if used else None, "is_demonstration": info.is_demonstration,
-    }  # fmt: skip
-    stated = {k: v for k, v in values.items() if k != "name" and v not in (None, "")}
-    statement = (
-        upsert(s)
-        .values(values)
-        .on_conflict_do_update(index_elements=[s.c.name], set_=stated or {"name": info.name})
-    )
-    return int(conn.execute(statement.returning(s.c.source_id)).scalar_one())
-
-
-def _refuse_large_close(
-    conn: Connection, layer: Layer, source_id: int, planned: Change, options: ImportOptions
-) -> None:
+def _refuse_large_close(layer: Layer, planned: Change, options: ImportOptions) -> None:
     if options.mode != "replace" or options.allow_large_close or options.dry_run or not planned.closed:
         return
     mine = planned.closed + planned.changed + planned.unchanged
@@ -260,74 +366,3 @@ def _refuse_large_close(
             remedy_en="Look at --dry-run; confirm with --yes.",
             remedy_zh="请先用 --dry-run 查看，再以 --yes 确认。",
         )
-
-
-def _read_coverage(definition: MapDefinition, options: ImportOptions) -> shapely.Geometry | None:
-    """The coverage polygon in the storage CRS; None when the options name no file."""
-    if options.coverage is None:
-        return None
-    raw = read_file(options.coverage)
-    used = transformation(
-        _same_frame(raw.declared_crs or f"EPSG:{LONLAT}"),
-        definition.district.storage_crs,
-        definition.district.extent,
-    )
-    return shapely.union_all(
-        used.geometries(np.array([g for g in raw.geometry if g is not None], dtype=object))
-    )
-
-
-def _write_coverage(
-    conn: Connection, layer: Layer, source_id: int, geometry: shapely.Geometry | None, change: Change,
-    options: ImportOptions, path: Path,
-) -> Change:  # fmt: skip
-    """Renew the source's coverage of the layer where it differs, in the rows' revision or a new one."""
-    if geometry is None:
-        return change
-    c = tables.coverage
-    current = (c.c.layer == layer.id, c.c.source_id == source_id, c.c.rev_to.is_(None))
-    wkb = shapely.to_wkb(geometry)
-    held = conn.scalar(select(text("ST_AsBinary(geom)")).select_from(c).where(*current))
-    if held is not None and bytes(held) == wkb:
-        return change
-    rev = change.rev or new_revision(
-        conn, who=options.who, kind="import", note=path.name, source_id=source_id
-    )
-    conn.execute(update(c).where(*current).values(rev_to=rev))
-    conn.execute(
-        insert(c).values(layer=layer.id, source_id=source_id, geom=func.ST_GeomFromWKB(wkb), rev_from=rev)
-    )
-    if change.rev is None:
-        note_touch(conn, rev, layer.id, Change(rev, 0, 0, 0, 0))
-    return Change(rev, change.added, change.changed, change.closed, change.unchanged)
-
-
-def _record_run(conn: Connection, result: ImportResult, source_id: int, frame: pd.DataFrame) -> None:
-    run_id = conn.execute(
-        insert(tables.import_runs)
-        .values(
-            layer=result.layer, source_id=source_id, file=result.file, total=result.total,
-            good=result.good, bad=result.bad, rev=result.change.rev,
-        )
-        .returning(tables.import_runs.c.run_id)
-    ).scalar_one()  # fmt: skip
-    rows: Sequence[dict[str, object]] = [
-        {
-            "run_id": run_id, "row_no": i.row + 1, "field": i.field, "value": i.value,
-            "code": i.code, "severity": i.severity, "row": _as_json(frame.iloc[i.row]),
-        }
-        for i in result.issues
-    ]  # fmt: skip
-    if rows:
-        conn.execute(insert(tables.rejects), rows)
-
-
-def _as_json(row: pd.Series[Any]) -> dict[str, object]:
-    """The row as it was read; what JSON cannot hold (NaN, dates, geometry) as null or text."""
-    values: dict[str, object] = {}
-    for name, value in row.items():
-        if isinstance(value, shapely.Geometry):
-            values[str(name)] = shapely.to_wkt(value, rounding_precision=-1)
-        else:
-            values[str(name)] = value if isinstance(value, str | bool | int) else as_text(value)
-    return values

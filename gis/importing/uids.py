@@ -3,52 +3,49 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 
-import pandas as pd
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 import shapely
+from numpy.typing import NDArray
 
-from gis.importing.issues import Issue
 from layers.model import Layer
 
-__all__ = ["identify"]
+__all__ = ["uid_array"]
 
 
-def identify(
-    layer: Layer, rows: pd.DataFrame, source: str, source_ids: list[str] | None
-) -> tuple[list[str], list[Issue]]:
-    """A uid for each row of ``rows`` (index = row number in the file), and an issue for each duplicate.
+def uid_array(
+    layer: Layer,
+    values: Mapping[str, pa.Array],
+    geometry: NDArray[np.object_] | None,
+    source: str,
+    ids: pa.Array | None,
+) -> pa.Array:
+    """A uid for each row of a batch, not yet unique.
 
-    With key fields the uid is their values joined by "|"; a second row with the same key is refused
-    (duplicate_uid), the first is kept. Without them identical rows of one source are numbered.
+    With key fields their values joined by "|"; else the source's name and ``ids``, the file's own row
+    identifiers; else the source's name and a hash of what the row says.
     """
     if layer.key:
-        keys = ["|".join(str(v) for v in values) for values in rows[list(layer.key)].itertuples(index=False)]
-        seen = pd.Series(keys, index=rows.index).duplicated()
-        return keys, [
-            Issue(int(i), layer.key[0], key, "duplicate_uid")
-            for i, key, twice in zip(rows.index, keys, seen, strict=True)
-            if twice
-        ]
-    bases = (
-        [f"{source}:{source_ids[i]}" for i in rows.index]
-        if source_ids is not None
-        else _content_ids(rows, source)
-    )
-    counts: dict[str, int] = {}
-    uids = []
-    for base in bases:
-        counts[base] = counts.get(base, 0) + 1
-        uids.append(base if counts[base] == 1 else f"{base}#{counts[base]}")
-    return uids, []
+        parts = [values[name].cast(pa.string()) for name in layer.key]
+        if len(parts) == 1:
+            return parts[0].fill_null("None")
+        return pc.binary_join_element_wise(*parts, "|", null_handling="replace", null_replacement="None")
+    if ids is not None:
+        return pc.binary_join_element_wise(pa.scalar(source), ids.cast(pa.string()).fill_null("None"), ":")
+    return _content_ids(values, geometry, source)
 
 
-def _content_ids(rows: pd.DataFrame, source: str) -> list[str]:
-    names = [c for c in rows.columns if c != "geom"]
-    wkb = shapely.to_wkb(rows["geom"].to_numpy(dtype=object)) if "geom" in rows else [None] * len(rows)
+def _content_ids(
+    values: Mapping[str, pa.Array], geometry: NDArray[np.object_] | None, source: str
+) -> pa.Array:
+    count = len(next(iter(values.values())))
+    wkb = shapely.to_wkb(geometry) if geometry is not None else [None] * count
     ids = []
-    for values, geometry in zip(rows[names].itertuples(index=False), wkb, strict=True):
-        content = repr([(n, v) for n, v in zip(names, values, strict=True) if v is not None]).encode() + (
-            geometry or b""
-        )
-        ids.append(f"{source}:{hashlib.sha256(content).hexdigest()[:20]}")
-    return ids
+    columns = [column.to_pylist() for column in values.values()]
+    for row, shape in zip(zip(*columns, strict=True), wkb, strict=True):
+        said = [(n, v) for n, v in zip(values, row, strict=True) if v is not None]
+        ids.append(f"{source}:{hashlib.sha256(repr(said).encode() + (shape or b'')).hexdigest()[:20]}")
+    return pa.array(ids, pa.string())

@@ -19,7 +19,8 @@ from sqlalchemy import Connection, Engine, select
 from gis import tables
 from gis.crs import WEB_MERCATOR, transformation
 from gis.db import connect
-from gis.importing.load import SourceInfo, register_source
+from gis.importing.options import SourceInfo
+from gis.importing.register import register_source
 from gis.importing.stage import stage_rows
 from gis.linking.pairs import same_pairs, table_of
 from gis.linking.things import Claim, preferred
@@ -183,7 +184,7 @@ def _write(
     rows = pd.DataFrame(found, columns=columns, dtype=object)
     rows["geom"] = to_storage.geometries(rows["geom"].to_numpy(dtype=object))
     with connect(engine, write=True) as conn:
-        ids = {flag: register_source(conn, info, None) for flag, info in _SOURCES.items()}
+        ids = {flag: register_source(conn, info) for flag, info in _SOURCES.items()}
         sources = np.array([ids[bool(flag)] for flag in rows.pop("is_demonstration")], dtype=np.int32)
         staged = stage_rows(conn, target, table, rows, list(rows["uid"]), sources, to_web)
         return apply_staged(

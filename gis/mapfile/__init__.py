@@ -30,7 +30,7 @@ from gis.features import Feature, features_of, read_rows
 from gis.settings import MapDefinition
 from layers.model import Layer
 
-__all__ = ["map_page"]
+__all__ = ["as_script", "inlined", "map_page"]
 
 _HERE = Path(__file__).parent
 _VENDOR = _HERE.parents[1] / "web" / "vendor"
@@ -92,11 +92,11 @@ def map_page(
     )
     # These lists name the scripts and styles that folium links from other hosts.
     page.default_js, page.default_css = [], []
-    page.add_child(_Drawing(_as_script(content)))
+    page.add_child(_Drawing(as_script(content)))
     figure = page.get_root()
     assert isinstance(figure, Figure)
     figure.title = f"{title['zh']} · {title['en']}"
-    for name, text in _inlined().items():
+    for name, text in inlined().items():
         figure.header.add_child(_verbatim(text), name=name)
     return str(figure.render())
 
@@ -124,7 +124,7 @@ def _verbatim(text: str) -> Element:
 
 
 @cache
-def _inlined() -> dict[str, str]:
+def inlined() -> dict[str, str]:
     """The tags of the page's head: Leaflet and the page's own script and styles."""
     leaflet = next(iter(sorted(_VENDOR.glob("leaflet-[0-9]*"))))
     script = re.sub(r"//# sourceMappingURL=.*", "", (leaflet / "leaflet.js").read_text(encoding="utf-8"))
@@ -145,7 +145,7 @@ def _data_url(file: Path) -> str:
     return f"url(data:image/png;base64,{base64.b64encode(file.read_bytes()).decode()})"
 
 
-def _as_script(content: Any) -> str:
+def as_script(content: Any) -> str:
     """JSON that cannot end the script it stands in, whatever its texts hold."""
     text = orjson.dumps(content).decode()
     for sign in ("<", ">", "&", "\u2028", "\u2029"):

@@ -23,7 +23,8 @@ from gis import tables
 from gis.crs import WEB_MERCATOR, transformation
 from gis.db import connect
 from gis.errors import NotFound
-from gis.importing.load import SourceInfo, register_source
+from gis.importing.options import SourceInfo
+from gis.importing.register import register_source
 from gis.importing.stage import stage_rows
 from gis.kernel import UNKNOWN
 from gis.revisions import Change, alive, apply_staged, head
@@ -169,7 +170,7 @@ def _write(
     rows = found.assign(geom=to_storage.geometries(found["geom"].to_numpy(dtype=object)), law_date=law_date)
     volatile = frozenset(f.name for f in layer.fields if f.volatile)
     with connect(engine, write=True) as conn:
-        ids = {flag: register_source(conn, info, None) for flag, info in _SOURCES.items()}
+        ids = {flag: register_source(conn, info) for flag, info in _SOURCES.items()}
         source_ids = np.array([ids[bool(flag)] for flag in rows.pop("is_demonstration")], dtype=np.int32)
         staged = stage_rows(conn, layer, table, rows, list(rows["uid"]), source_ids, to_web)
         change = apply_staged(
