@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 import shapely
@@ -159,8 +160,14 @@ def _divided_area(reach: Reach, *, unsure: bool) -> Parts:
 def _all_of(site: BaseGeometry, verdict: int) -> Parts:
     none = shapely.Polygon() if shapely.get_dimensions(site) == 2 else shapely.LineString()
     conflict, unknown, edge, clear = (site if code == verdict else none for code in _CODES)
-    amount = size([Frame.around(shapely.bounds([site])).into(site)])[0]
+    amount = _amount(site)
     return Parts(conflict, unknown, edge, clear, np.where(np.array(_CODES) == verdict, amount, 0.0))
+
+
+@lru_cache(maxsize=64)
+def _amount(site: BaseGeometry) -> float:
+    """The size of a site, measured near the origin; a site is asked about by many rules."""
+    return float(size([Frame.around(shapely.bounds([site])).into(site)])[0])
 
 
 def _points_by(xy: Floats, verdicts: NDArray[np.int8], *, on_boundary: bool) -> Parts:
@@ -215,8 +222,11 @@ def combine(site: BaseGeometry, parts: Iterable[Parts]) -> Parts:
     dimension = one_dimension(site)
     if dimension == 0:
         return _combined_points(shapely.get_coordinates(site), given, on_boundary)
-    if not given or dimension < 0:
-        return _all_of(site, CLEAR)
+    given = _that_matter(site, given) if dimension > 0 else []
+    if not given:
+        return replace(_all_of(site, CLEAR), on_boundary=on_boundary)
+    if len(given) == 1 and _makes_up(site, given[0]):
+        return replace(given[0], on_boundary=on_boundary)
     frame = Frame.around(shapely.bounds([site]), stored=True)
     local = frame.into(site)
     moved = [[frame.into(geom) for geom in part.geoms] for part in given]
@@ -230,6 +240,32 @@ def combine(site: BaseGeometry, parts: Iterable[Parts]) -> Parts:
         taken = frame.together([taken, layer])
     areas.append(frame.without(local, taken))
     return _polygons_by(frame, areas, on_boundary=on_boundary)
+
+
+def _that_matter(site: BaseGeometry, given: list[Parts]) -> list[Parts]:
+    """The divisions without those that others outdo everywhere; only what is left needs an overlay.
+
+    A division may leave out what is clear, so whether one verdict holds everywhere is asked of its size.
+    """
+    distinct = list({id(part): part for part in given}.values())
+    left = [part for part in distinct if part.sizes[:3].any()]
+    amount = _amount(site) if left else 0.0
+    for code, worse in enumerate(_OUTDOING):
+        throughout = [part for part in left if part.sizes[code] >= amount * (1 - _WHOLE)]
+        if throughout:
+            return [throughout[0], *(part for part in left if part.sizes[worse].any())]
+    return left
+
+
+_OUTDOING: tuple[list[int], ...] = ([], [0], [0, 1])
+"""Of conflict, unknown and edge: the verdicts that show before them, as places in the sizes of parts."""
+_WHOLE = 1e-12
+"""A part that lacks less than this share of the site is the whole site."""
+
+
+def _makes_up(site: BaseGeometry, part: Parts) -> bool:
+    amount = _amount(site)
+    return bool(abs(part.sizes.sum() - amount) <= 1e-9 * amount)
 
 
 def _combined_points(xy: Floats, given: list[Parts], on_boundary: bool) -> Parts:

@@ -26,7 +26,7 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
-from gis.kernel import CLEAR, CONFLICT, EDGE, UNKNOWN, Parts
+from gis.kernel import CLEAR, CONFLICT, EDGE, UNKNOWN, Margin, Parts, signed_margin
 from gis.kernel.arrays import TOUCH_M, Floats, Geometries, Indices
 from gis.kernel.pairs import within
 from gis.kernel.zones import ZoneSet
@@ -34,7 +34,7 @@ from gis.screening.filters import Flags
 from gis.screening.inputs import PreparedLayer, Selection
 from layers.rulemodel import AreaShareOutside, Disjoint, Predicate
 
-__all__ = ["TURNED", "Answer", "Codes", "Missing", "Question", "near_pairs", "note_missing"]
+__all__ = ["FEW", "TURNED", "Answer", "Codes", "Found", "Missing", "Question", "near_pairs", "note_missing"]
 
 TURNED = np.array([CONFLICT, EDGE, UNKNOWN, CLEAR], dtype=np.int8)
 """The verdict code when lying outside is the conflict, by the code when lying inside is."""
@@ -44,12 +44,39 @@ Missing = dict[str, Flags]
 
 
 @dataclass(frozen=True, eq=False)
+class Found:
+    """What has been found of the subjects of one judgement, for the rules that ask it again.
+
+    Attributes
+    ----------
+    bare : dict
+        What of a subject no coverage holds, by the coverage's key, the reach in metres and the subject's row.
+    margins : dict
+        Signed margins, by the zones asked (which are kept, so that an id stays theirs) and the rows.
+    """
+
+    bare: dict[tuple[bytes, float, int], Parts] = field(default_factory=dict)
+    margins: dict[tuple[int, bytes], tuple[ZoneSet, Margin]] = field(default_factory=dict)
+
+    def margin(self, geoms: Geometries, rows: Indices, zones: ZoneSet, threads: int | None) -> Margin:
+        """The signed margin of the subjects ``rows``, whose geometries are ``geoms``."""
+        key = id(zones), rows.tobytes()
+        if key not in self.margins:
+            self.margins[key] = zones, signed_margin(geoms, zones, threads=threads, check=False)
+        return self.margins[key][1]
+
+
+@dataclass(frozen=True, eq=False)
 class Question:
-    """One rule's predicate, put to the zones it is about."""
+    """One rule's predicate, put to the zones it is about.
+
+    ``found`` holds what several rules ask of the same subjects.
+    """
 
     predicate: Predicate
     selection: Selection
     threads: int | None = None
+    found: Found = field(default_factory=lambda: Found())
 
     @property
     def layer(self) -> PreparedLayer:

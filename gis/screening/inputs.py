@@ -126,8 +126,14 @@ class Selection:
         return Selection(self.layer, self.layer.zones(yes), yes, self.layer.zones(maybe), maybe, self.lacking)
 
 
+_ASKED_SIZE = 256
+
+
 class PreparedLayer:
     """A zone layer with its indexes. Keep it as long as the layer stands, use it from any thread.
+
+    ``every`` are all its zones; ``coverage_key`` names the outline of the coverage: layers that are complete
+    in the same place share it.
 
     Raises KernelInputError for an invalid zone or coverage (names index and reason).
     """
@@ -135,29 +141,39 @@ class PreparedLayer:
     def __init__(self, source: ZoneLayer) -> None:
         self.source = source
         self.attributes = Attributes(source.attributes, len(source.geoms))
-        self._all = ZoneSet.prepare(source.geoms, source.accuracy_m)
+        self.every = ZoneSet.prepare(source.geoms, source.accuracy_m)
         self._sets: dict[bytes, ZoneSet] = {}
         self._selections: dict[bytes, Selection] = {}
+        self._asked: dict[tuple[int, date], tuple[Where, Selection]] = {}
         self._lock = RLock()
         outline = [] if source.coverage is None else [source.coverage]
         self.coverage = ZoneSet.prepare(outline, 0.0)
+        self.coverage_key = b"" if source.coverage is None else shapely.to_wkb(source.coverage)
 
     def zones(self, rows: Indices) -> ZoneSet:
         """Return the zones at ``rows`` as a set of their own; the same rows give the same set."""
         with self._lock:
             key = rows.tobytes()
             if key not in self._sets:
-                self._sets[key] = self._all.take(rows)
+                self._sets[key] = self.every.take(rows)
             return self._sets[key]
 
     def select(self, where: Where, law_date: date) -> Selection:
         """Return the zones that pass ``where`` and those that may; equal answers give the same selection."""
+        # The filter itself is kept with the entry, so that its id cannot be given to another one meanwhile.
+        asked = id(where), law_date
+        with self._lock:
+            if asked in self._asked:
+                return self._asked[asked][1]
         found = evaluate(where, self.attributes, law_date)
         with self._lock:
             key = np.packbits(found.yes).tobytes() + b"|" + np.packbits(found.unknown).tobytes()
             if key not in self._selections:
                 yes, maybe = np.flatnonzero(found.yes), np.flatnonzero(found.unknown)
                 self._selections[key] = Selection(self, self.zones(yes), yes, self.zones(maybe), maybe, found)
+            while len(self._asked) >= _ASKED_SIZE:
+                del self._asked[next(iter(self._asked))]
+            self._asked[asked] = where, self._selections[key]
             return self._selections[key]
 
 

@@ -35,7 +35,7 @@ from gis.screening.findings import (
     ZoneFact,
     number,
 )
-from gis.screening.ground import Answer, Question, note_missing
+from gis.screening.ground import FEW, Answer, Found, Question, near_pairs, note_missing
 from gis.screening.hits import Hits, find_hits
 from gis.screening.inputs import PreparedLayer, Subjects, ZoneLayer, screenable
 from gis.screening.points import ask_points
@@ -103,6 +103,7 @@ class Judgement:
     subjects: Subjects
     law_date: date
     outcomes: tuple[RuleOutcome, ...]
+    _parts: dict[tuple[int, str | None], Parts] = field(default_factory=dict)
 
     def finding(self, outcome: RuleOutcome, row: int) -> Finding:
         """Return the finding of one rule on one subject (not clear)."""
@@ -138,8 +139,14 @@ class Judgement:
         geometry = self.subjects.geoms[row]
         if not screenable(np.array([geometry], dtype=object))[0] or shapely.get_type_id(geometry) == 0:
             return None
-        given = [o.answer.parts[row] for o in self._of(group) if row in o.answer.parts]
-        return combine(geometry, given)
+        key = row, group
+        if key not in self._parts:
+            if group is None:
+                found = [self.parts(row, each) for each in self.groups()]
+            else:
+                found = [o.answer.parts.get(row) for o in self._of(group)]
+            self._parts[key] = combine(geometry, [part for part in found if part is not None])
+        return self._parts[key]
 
     def groups(self) -> tuple[str, ...]:
         """Return the groups of the rules that were applied, in their order."""
@@ -185,19 +192,24 @@ def judge(
     """
     attributes = Attributes(subjects.attributes, len(subjects))
     fits = screenable(subjects.geoms)
-    case = _Case(subjects, attributes, fits, law_date, threads)
+    applied = [
+        (pack, rule)
+        for pack in packs
+        for rule in pack.rules
+        if rule.enabled and (only is None or rule.id in only) and not subjects.kinds.isdisjoint(rule.subjects)
+    ]
+    reach: dict[str, float] = {}
+    for _, rule in applied:
+        reach[rule.zone_layer] = max(reach.get(rule.zone_layer, 0.0), rule.predicate.reach_m)
+    case = _Case(subjects, attributes, fits, law_date, threads, reach)
     prepared: dict[str, PreparedLayer] = {}
     outcomes = []
-    for pack in packs:
-        for rule in pack.rules:
-            wanted = rule.enabled and (only is None or rule.id in only)
-            if not wanted or subjects.kinds.isdisjoint(rule.subjects):
-                continue
-            layer = None
-            if rule.zone_layer not in no_access and rule.zone_layer in zones:
-                layer = prepared.get(rule.zone_layer) or _prepared(zones[rule.zone_layer])
-                prepared[rule.zone_layer] = layer
-            outcomes.append(_apply(rule, pack, layer, case, rule.zone_layer in no_access))
+    for pack, rule in applied:
+        layer = None
+        if rule.zone_layer not in no_access and rule.zone_layer in zones:
+            layer = prepared.get(rule.zone_layer) or _prepared(zones[rule.zone_layer])
+            prepared[rule.zone_layer] = layer
+        outcomes.append(_apply(rule, pack, layer, case, rule.zone_layer in no_access))
     return Judgement(subjects, law_date, tuple(outcomes))
 
 
@@ -207,21 +219,24 @@ def _prepared(layer: ZoneLayer | PreparedLayer) -> PreparedLayer:
 
 @dataclass(frozen=True, eq=False)
 class _Case:
-    """What stays the same from rule to rule."""
+    """What stays the same from rule to rule; ``reach_m`` is the farthest that any rule looks, by layer."""
 
     subjects: Subjects
     attributes: Attributes
     fits: Flags
     law_date: date
     threads: int | None
+    reach_m: Mapping[str, float]
+    found: Found = field(default_factory=Found)
     _depths: dict[bytes, Floats] = field(default_factory=dict)
+    _far: dict[str, Flags] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.subjects)
 
     def depth(self, layer: PreparedLayer) -> Floats:
         """How deep each subject lies in the layer's coverage, metres; measured once for each coverage."""
-        key = shapely.to_wkb(layer.coverage.geoms[0]) if len(layer.coverage) else b""
+        key = layer.coverage_key
         if key not in self._depths:
             depth = np.full(len(self), -np.inf)
             usable = self.subjects.geoms[self.fits]
@@ -229,6 +244,23 @@ class _Case:
             depth[self.fits] = found.margin_m
             self._depths[key] = depth
         return self._depths[key]
+
+    def far(self, layer: PreparedLayer) -> Flags:
+        """Which subjects no zone of the layer can reach, whatever the rule; asked only when they are few.
+
+        Most rules have nothing near a single site, and finding that out once for a layer is enough.
+        """
+        name = layer.source.layer_id
+        if name not in self._far:
+            far = np.zeros(len(self), dtype=bool)
+            if len(self) <= FEW and not np.isnan(layer.every.accuracy_m).any():
+                geoms, accuracy = self.subjects.geoms[self.fits], self.subjects.accuracy_m[self.fits]
+                near = near_pairs(geoms, accuracy, layer.every, self.reach_m.get(name, 0.0), self.threads)[0]
+                apart = np.ones(len(geoms), dtype=bool)
+                apart[near] = False
+                far[self.fits] = apart
+            self._far[name] = far
+        return self._far[name]
 
 
 def _apply(rule: Rule, pack: RulePack, layer: PreparedLayer | None, case: _Case, hidden: bool) -> RuleOutcome:
@@ -239,7 +271,9 @@ def _apply(rule: Rule, pack: RulePack, layer: PreparedLayer | None, case: _Case,
     answer = Answer.blank(len(case))
     question = None
     if layer is not None:
-        question = Question(rule.predicate, layer.select(rule.zone_where, case.law_date), case.threads)
+        question = Question(
+            rule.predicate, layer.select(rule.zone_where, case.law_date), case.threads, case.found
+        )
         answer.put(asked, _ask(question, case, asked))
     else:
         _leave_open(answer, asked, "access" if hidden else "coverage", case)
@@ -279,7 +313,9 @@ def _ask(question: Question, case: _Case, rows: Indices) -> Answer:
     if len(dots):
         answer.put(dots, ask_points(geoms[dots], accuracy[dots], depth[dots], question))
     if len(sites):
-        answer.put(sites, ask_sites(geoms[sites], accuracy[sites], depth[sites], question))
+        far = case.far(question.layer)[rows[sites]]
+        found = ask_sites(geoms[sites], accuracy[sites], depth[sites], question, rows[sites], far)
+        answer.put(sites, found)
     answer.code[~fits] = UNKNOWN
     note_missing(answer.missing, "geometry", ~fits, len(rows))
     return answer
@@ -296,8 +332,13 @@ def _leave_open(answer: Answer, rows: Indices, name: str, case: _Case) -> None:
 
 
 def _hits(question: Question | None, case: _Case, answer: Answer) -> Hits:
-    rows = np.flatnonzero((answer.code > CLEAR) & case.fits)
     if question is None:
+        return Hits.none()
+    asked = (answer.code > CLEAR) & case.fits
+    if not question.seeks_absence:
+        asked &= ~case.far(question.layer)
+    rows = np.flatnonzero(asked)
+    if not len(rows):
         return Hits.none()
     return find_hits(case.subjects.geoms, case.subjects.accuracy_m, rows, question, answer)
 

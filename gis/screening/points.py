@@ -127,12 +127,8 @@ def _classified(points: Geometries, accuracy_m: Floats, zones: ZoneSet, question
     verdict, zone = np.full(count, far, dtype=np.int8), np.full(count, -1, dtype=np.int64)
     unknown, touches = np.full(count, far == UNKNOWN), np.zeros(count, dtype=bool)
     margin, error = np.full(count, -np.inf), np.full(count, np.nan)
-    for whole, part in zip(
-        (verdict, unknown, margin, error, touches, zone),
-        (found.verdict, found.accuracy_unknown, found.margin_m, found.error_m, found.on_boundary, found.zone),
-        strict=True,
-    ):
-        whole[near] = part
+    verdict[near], unknown[near], zone[near] = found.verdict, found.accuracy_unknown, found.zone
+    margin[near], error[near], touches[near] = found.margin_m, found.error_m, found.on_boundary
     return PointVerdicts(verdict, unknown, margin, error, touches, zone)
 
 

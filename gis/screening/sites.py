@@ -8,8 +8,9 @@ import numpy as np
 import shapely
 from shapely.geometry.base import BaseGeometry
 
-from gis.kernel import CLEAR, CONFLICT, EDGE, UNKNOWN, Parts, combine, signed_margin, split
-from gis.kernel.arrays import TOUCH_M, Floats, Geometries
+from gis.kernel import CLEAR, CONFLICT, EDGE, UNKNOWN, Parts, combine, split
+from gis.kernel.arrays import TOUCH_M, Floats, Geometries, Indices
+from gis.kernel.zones import ZoneSet
 from gis.screening.counting import count_codes
 from gis.screening.division import demoted, met_as_unknown, settled_only, turned, whole
 from gis.screening.filters import Flags
@@ -22,11 +23,16 @@ __all__ = ["ask_sites"]
 
 @dataclass(frozen=True, eq=False)
 class _Site:
-    """One line or polygon; ``covered`` when it surely lies in the coverage with all that it may reach."""
+    """One line or polygon; ``depth_m`` is how deep it lies in the coverage, negative for outside.
+
+    ``covered`` when it surely lies in the coverage with all that it may reach. ``row`` names it among all.
+    """
 
     geometry: BaseGeometry
     accuracy_m: float
     covered: bool
+    depth_m: float
+    row: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,7 +44,9 @@ class _Verdict:
     names: frozenset[str] = field(default_factory=frozenset)
 
 
-def ask_sites(geoms: Geometries, accuracy_m: Floats, depth_m: Floats, question: Question) -> Answer:
+def ask_sites(
+    geoms: Geometries, accuracy_m: Floats, depth_m: Floats, question: Question, rows: Indices, far: Flags
+) -> Answer:
     """Answer one question for each line or polygon; the semantics are those of `gis.screening.ground`.
 
     "intersects" and "dwithin" go by places: the parts of the site that are in conflict, and the verdict of
@@ -59,17 +67,30 @@ def ask_sites(geoms: Geometries, accuracy_m: Floats, depth_m: Floats, question: 
     depth_m : float64[k]
         How deep each site lies in the layer's coverage as a whole; not positive where it crosses the rim.
     question : Question
+    rows : int64[k]
+        Which subjects they are: what is the same for many rules is found once for each.
+    far : bool[k]
+        Sites that are known to be beyond the reach of any zone of the layer.
     """
     answer = Answer.blank(len(geoms))
     covered = depth_m > np.nan_to_num(accuracy_m) + question.reach_m
-    asked = _may_be_met(geoms, accuracy_m, question) | ~covered | np.isnan(accuracy_m)
-    for row in np.flatnonzero(asked | question.seeks_absence):
-        site = _Site(geoms[row], float(accuracy_m[row]), bool(covered[row]))
-        by_zones = _by_zones(site, question, question.selection)
+    met = np.zeros(len(geoms), dtype=bool)
+    if not far.all():
+        met[~far] = _may_be_met(geoms[~far], accuracy_m[~far], question)
+    settled = far & ~np.isnan(accuracy_m) & (not question.seeks_absence)
+    for row in np.flatnonzero(met | ~covered | np.isnan(accuracy_m) | question.seeks_absence):
+        site = _Site(
+            geoms[row], float(accuracy_m[row]), bool(covered[row]), float(depth_m[row]), int(rows[row])
+        )
+        by_zones = (
+            _Verdict(CLEAR, whole(site.geometry, CLEAR))
+            if settled[row]
+            else _by_zones(site, question, question.selection)
+        )
         found = by_zones if site.covered else _with_coverage(site, by_zones, question)
         _write(answer, int(row), site, found, question)
-        answer.capped[row] = _rests_on_indicative(site, question, by_zones)
-    _measure(geoms, accuracy_m, question, answer)
+        answer.capped[row] = not settled[row] and _rests_on_indicative(site, question, by_zones)
+    _measure(geoms, accuracy_m, question, answer, rows)
     return answer
 
 
@@ -199,22 +220,31 @@ def _with_coverage(site: _Site, found: _Verdict, question: Question) -> _Verdict
 def _bare(site: _Site, question: Question) -> Parts:
     """What of a site is not surely covered, as unknown; the rest clear. Rounding along the rim is nothing."""
     coverage = question.layer.coverage
-    if not len(coverage):
-        return whole(site.geometry, UNKNOWN)
     reach = float(np.nan_to_num(site.accuracy_m)) + question.reach_m
+    if not len(coverage) or site.depth_m < -reach - TOUCH_M:
+        return whole(site.geometry, UNKNOWN)
+    key = question.layer.coverage_key, reach, site.row
+    if key not in question.found.bare:
+        question.found.bare[key] = _bare_of(site, coverage, reach)
+    return question.found.bare[key]
+
+
+def _bare_of(site: _Site, coverage: ZoneSet, reach: float) -> Parts:
     held = split(site.geometry, reach, coverage, outside=True, check=False)
     if held.sizes[0] + held.sizes[2] <= TOUCH_M * max(shapely.length(site.geometry), 1.0):
         return combine(site.geometry, [])
     return met_as_unknown(site.geometry, held)
 
 
-def _measure(geoms: Geometries, accuracy_m: Floats, question: Question, answer: Answer) -> None:
+def _measure(
+    geoms: Geometries, accuracy_m: Floats, question: Question, answer: Answer, subjects: Indices
+) -> None:
     """Write margin, error and touch of the sites that are not clear."""
     rows = np.flatnonzero(answer.code > CLEAR)
     zones = question.selection.both
     if not len(rows) or not len(zones):
         return
-    found = signed_margin(geoms[rows], zones, threads=question.threads, check=False)
+    found = question.found.margin(geoms[rows], subjects[rows], zones, question.threads)
     measured = np.isfinite(found.margin_m)
     margin = found.margin_m + question.reach_m
     answer.margin_m[rows[measured]] = margin[measured]
