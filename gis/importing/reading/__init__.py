@@ -6,9 +6,8 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from gis.errors import ImportRefused
 from gis.importing.issues import refused
-from gis.importing.reading.limits import TRUSTED, Limits
+from gis.importing.reading.limits import TRUSTED, Limits, out_of_space
 from gis.importing.reading.spool import GEOM, ROW, Header, Reading, ReadOptions, Spool
 
 __all__ = ["GEOM", "ROW", "TRUSTED", "Header", "Limits", "ReadOptions", "Reading", "Spool", "read_file"]
@@ -60,10 +59,15 @@ def read_file(
             return Reading.load(held, owned=folder is None)
         except (ValueError, KeyError, TypeError, OSError) as error:
             raise refused("reader_failed", value=name) from error
-    except ImportRefused:
-        if folder is None:
-            shutil.rmtree(held, ignore_errors=True)
-        else:
-            for made in ("reading.json", "rows.arrow"):
-                (held / made).unlink(missing_ok=True)
+    except BaseException as error:
+        _tidy(held, whole=folder is None)
+        if out_of_space(error):
+            raise refused("disk_full") from error
         raise
+
+
+def _tidy(held: Path, *, whole: bool) -> None:
+    if whole:
+        shutil.rmtree(held, ignore_errors=True)
+    for made in ("reading.json", "rows.arrow"):
+        (held / made).unlink(missing_ok=True)

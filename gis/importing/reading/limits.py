@@ -64,5 +64,5 @@ def limits_set(held: Limits) -> Iterator[None]:
 
 
 def out_of_space(error: BaseException) -> bool:
-    """Does ``error`` say that the disk, or what may be written to it, is full? That is no fault of the file."""
+    """Does ``error`` say that the disk, or what may be put there, is full? That is no fault of the file."""
     return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)

@@ -40,7 +40,7 @@ def try_everything(target: str) -> dict[str, Any]:
 
 
 def misbehave(how: str) -> None:
-    """Do as a parser that a hostile file has got hold of: "spin", "sleep", "eat" memory, "fill" a disk, "abort"."""
+    """Do as a parser that a hostile file has got hold of: spin, sleep, eat (memory), fill (a disk), abort."""
     if how == "spin":
         while True:
             pass

@@ -234,11 +234,16 @@ def read_in_child(path: Path, name: str, options: ReadOptions, limits: Limits, f
         What the format's reader says; reader_killed, reader_timeout or reader_memory when the child did not
         live to say anything; reader_failed for a file that broke its parser.
     """
-    with scratch_folder() as scratch:
-        job = Job(str(_input(path, scratch)), name, str(scratch), options, limits)
-        _judge(_run(job), scratch, name, limits)
-        for file in _KEPT:
-            _take_back(scratch / file, folder / file)
+    for last in (False, True):
+        with scratch_folder() as scratch:
+            job = Job(str(_input(path, scratch)), name, str(scratch), options, limits)
+            end = _run(job)
+            if end is None and not last:  # the warm parent was killed from outside; a new one may do better
+                continue
+            _judge(end, scratch, name, limits)
+            for file in _KEPT:
+                _take_back(scratch / file, folder / file)
+            return
 
 
 def _input(path: Path, scratch: Path) -> Path:
@@ -252,7 +257,8 @@ def _input(path: Path, scratch: Path) -> Path:
     return copy
 
 
-def _run(job: Job) -> _End:
+def _run(job: Job) -> _End | None:
+    """How the child ended; None when the warm parent is no longer there to tell."""
     with warm_parent.send(job) as told:
         told.settimeout(job.limits.seconds + 30)
         answer = b""
@@ -261,14 +267,16 @@ def _run(job: Job) -> _End:
                 answer += block
         except (TimeoutError, ConnectionError):
             answer = b""
-    if len(answer) < _ANSWER.size:  # the warm parent itself is gone
-        return _End(-signal.SIGKILL, False, 0)
+    if len(answer) < _ANSWER.size:
+        return None
     code, late, memory_kb = _ANSWER.unpack(answer)
     return _End(code, bool(late), memory_kb)
 
 
-def _judge(end: _End, scratch: Path, name: str, limits: Limits) -> None:
+def _judge(end: _End | None, scratch: Path, name: str, limits: Limits) -> None:
     """Raise what the end of the child means, unless it is well."""
+    if end is None:
+        raise refused("reader_killed", value=name)
     if end.code == 0:
         return
     if end.code == REFUSED:

@@ -78,7 +78,7 @@ _WKB_HEX = re.compile(r"\s*0[01][0-9A-Fa-f]{16,}\s*($|[\r\n])")
 _DXF = re.compile(r"\s*(999\r?\n[^\n]*\n\s*)*0\s*\r?\n\s*(SECTION|EOF)\b")
 # A line such as [地块坐标] or [属性描述], as the Ministry's boundary-point exchange text has it.
 _BOUNDARY = re.compile(r"^[ \t\ufeff]*[\[【［]\s*(地块坐标|属性描述)\s*[\]】］]", re.MULTILINE)
-_KML = re.compile(r"<(?:[\w.-]+:)?kml[\s>]", re.IGNORECASE)
+_KML = re.compile(r"<(?:[\w.-]+:)?kml[\s>/]", re.IGNORECASE)
 
 # What a name promises, and the code that says that the content is something else.
 _WORDS = {
@@ -186,8 +186,18 @@ def _as_text(head: bytes) -> str | None:
             # The head may end within a character.
             if len(head) == HEAD_BYTES and error.start > len(head) - 4:
                 return head[: error.start].decode(encoding)
-    text = head.decode("gb18030", errors="replace")
-    return text if text.count("\ufffd") * 20 < len(text) else None
+    # Rows from several hands: some lines in one encoding, some in the other.
+    lines = head.split(b"\n")
+    strange = sum(not (_fits(line, "utf-8") or _fits(line, "gb18030")) for line in lines)
+    return head.decode("utf-8", errors="replace") if strange * 2 < len(lines) else None
+
+
+def _fits(line: bytes, encoding: str) -> bool:
+    try:
+        line.decode(encoding)
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def refused_kind(kind: str, head: bytes, name: str) -> ImportRefused:

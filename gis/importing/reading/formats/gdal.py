@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyogrio
 import pyogrio.raw
 
@@ -215,4 +216,7 @@ def spool_layer(
 def _geometry(batch: pa.RecordBatch, name: str, fields: int, first: int) -> tuple[pa.Array, list[Issue]]:
     if batch.num_columns < fields + 2:  # a table without geometry
         return pa.nulls(batch.num_rows, pa.binary()), []
-    return plain_geometry(batch.column(batch.num_columns - 1), first)
+    shape = batch.column(batch.num_columns - 1)
+    shape = shape.storage if isinstance(shape, pa.ExtensionArray) else shape
+    # A record of a FlatGeobuf table without geometry comes with no bytes instead of null.
+    return plain_geometry(pc.if_else(pc.equal(pc.binary_length(shape), 0), None, shape), first)

@@ -34,8 +34,8 @@ class _Geo(BaseModel):
 def read(path: Path, options: ReadOptions, spool: Spool) -> Header:
     """Spool the rows; the geometry is the primary column, or the one that ``options.member`` names.
 
-    Coordinates in the CRS that the metadata states, x,y. A Parquet file without geo metadata, or with an
-    encoding other than WKB, is refused.
+    Coordinates in the CRS that the metadata states, x,y. A Parquet file with bytes or lists but without geo
+    metadata, or with an encoding other than WKB, is refused; one of plain values is a table.
 
     Raises
     ------
@@ -45,6 +45,8 @@ def read(path: Path, options: ReadOptions, spool: Spool) -> Header:
     try:
         with pq.ParquetFile(path, memory_map=True) as file:
             return _read(file, path, options, spool)
+    except MemoryError:
+        raise  # Arrow's own kind is an ArrowException too
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         if out_of_space(error):
             raise
@@ -53,6 +55,8 @@ def read(path: Path, options: ReadOptions, spool: Spool) -> Header:
 
 def _read(file: pq.ParquetFile, path: Path, options: ReadOptions, spool: Spool) -> Header:
     _check_size(file)
+    if _is_table(file):
+        return _read_table(file, spool)
     geo = _geo(file, path)
     name = options.member or geo.primary_column
     if name not in geo.columns:
@@ -85,6 +89,31 @@ def _read(file: pq.ParquetFile, path: Path, options: ReadOptions, spool: Spool) 
         columns=tuple(names[number] for number in kept),
         rows_claimed=claimed,
     )
+
+
+def _is_table(file: pq.ParquetFile) -> bool:
+    """A plain Parquet file of values alone: a register."""
+    plain = not any(pa.types.is_nested(f.type) or _is_bytes(f.type) for f in file.schema_arrow)
+    return plain and b"geo" not in (file.metadata.metadata or {})
+
+
+def _is_bytes(kind: pa.DataType) -> bool:
+    return bool(
+        pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or pa.types.is_fixed_size_binary(kind)
+    )
+
+
+def _read_table(file: pq.ParquetFile, spool: Spool) -> Header:
+    names = [field.name for field in file.schema_arrow]
+    check_columns(names)
+    for batch in file.iter_batches(_ROWS, use_threads=False):
+        columns = []
+        for number, name in enumerate(names):
+            column, found = plain_column(batch.column(number), name, spool.rows)
+            columns.append(column)
+            spool.issues += found
+        spool.add(pa.nulls(batch.num_rows, pa.binary()), names, columns)
+    return Header(format="geoparquet", columns=tuple(names), rows_claimed=file.metadata.num_rows)
 
 
 def _one(column: pa.Array) -> pa.Array:
