@@ -16,6 +16,7 @@ from gis.importing.detective.evidence import Area, Evidence
 from gis.importing.detective.frames import Frame, frame_of
 from gis.importing.detective.measures import Mark, Pairs, Restated, Shapes, Within
 from gis.importing.detective.points import shapes_of
+from gis.importing.detective.proposal import Words
 from gis.importing.reading.spool import GEOM, Header, Reading
 
 __all__ = ["Clues", "clues_of", "known_pairs"]
@@ -159,7 +160,9 @@ def _same_named(
         at = [i for i in at if said.index[i] in once][:_SHAPES]
         if at:
             wanted = [areas[k] for k in said.index[at]]
-            return _shapes(drawn[at], wanted)
+            some = "、".join(area.name for area in wanted[:3])
+            whose = f"{len(at)} 个同名行政区（{some}）", f"{len(at)} of the same name as areas here ({some})"
+            return _shapes(drawn[at], wanted, whose)
     return _townships_of_a_county(table, drawn, header, evidence)
 
 
@@ -176,12 +179,12 @@ def _townships_of_a_county(
     if whole is None or n < 0.8 * len(table) or len(set(said.index[named].tolist())) < 3:
         return None
     union = shapely.union_all(shapely.buffer([g for g in drawn if g is not None], 0))
-    return _shapes(np.array([union], dtype=object), [whole])
+    whose = f"{len(table)} 个乡镇合并后与{county}相比", f"{len(table)} townships together against {county}"
+    return _shapes(np.array([union], dtype=object), [whole], whose)
 
 
-def _shapes(drawn: NDArray[np.object_], wanted: list[Area]) -> Shapes:
-    known = np.array([area.shape for area in wanted], dtype=object)
-    return Shapes(drawn, known, [area.name for area in wanted])
+def _shapes(drawn: NDArray[np.object_], wanted: list[Area], whose: Words) -> Shapes:
+    return Shapes(drawn, np.array([area.shape for area in wanted], dtype=object), whose)
 
 
 def _stated(

@@ -6,7 +6,6 @@ differ by tens of metres and more.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -157,11 +156,14 @@ class Restated:
 
 @dataclass(frozen=True)
 class Shapes:
-    """Polygons of the file, as it has them, and the polygons of the same name in the store, in degrees."""
+    """Polygons of the file, as it has them, and the polygons of the store that they should be, in degrees.
+
+    ``whose`` says which they are: "9 areas of the same name (...)".
+    """
 
     drawn: NDArray[np.object_]
     known: NDArray[np.object_]
-    names: Sequence[str]
+    whose: Words
 
     @cached_property
     def _centres(self) -> Points:
@@ -176,11 +178,10 @@ class Shapes:
             return None
         shared = float(np.median(_overlap(read[good], self.known[good])))
         weight = _W_SHAPES * min(1.0, found.n / _FULL_SHAPES)
-        some = "、".join(self.names[:3])
         words = (
-            f"{found.n} 个同名行政区（{some}）：重合度中位数 {shared:.3f}，重心中位偏差 {found.size:.0f} 米"
+            f"{self.whose[0]}：重合度中位数 {shared:.3f}，重心中位偏差 {found.size:.0f} 米"
             f"（东 {found.east:+.0f}，北 {found.north:+.0f}）",
-            f"{found.n} areas of the same name ({some}): median overlap {shared:.3f}, centres off by "
+            f"{self.whose[1]}: median overlap {shared:.3f}, centres off by "
             f"{found.size:.0f} m (east {found.east:+.0f}, north {found.north:+.0f})",
         )
         return Mark(found.fit(frame, _FLOOR_SHAPES_M), weight, words, fine=True)

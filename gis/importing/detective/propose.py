@@ -202,16 +202,18 @@ def _declared_fits(groups: list[Group], declared: Frame | None) -> bool | None:
     own, best = main.candidate(declared), main.candidates[0]
     if own is None or best.inside - own.inside >= _IN_PLACE:
         return False
+    if best.inside == 0.0:  # the file is about another place, of which nothing is known here
+        return None
     return best.score - own.score < MARGIN
 
 
 def _stated(header: Header, declared: Frame) -> Words:
     """Who says so: the file, its format, or the names of its columns."""
+    if header.format in _ALWAYS_CRS84 and declared.base == "CRS84":
+        return f"该格式规定的 {declared.name}", f"{declared.name}, the system of the format,"
     if header.declared_crs is not None:
         return f"文件声明的 {declared.name}", f"{declared.name}, which the file states,"
-    if _named_degrees(header):
-        return f"列名所示的 {declared.name}", f"{declared.name}, which the columns' names suggest,"
-    return f"该格式默认的 {declared.name}", f"{declared.name}, the default of the format,"
+    return f"列名所示的 {declared.name}", f"{declared.name}, which the columns' names suggest,"
 
 
 def _sentence(

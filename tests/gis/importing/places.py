@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import itertools
 import json
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -24,6 +25,9 @@ Points = NDArray[np.float64]
 DATA = Path(__file__).parents[3] / "data"
 DISTRICT = (118.5, 28.0, 121.5, 30.2)
 
+_FOLDER = tempfile.TemporaryDirectory(prefix="onemap-tests-spool-")  # removed when the process ends
+_NUMBERS = itertools.count()
+
 
 def reading_of(
     geometry: Points | Sequence[shapely.Geometry | None] | NDArray[np.object_],
@@ -40,11 +44,13 @@ def reading_of(
     else:
         shapes = np.array(geometry, dtype=object)
     columns = dict(columns or {})
-    spool = Spool(Path(tempfile.mkdtemp(prefix="onemap-tests-spool-")))
+    folder = Path(_FOLDER.name) / str(next(_NUMBERS))
+    folder.mkdir()
+    spool = Spool(folder)
     wkb = pa.array(shapely.to_wkb(shapes), pa.binary())
     spool.add(wkb, list(columns), [pa.array(values) for values in columns.values()])
     spool.finish(Header(format, declared_crs=crs, columns=tuple(columns), x=x, y=y))
-    return Reading.load(spool.folder)
+    return Reading.load(folder)
 
 
 @cache
@@ -67,11 +73,22 @@ def seats() -> tuple[Seat, ...]:
         )
 
 
+@cache
+def parents() -> dict[str, str]:
+    """County by township of data/admin_codes.csv, where the name is unique."""
+    with (DATA / "admin_codes.csv").open(encoding="utf-8") as file:
+        rows = [(row["name"], row["county"]) for row in csv.DictReader(file) if row["level"] == "township"]
+    held: dict[str, set[str]] = {}
+    for name, county in rows:
+        held.setdefault(name, set()).add(county)
+    return {name: next(iter(found)) for name, found in held.items() if len(found) == 1}
+
+
 def evidence(known: Known | None = None, *, places: bool = True) -> Evidence:
     """What a store with the open data would offer."""
     if not places:
         return Evidence(DISTRICT, known=known)
-    return Evidence(DISTRICT, counties(), seats(), known, {s.name: s.county for s in seats() if s.county})
+    return Evidence(DISTRICT, counties(), seats(), known, parents())
 
 
 def spread(n: int, seed: int = 7) -> Points:

@@ -211,7 +211,7 @@ def test_counties_are_known_by_their_shape(frame: str, definition: MapDefinition
     reading = reading_of(drawn, {"NAME": [a.name for a in areas], "pop": list(range(9))})
     found = propose(reading, evidence(), definition)
     assert found.winner == frame
-    assert "9 areas of the same name" in found.groups[0].candidates[0].evidence[1][1]
+    assert "9 of the same name as areas here" in found.groups[0].candidates[0].evidence[1][1]
 
 
 def test_shapes_drawn_to_a_hundred_metres_do_not_tell_an_old_datum_from_the_new(
