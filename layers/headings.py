@@ -9,7 +9,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Mapping
 from fractions import Fraction
-from functools import cache
+from functools import cache, lru_cache
 from types import MappingProxyType
 from typing import Annotated, Any, TypeVar
 
@@ -78,6 +78,7 @@ class Unit(Frozen):
         return Fraction(self.factor) / Fraction(other.factor)
 
 
+@lru_cache(maxsize=8192)
 def fold(name: str) -> str:
     """``name`` without case, width, spaces and punctuation: the form in which names are compared.
 

@@ -10,11 +10,12 @@ import pyarrow as pa
 
 from gis.importing.issues import FILE, Issue, refused
 from gis.importing.mapping.heading import Heading
-from gis.importing.mapping.names import Match, certain, is_system, targets
+from gis.importing.mapping.names import Match, certain
 from gis.importing.mapping.propose import FieldProposal, propose
 from gis.importing.mapping.quantities import Conversion
 from gis.importing.mapping.sample import columns_of, placing_columns, same_values, sample_of
 from gis.importing.mapping.values import read_values
+from gis.importing.mapping.wording import Book, is_system, targets
 from gis.importing.reading.spool import GEOM, ROW, Reading
 from layers.model import Field, Layer
 
@@ -113,6 +114,7 @@ def plan(
         A given field or column does not exist; two columns with different values mean one field; a required
         field has no column.
     """
+    book = Book(layer)
     columns, placing = columns_of(reading), placing_columns(reading)
     given = dict(given or {})
     _check_given(layer, given, columns)
@@ -126,7 +128,7 @@ def plan(
         elif not column or column not in chosen.values():
             chosen[name] = column
     free = [c for c in columns if c not in chosen.values() and c not in placing]
-    matches = certain(layer, free, chosen, cut=reading.header.format == "shapefile")
+    matches = certain(book, free, chosen, cut=reading.header.format == "shapefile")
     chosen |= {name: found.column for name, found in _decided(matches, reading).items()}
     mapping = {name: column for name, column in chosen.items() if column}
     left = [c for c in columns if c not in mapping.values() and c not in placing]
@@ -135,7 +137,7 @@ def plan(
     conversions: dict[str, Conversion] = {}
     for target in targets(layer):
         if target.name in mapping:
-            _note_unit(target, Heading.of(mapping[target.name]), conversions, notes)
+            _note_unit(book, target, Heading.of(mapping[target.name]), conversions, notes)
     notes += [Issue(FILE, None, c, "system_column_ignored", "warning") for c in left if is_system(layer, c)]
     notes += [Issue(FILE, o.field, o.column, "column_offered", "warning") for o in offers]
     return FieldPlan(layer, mapping, conversions, tuple(left), tuple(notes), tuple(offers))
@@ -170,7 +172,7 @@ def _decided(matches: Mapping[str, list[Match]], reading: Reading) -> dict[str, 
     """One column a field. Two that are equally sure and differ are asked about, by refusing."""
     doubtful = []
     for name, found in matches.items():
-        rivals = [m.column for m in found if m.rank == found[0].rank]
+        rivals = [m.column for m in found if m.standing == found[0].standing]
         if len(rivals) > 1 and not same_values(sample_of(reading), rivals):
             doubtful.append((name, rivals))
     if doubtful:
@@ -198,10 +200,11 @@ def _check_required(
 
 
 def _note_unit(
-    target: Field, heading: Heading, conversions: dict[str, Conversion], notes: list[Issue]
+    book: Book, target: Field, heading: Heading, conversions: dict[str, Conversion], notes: list[Issue]
 ) -> None:
     """The conversion that the heading of a mapped column asks for; a note where it cannot be made."""
-    if target.unit is None or heading.unit_text is None or heading.whole == target.name.replace("_", ""):
+    stated = heading.unit_text or heading.remark
+    if target.unit is None or stated is None or book.in_full(target, heading):
         return
     if heading.unit is not None:
         try:
@@ -212,4 +215,4 @@ def _note_unit(
             if conversion.numerator != conversion.denominator:
                 conversions[target.name] = conversion
             return
-    notes.append(Issue(FILE, target.name, heading.unit_text, "unit_unknown", "warning"))
+    notes.append(Issue(FILE, target.name, stated, "unit_unknown", "warning"))

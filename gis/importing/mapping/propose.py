@@ -11,8 +11,9 @@ from rapidfuzz import fuzz
 from gis.importing.mapping.codes import code_of, translations
 from gis.importing.mapping.evidence import Evidence, Sampled, evidence_of, sampled
 from gis.importing.mapping.heading import Heading
-from gis.importing.mapping.names import OWN, Match, certain, hints, is_system, targets, wordings
+from gis.importing.mapping.names import Match, certain
 from gis.importing.mapping.sample import columns_of, placing_columns, sample_of
+from gis.importing.mapping.wording import NAME, OWN, Book, is_system, targets
 from gis.importing.reading.spool import Reading
 from layers.headings import fold
 from layers.model import Field, Layer
@@ -21,7 +22,7 @@ __all__ = ["LISTED", "FieldProposal", "propose"]
 
 LISTED = 0.5  # a score below is not worth a person's look
 _LIKELY = 0.9  # the most that likeness can reach; above are names that leave no doubt
-_SCORE = {OWN: 1.0}
+_SCORE = {NAME: 1.0, OWN: 1.0}
 _SHARED_SCORE = 0.97
 _HINT = 0.6
 _TELLING = 0.8  # for values of the field's very form under a name that says nothing
@@ -84,7 +85,7 @@ def propose(layer: Layer, reading: Reading, saved: Mapping[str, str] | None = No
     columns = [c for c in columns_of(reading) if c not in placed and not is_system(layer, c)]
     sample = sample_of(reading)
     samples = {c: sampled(sample.column(c)) for c in columns[:_MOST_COLUMNS]} if sample.num_columns else {}
-    pairs = _pairs(layer, columns, samples, saved or {}, reading)
+    pairs = _pairs(Book(layer), columns, samples, saved or {}, reading)
     chosen: dict[str, _Pair] = {}
     order = {target.name: i for i, target in enumerate(targets(layer))}
     taken: set[str] = set()
@@ -92,10 +93,11 @@ def propose(layer: Layer, reading: Reading, saved: Mapping[str, str] | None = No
         if pair.score >= LISTED and pair.field not in chosen and pair.column not in taken:
             chosen[pair.field] = pair
             taken.add(pair.column)
+    own = {field.name for field in layer.fields}
     return [
         _proposal(target, chosen.get(target.name), pairs, samples, taken)
         for target in targets(layer)
-        if target in layer.fields or target.name in chosen
+        if target.name in own or target.name in chosen
     ]
 
 
@@ -123,7 +125,7 @@ def _proposal(
 
 
 def _pairs(
-    layer: Layer,
+    book: Book,
     columns: Sequence[str],
     samples: Mapping[str, Sampled],
     saved: Mapping[str, str],
@@ -132,26 +134,26 @@ def _pairs(
     pairs = [
         _Pair(name, column, 1.0, "与此来源上次导入时相同", "as at this source's last import")
         for name, column in saved.items()
-        if column in columns and any(target.name == name for target in targets(layer))
+        if column in columns and any(target.name == name for target in book.targets)
     ]
     sure = certain(
-        layer, columns, {p.field: p.column for p in pairs}, cut=reading.header.format == "shapefile"
+        book, columns, {p.field: p.column for p in pairs}, cut=reading.header.format == "shapefile"
     )
     for matches in sure.values():
-        rivals = [m for m in matches if m.rank == matches[0].rank]
+        rivals = [m for m in matches if m.standing == matches[0].standing]
         for found in matches:
             pairs.append(_named(found, doubtful=len(rivals) > 1 and found in rivals))
     done = {(p.field, p.column) for p in pairs}
-    for target in targets(layer):
+    for target in book.targets:
         for column in columns:
             if (target.name, column) not in done:
-                pairs.append(_alike(layer, target, column, samples.get(column)))
+                pairs.append(_alike(book, target, column, samples.get(column)))
     return pairs
 
 
 def _named(found: Match, *, doubtful: bool) -> _Pair:
     """A pair by name; two columns of the same name in two spellings are a question, not an answer."""
-    score = _SCORE.get(found.sure, _SHARED_SCORE)
+    score = _SCORE.get(found.wording.sure, _SHARED_SCORE)
     zh, en = f"列名即{found.wording.why_zh}“{found.wording.text}”", f"named as {found.wording.why_en}"
     if found.factor_from is not None:
         zh, en = f"{zh}，单位 {found.factor_from.id} 将换算", f"{en}; converted from {found.factor_from.id}"
@@ -160,14 +162,14 @@ def _named(found: Match, *, doubtful: bool) -> _Pair:
     return _Pair(found.field, found.column, score, zh, en)
 
 
-def _alike(layer: Layer, target: Field, column: str, sample: Sampled | None) -> _Pair:
+def _alike(book: Book, target: Field, column: str, sample: Sampled | None) -> _Pair:
     """How alike name and values are to the field's, at most `_LIKELY`."""
-    likeness, zh, en = _likeness(layer, target, Heading.of(column))
+    likeness, zh, en = _likeness(book, target, Heading.of(column))
     evidence = None
     if sample is not None and (
         likeness > 0.2 or target.format is not None or target.type in ("enum", "date")
     ):
-        evidence = evidence_of(target, sample, key=target.name in layer.key)
+        evidence = evidence_of(target, sample, key=target.name in book.layer.key)
     score = _weighed(likeness, evidence)
     if evidence is not None:
         zh, en = f"{zh}；{evidence.why_zh}", f"{en}; {evidence.why_en}"
@@ -186,18 +188,18 @@ def _weighed(likeness: float, evidence: Evidence | None) -> float:
     return min(score, _LIKELY)
 
 
-def _likeness(layer: Layer, target: Field, heading: Heading) -> tuple[float, str, str]:
+def _likeness(book: Book, target: Field, heading: Heading) -> tuple[float, str, str]:
     """How like the column's name is to the names of the field, and to which."""
     core = heading.core or heading.whole
     best, nearest = 0.0, target.name
-    for wording in wordings(layer, target):
-        word = fold(wording.text)
+    for wording in book.wordings(target):
+        word = wording.whole
         score = fuzz.ratio(core, word) / 100
         if min(len(core), len(word)) >= 2 and (word in core or core in word):
             score = max(score, 0.5 + 0.35 * min(len(core), len(word)) / max(len(core), len(word)))
         if score > best:
             best, nearest = score, wording.text
-    for hint in hints(target):
+    for hint in book.hints(target):
         if fold(hint) == core and best < _HINT:
             best, nearest = _HINT, hint
     best = min(best, _LIKELY)
