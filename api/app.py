@@ -26,8 +26,10 @@ from api.routes import (
     application,
     claims,
     collections,
+    health,
     imports,
     items,
+    jobs,
     landing,
     processes,
     rasters,
@@ -75,6 +77,8 @@ def create_app(settings: Settings, definition: MapDefinition, engine: Engine, *,
         processes,
         application,
         imports,
+        health,
+        jobs,
     ):
         app.include_router(module.router)
     app.add_api_route("/api", _described(app, definition), include_in_schema=False, methods=["GET"])

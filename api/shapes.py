@@ -4,9 +4,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from typing import Any
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
 
-__all__ = ["conflict_numbers"]
+if TYPE_CHECKING:
+    from gis.health import HealthCard
+    from gis.jobs import JobStatus
+    from gis.sources import Source
+
+__all__ = ["conflict_numbers", "health_card", "job_status", "source_entry"]
 
 
 def conflict_numbers(summary: Mapping[str, Any]) -> dict[str, Any]:
@@ -23,3 +29,46 @@ def conflict_numbers(summary: Mapping[str, Any]) -> dict[str, Any]:
             for (county, township), count in townships.most_common()
         ],
     }
+
+
+def health_card(card: HealthCard) -> dict[str, Any]:
+    """A health card with its titles and rhythms in both languages."""
+    content = asdict(card) | {"title": card.title.model_dump()}
+    for source in content["sources"]:
+        source["title"] = source["title"].model_dump()
+        source["rhythm_words"] = _rhythm_words(source["rhythm"])
+    return content
+
+
+def source_entry(source: Source) -> dict[str, Any]:
+    """An entry of the register of sources."""
+    content = asdict(source)
+    content["title"] = {"zh": content.pop("title_zh"), "en": content.pop("title_en")}
+    content["rhythm_words"] = _rhythm_words(source.rhythm)
+    return content
+
+
+def _rhythm_words(rhythm: str | None) -> dict[str, str] | None:
+    from gis.rhythms import rhythm_words
+
+    return None if rhythm is None else rhythm_words(rhythm).model_dump()
+
+
+def job_status(job: JobStatus) -> dict[str, Any]:
+    """A job as OGC API Processes has it (18-062r2, 7.12), with what went wrong in both languages."""
+    content: dict[str, Any] = {
+        "jobID": str(job.id),
+        "type": "process",
+        "processID": job.task,
+        "status": job.state,
+        "message": job.phase,
+        "progress": job.progress,
+        "done": job.done,
+        "total": job.total,
+        "created": job.created_at,
+        "started": job.started_at,
+        "updated": job.updated_at,
+        "finished": job.updated_at if job.ended else None,
+        "error": job.error,
+    }
+    return {key: value for key, value in content.items() if value is not None}

@@ -18,11 +18,13 @@ from api.cli import (
     doctor,
     export,
     files,
+    harvest,
     links,
     rejects,
     revisions,
     screening,
     serve,
+    sources,
     worker,
 )
 from api.cli.console import fail, say
@@ -43,6 +45,7 @@ app.command("import")(files.import_)
 app.command("export")(export.export)
 app.command("screen")(screening.screen)
 app.command("doctor")(doctor.doctor)
+app.command("health")(sources.health)
 app.add_typer(database.app, name="db")
 app.add_typer(definitions.layers, name="layers")
 app.add_typer(definitions.rules, name="rules")
@@ -50,6 +53,8 @@ app.add_typer(rejects.app, name="rejects")
 app.add_typer(revisions.app, name="revisions")
 app.add_typer(conflicts.app, name="conflicts")
 app.add_typer(links.app, name="links")
+app.add_typer(sources.app, name="sources")
+app.add_typer(harvest.app, name="harvest")
 
 
 def main() -> None:

@@ -90,6 +90,7 @@ def _links(own: str, base: str, layer: Layer) -> list[dict[str, str]]:
         {"rel": "items", "type": GEOJSON, "href": f"{own}/items"},
         {"rel": f"{_REL}/queryables", "type": "application/schema+json", "href": f"{own}/queryables"},
         {"rel": f"{_REL}/schema", "type": "application/schema+json", "href": f"{own}/schema"},
+        {"rel": "status", "type": "application/json", "href": f"{base}/health/layers/{layer.id}"},
     ]
     if layer.has_geometry:
         links += [

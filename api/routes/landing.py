@@ -75,6 +75,8 @@ def _landing(request: Request, district: str, language: str) -> dict[str, Any]:
         (f"{rel}/processes", "application/json", "/processes"),
         (f"{rel}/tiling-schemes", "application/json", "/tileMatrixSets"),
         (f"{rel}/styles", "application/json", "/styles"),
+        (f"{rel}/job-list", "application/json", "/jobs"),
+        ("status", "application/json", "/health/layers"),
     ]
     return {
         "title": title,

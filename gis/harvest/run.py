@@ -28,6 +28,7 @@ from gis.harvest.model import Ask, Fetched, Harvest
 from gis.harvest.net import Net, NetLimits
 from gis.importing import ImportOptions, ImportResult, SourceInfo, import_file
 from gis.importing.issues import refused
+from gis.importing.reading import Limits
 from gis.jobs import WorkStopped
 from gis.rhythms import rhythm_span
 from gis.settings import MapDefinition
@@ -35,6 +36,7 @@ from gis.settings import MapDefinition
 __all__ = ["HarvestResult", "back_off", "run_harvest"]
 
 FIRST_WAIT, LONGEST_WAIT = timedelta(minutes=5), timedelta(days=1)
+_READING_S = 600
 _LOCK = 7_216_003  # class of the advisory locks, one a harvest
 _log = logging.getLogger("onemap.harvest")
 
@@ -79,7 +81,7 @@ def run_harvest(
     whole : bool
         Take everything, also where what is new would do.
     accept_columns : bool
-        Go on when the source no longer has columns that it had.
+        Go on when the source no longer has columns that it had; takes the whole.
     allow_large_close : bool
         Close rows that are gone from the source also when they are more than a fifth.
     environment : mapping, optional
@@ -102,9 +104,11 @@ def run_harvest(
             with tempfile.TemporaryDirectory(prefix="onemap-harvest-") as folder:
                 fetched = _fetch(
                     harvest, limits or NetLimits(), credentials, Path(folder), told,
-                    whole=whole or _whole_is_due(harvest), accept_columns=accept_columns,
+                    whole=whole or accept_columns or _whole_is_due(harvest), accept_columns=accept_columns,
                 )  # fmt: skip
-                result = _store(engine, definition, harvest, fetched, who, told, allow_large_close)
+                result = _store(
+                    engine, limits or NetLimits(), definition, harvest, fetched, who, told, allow_large_close
+                )
         except OneMapError as error:
             _note_failure(engine, harvest, run_id, error)
             raise
@@ -198,6 +202,7 @@ def _fetch(
 
 def _store(
     engine: Engine,
+    limits: NetLimits,
     definition: MapDefinition,
     harvest: Harvest,
     fetched: Fetched,
@@ -208,7 +213,6 @@ def _store(
     """Import what was fetched by the way all files go; None when there is nothing to import."""
     if fetched.path is None or (fetched.rows == 0 and not fetched.whole):
         return None
-    told("importing", 0, fetched.rows)
     with connect(engine) as conn:
         source = _source_info(conn, harvest.source)
     crs = harvest.wishes.crs if harvest.wishes.crs != "auto" else fetched.crs
@@ -216,7 +220,10 @@ def _store(
         source, crs=crs, mapping=harvest.wishes.mapping, mode="replace" if fetched.whole else "upsert",
         who=who, allow_large_close=allow_large_close,
     )  # fmt: skip
-    return import_file(engine, definition, harvest.layer, fetched.path, options)
+    return import_file(
+        engine, definition, harvest.layer, fetched.path, options, progress=told,
+        limits=replace(Limits(), file_mb=limits.total_mb, seconds=_READING_S),
+    )  # fmt: skip
 
 
 def _source_info(conn: Connection, name: str) -> SourceInfo:

@@ -186,7 +186,7 @@ class _Handler(BaseHTTPRequestHandler):
         rows = held.rows(_day(since[1]) if since else None)
         if query.get("returncountonly") == "true":
             return self._json({"count": len(rows)})
-        numbered = {i: well for i, well in enumerate(held.rows(), start=1)}
+        numbered = dict(enumerate(held.rows(), start=1))
         if query.get("returnidsonly") == "true":
             ids = [i for i, well in numbered.items() if well in rows]
             return self._json({"objectIdFieldName": "OBJECTID", "objectIds": ids[::-1]})
@@ -214,8 +214,9 @@ class _Handler(BaseHTTPRequestHandler):
         ]
         return {
             "currentVersion": 10.91, "id": 0, "name": "wells", "type": "Feature Layer",
-            "geometryType": "esriGeometryPoint", "objectIdField": "OBJECTID", "maxRecordCount": self.held.page,
-            "fields": [{"name": name, "type": f"esriFieldType{kind}", "alias": name} for name, kind in fields],
+            "geometryType": "esriGeometryPoint", "objectIdField": "OBJECTID",
+            "maxRecordCount": self.held.page,
+            "fields": [{"name": name, "type": f"esriFieldType{kind}"} for name, kind in fields],
             "extent": {"xmin": 0, "ymin": 0, "xmax": 1, "ymax": 1,
                        "spatialReference": {"wkid": 4549, "latestWkid": 4549}},
             "advancedQueryCapabilities": {"supportsPagination": self.held.pagination},
@@ -238,8 +239,9 @@ class _Handler(BaseHTTPRequestHandler):
             return self._xml(self._capabilities())
         if "wfs_exception" in self.held.faults:
             return self._xml(
-                '<ows:ExceptionReport xmlns:ows="http://www.opengis.net/ows/1.1" version="2.0.0"><ows:Exception '
-                'exceptionCode="InvalidParameterValue"><ows:ExceptionText>Unknown type</ows:ExceptionText>'
+                '<ows:ExceptionReport xmlns:ows="http://www.opengis.net/ows/1.1" version="2.0.0">'
+                '<ows:Exception exceptionCode="InvalidParameterValue">'
+                "<ows:ExceptionText>Unknown type</ows:ExceptionText>"
                 "</ows:Exception></ows:ExceptionReport>"
             )
         since = re.search(r"<fes:Literal>(\d{4}-\d\d-\d\d)</fes:Literal>", query.get("filter", ""))
@@ -275,8 +277,8 @@ class _Handler(BaseHTTPRequestHandler):
             f'<wfs:member><p:wells gml:id="w.{escape(well.code)}"><p:code>{escape(well.code)}</p:code>'
             f"<p:name>{escape(well.name)}</p:name><p:kind>{well.kind}</p:kind>"
             f'<p:updated>{_date(well.updated)}</p:updated><p:note xsi:nil="true"/>'
-            f'<p:geom><gml:Point srsName="urn:ogc:def:crs:EPSG::4490"><gml:pos>{well.lat!r} {well.lon!r}</gml:pos>'
-            "</gml:Point></p:geom></p:wells></wfs:member>"
+            '<p:geom><gml:Point srsName="urn:ogc:def:crs:EPSG::4490">'
+            f"<gml:pos>{well.lat!r} {well.lon!r}</gml:pos></gml:Point></p:geom></p:wells></wfs:member>"
             for well in page
         )
         following = ""
@@ -286,7 +288,8 @@ class _Handler(BaseHTTPRequestHandler):
             '<wfs:FeatureCollection xmlns:wfs="http://www.opengis.net/wfs/2.0" '
             'xmlns:gml="http://www.opengis.net/gml/3.2" xmlns:p="urn:platform" '
             'xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" '
-            f'numberMatched="{matched}" numberReturned="{returned}"{following}>{members}</wfs:FeatureCollection>'
+            f'numberMatched="{matched}" numberReturned="{returned}"{following}>'
+            f"{members}</wfs:FeatureCollection>"
         )
 
     # --- a file
