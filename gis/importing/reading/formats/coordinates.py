@@ -53,6 +53,8 @@ _SIGNS = {
 _SIDES = {"东经": "E", "西经": "W", "北纬": "N", "南纬": "S", "东": "E", "西": "W", "北": "N", "南": "S"}
 _SIDES |= {side: side for side in "EWNS"}
 _SIDE = r"(东经|西经|北纬|南纬|东|西|北|南|[EWNS])"
+# The usual form, tried first: a table may hold a million of them.
+_USUAL = re.compile(r"([0-9]{1,3})[°度]([0-9]{1,2})[′'’分]([0-9]{1,2}(?:\.[0-9]+)?)[″\"”秒]")
 _DMS = re.compile(
     rf"(?P<before>{_SIDE})?\s*:?\s*(?P<sign>[+-])?\s*(?P<d>\d{{1,3}}(?:\.\d+)?)"
     r"(?:\s*(?P<after_d>d|:|-|\s)\s*(?:(?P<m>\d{1,2}(?:\.\d+)?)"
@@ -136,6 +138,9 @@ def parse_text(text: str, axis: Axis, *, geographic: bool) -> float | Refused:
     120:09:18, E120 9 18.5, 120°9.3′); minutes and seconds must be below 60. A whole number of degrees with
     nothing behind it is a remark, not a position.
     """
+    usual = _USUAL.fullmatch(text)
+    if usual:
+        return _sum(float(usual[1]), float(usual[2]), float(usual[3]), axis)
     if len(text) > 64:
         return "coordinate_not_number"
     text = _narrow(text)
@@ -158,16 +163,20 @@ def _degrees(match: re.Match[str], axis: Axis, geographic: bool) -> float | Refu
     part = match.groupdict()
     if not _consistent(part, geographic):
         return "coordinate_not_number"
-    degrees, minutes, seconds = (float(part[k] or 0) for k in "dms")
-    if minutes >= 60 or seconds >= 60:
-        return "coordinate_not_number"
     side = _SIDES[(part["before"] or part["side"] or ("E" if axis == "x" else "N")).upper()]
     if (side in "EW") != (axis == "x"):
         return "coordinate_wrong_axis"
-    value = (degrees * 3600 + minutes * 60 + seconds) / 3600 if part["m"] else degrees
-    if value > (180 if axis == "x" else 90):
-        return "coordinate_not_number"
+    value = _sum(float(part["d"] or 0), float(part["m"] or 0), float(part["s"] or 0), axis)
+    if isinstance(value, str):
+        return value
     return -value if part["sign"] == "-" or side in "WS" else value
+
+
+def _sum(degrees: float, minutes: float, seconds: float, axis: Axis) -> float | Refused:
+    if minutes >= 60 or seconds >= 60:
+        return "coordinate_not_number"
+    value = (degrees * 3600 + minutes * 60 + seconds) / 3600 if minutes or seconds else degrees
+    return value if value <= (180 if axis == "x" else 90) else "coordinate_not_number"
 
 
 def _consistent(part: dict[str, str | None], geographic: bool) -> bool:

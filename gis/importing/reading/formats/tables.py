@@ -16,7 +16,6 @@ from gis.importing.reading.formats.coordinates import (
     parse_axis,
     parse_pairs,
     point_wkb,
-    shown,
 )
 from gis.importing.reading.formats.paste import GeometryTexts, parse_geometries
 from gis.importing.reading.formats.roles import Roles
@@ -64,9 +63,7 @@ class Placed:
             x, y = parse_pairs(texts, y_first=self.roles.y_first)
             issues = x.issues(name, texts, first)
         elif self.roles.x:
-            x, issues = self._axis(columns, "x", first)
-            y, more = self._axis(columns, "y", first)
-            issues += more
+            x, y, issues = self._axes(columns, first)
         else:
             return pa.nulls(count, pa.binary()), []
         self.dms = self.dms or x.dms or y.dms
@@ -75,13 +72,33 @@ class Placed:
             issues = [issue for issue in issues if issue.row - first not in unread]
         return point_wkb(x.values, y.values), issues
 
-    def _axis(self, columns: Sequence[pa.Array], axis: Axis, first: int) -> tuple[Numbers, list[Issue]]:
+    def _axes(self, columns: Sequence[pa.Array], first: int) -> tuple[Numbers, Numbers, list[Issue]]:
+        """Both columns; a row where both had to be parsed has one issue, not two."""
+        (x, x_name, x_texts), (y, y_name, y_texts) = (self._axis(columns, axis) for axis in ("x", "y"))
+        both = {at: (text, y.parsed[at]) for at, text in x.parsed.items() if at in y.parsed}
+        name = f"{x_name}, {y_name}"
+        issues = [
+            Issue(
+                first + at,
+                name,
+                f"{float(x.values[at])!r}, {float(y.values[at])!r}",
+                "coordinate_parsed",
+                "repair",
+                f"{one}, {two}",
+            )
+            for at, (one, two) in both.items()
+        ]
+        for numbers, each, texts in ((x, x_name, x_texts), (y, y_name, y_texts)):
+            numbers.parsed = {at: text for at, text in numbers.parsed.items() if at not in both}
+            issues += numbers.issues(each, texts, first)
+        return x, y, issues
+
+    def _axis(self, columns: Sequence[pa.Array], axis: Axis) -> tuple[Numbers, str, pa.Array]:
         places = self.roles.x if axis == "x" else self.roles.y
         texts = columns[places[0]]
         if len(places) > 1:
             texts = _joined([columns[place] for place in places])
-        numbers = parse_axis(texts, axis, geographic=self.roles.geographic)
-        return numbers, numbers.issues(self.names[places[0]], texts, first)
+        return parse_axis(texts, axis, geographic=self.roles.geographic), self.names[places[0]], texts
 
     def _from_texts(self, texts: pa.Array, first: int, unread: set[int]) -> tuple[pa.Array, list[Issue]]:
         held = texts.to_pylist()
@@ -128,8 +145,3 @@ def _joined(parts: Sequence[pa.Array]) -> pa.Array:
     ]
     rest = [pc.fill_null(part, "") for part in marked[1:]]
     return pc.binary_join_element_wise(marked[0], *rest, "")
-
-
-def told(cells: Sequence[str | None]) -> str:
-    """The first cells of a row, to show which one is meant."""
-    return shown(", ".join(cell for cell in cells[:6] if cell)) or ""
