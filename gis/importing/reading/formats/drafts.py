@@ -102,8 +102,10 @@ class Drafts:
         if types & _CHECKED:
             values = [self._storable(value, name, first + at) for at, value in enumerate(values)]
         array = typed_array(values, kind_of(values))
-        if array.type == pa.int64() and pc.max(pc.abs_checked(array)).as_py() > EXACT:
-            self._long.add(name)
+        if array.type == pa.int64():
+            ends = pc.min_max(array).as_py()
+            if max(-ends["min"], ends["max"]) > EXACT:
+                self._long.add(name)
         return array
 
     def _storable(self, value: Any, name: str, row: int) -> Any:

@@ -9,6 +9,7 @@ A feature nested deeper than the limit is a refused row; beyond what a parser ca
 from __future__ import annotations
 
 import json
+import re
 import struct
 from collections.abc import Iterator
 from itertools import chain
@@ -89,7 +90,7 @@ def _read_document(path: Path, coding: Coding, rows: _Rows) -> str | None:
     rest = _strict(bytes(splitter.rest))
     if not isinstance(rest, dict):
         raise refused("not_geojson", value=path.name)
-    kind, crs = rest.get("type"), _crs(rest.get("crs"))
+    kind, crs = rest.get("type"), _frame(rest) or _crs(rest.get("crs"))
     if kind == "FeatureCollection":
         listed = rest.get("features")
         if not isinstance(listed, list) or any(each != {} for each in listed):
@@ -121,6 +122,13 @@ def _strict(text: bytes) -> Any:
 
 def _no_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is no JSON number")
+
+
+def _frame(rest: dict[str, Any]) -> str | None:
+    """The frame that an export of onemap states: one that agrees with WGS 84, whose numbers these are."""
+    facts = rest.get("onemap") if "crs" not in rest else None
+    frame = facts.get("frame") if isinstance(facts, dict) else None
+    return frame if isinstance(frame, str) and re.fullmatch(r"EPSG:\d{4,6}", frame) else None
 
 
 def _crs(member: Any) -> str | None:
