@@ -7,6 +7,7 @@ import shapely
 
 __all__ = ["polygon_of"]
 
+_Areas = np.ndarray[tuple[int], np.dtype[np.float64]]
 _Ring = np.ndarray[tuple[int, int], np.dtype[np.float64]]
 
 
@@ -14,8 +15,8 @@ def polygon_of(rings: list[_Ring]) -> shapely.Geometry:
     """The Polygon or MultiPolygon of closed ``rings`` of four positions or more; empty for none.
 
     As a Shapefile has it, a ring that runs clockwise is a shell and another a hole, of the smallest shell
-    around it. A hole outside every shell is a shell that was drawn the wrong way round. Coordinates as
-    given; nothing is repaired.
+    around it. Where a hole then lies in no shell, the rings were not drawn that way, and those within an
+    odd number of others are the holes. Coordinates as given; nothing is repaired.
     """
     if not rings:
         return shapely.Polygon()
@@ -24,9 +25,10 @@ def polygon_of(rings: list[_Ring]) -> shapely.Geometry:
     areas = np.array([_signed_area(ring) for ring in rings])
     shells = [number for number in range(len(rings)) if areas[number] <= 0]
     holes = [number for number in range(len(rings)) if areas[number] > 0]
-    if not shells:
-        shells, holes = _by_depth(rings)
     owners = _owners(rings, shells, holes, np.abs(areas))
+    if None in owners:
+        shells, holes = _by_depth(rings, np.abs(areas))
+        owners = _owners(rings, shells, holes, np.abs(areas))
     held: dict[int, list[int]] = {number: [] for number in shells}
     for hole, owner in zip(holes, owners, strict=True):
         if owner is None:
@@ -75,10 +77,10 @@ def _inside(ring: _Ring) -> shapely.Geometry:
         return shapely.points(ring[0])
 
 
-def _by_depth(rings: list[_Ring]) -> tuple[list[int], list[int]]:
-    """Shells and holes of rings that all run counter-clockwise: by the number of rings around each."""
+def _by_depth(rings: list[_Ring], areas: _Areas) -> tuple[list[int], list[int]]:
+    """Shells and holes of rings that run either way: by the number of larger rings around each."""
     shapes = [shapely.polygons(ring) for ring in rings]
     found, by = shapely.STRtree(shapes).query([_inside(ring) for ring in rings], predicate="intersects")
-    around = np.bincount(found[found != by], minlength=len(rings))
+    around = np.bincount(found[areas[by] > areas[found]], minlength=len(rings))
     numbers = range(len(rings))
     return [n for n in numbers if around[n] % 2 == 0], [n for n in numbers if around[n] % 2]

@@ -173,7 +173,9 @@ def _geometry(data: _Data, offsets: _Offsets, kind: int, first: int) -> tuple[pa
         begin = int(offsets[row]) + 8
         body = data[begin : begin + int(lengths[row])].tobytes()
         try:
-            values[row] = _shape(body, kind)
+            values[row], unclosed = _shape(body, kind)
+            if unclosed is not None:
+                issues.append(Issue(first + row, None, None, "ring_closed", "repair", unclosed.hex()))
         except _Unreadable as error:
             issues.append(Issue(first + row, None, error.value, error.code))
     return pa.array(values, pa.binary()), issues
@@ -193,8 +195,11 @@ class _Unreadable(Exception):
         self.value, self.code = value, code
 
 
-def _shape(body: bytes, kind: int) -> bytes:
-    """One record other than a point; every number in it is checked against the record's length."""
+def _shape(body: bytes, kind: int) -> tuple[bytes, bytes | None]:
+    """WKB of one record other than a point, and that of it before its rings were closed, if they had to be.
+
+    Every number in it is checked against the record's length.
+    """
     (own,) = struct.unpack_from("<i", body)
     if own != kind or kind in _POINTS or kind == 31:
         raise _Unreadable(f"type {own}")
@@ -202,7 +207,7 @@ def _shape(body: bytes, kind: int) -> bytes:
         if kind in _MULTIPOINTS:
             (count,) = struct.unpack_from("<i", body, 36)
             points = _positions(body, 40, count)
-            return _wkb(shapely.multipoints(points))
+            return _wkb(shapely.multipoints(points)), None
         parts, count = struct.unpack_from("<ii", body, 36)
         if not 0 <= parts <= count or 44 + 4 * parts > len(body):
             raise _Unreadable(f"numParts {parts}")
@@ -210,8 +215,10 @@ def _shape(body: bytes, kind: int) -> bytes:
         points = _positions(body, 44 + 4 * parts, count)
         lines = list(_parts(points, starts))
         if kind in _LINES:
-            return _wkb(_lines(lines))
-        return _wkb(polygon_of([_ring(line) for line in lines]))
+            return _wkb(_lines(lines)), None
+        rings = [_ring(line) for line in lines]
+        closed = sum(map(len, rings)) != len(points)
+        return _wkb(polygon_of(rings)), _as_written(lines) if closed else None
     except (struct.error, shapely.errors.GEOSException) as error:
         raise _Unreadable(clip(error)) from error
 
@@ -249,6 +256,12 @@ def _ring(
     if len(closed) < 4:
         raise _Unreadable(str(len(line)), "zero_area")
     return closed
+
+
+def _as_written(lines: list[np.ndarray[tuple[int, int], np.dtype[np.float64]]]) -> bytes:
+    """WKB of a polygon of ``lines`` as they are, which no geometry library would make."""
+    rings = [struct.pack("<I", len(line)) + np.ascontiguousarray(line, "<f8").tobytes() for line in lines]
+    return struct.pack("<BII", 1, 3, len(rings)) + b"".join(rings)
 
 
 def _wkb(shape: shapely.Geometry) -> bytes:

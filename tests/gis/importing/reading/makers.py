@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import shutil
 import struct
 import warnings
 import zipfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +44,7 @@ def write(held: gpd.GeoDataFrame, path: Path, **options: Any) -> Path:
     """Write with GDAL, whose remarks on names and types are not what is tested."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        held.to_file(path, engine="pyogrio", **options)
+        held.to_file(path, engine="pyogrio", use_arrow=True, **options)
     return path
 
 
@@ -96,3 +97,10 @@ def patched(content: bytes, at: int, new: bytes) -> bytes:
 def png() -> bytes:
     """The beginning of a picture."""
     return b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 2
+
+
+def copy_tree(source: Path, target: Path, change: Callable[[Path], object]) -> Path:
+    """A copy of a folder, changed."""
+    shutil.copytree(source, target)
+    change(target)
+    return target
