@@ -69,6 +69,8 @@ class ImportOptions:
         Polygons within which the data are complete.
     map_file : Path, optional
         On a dry run: where to draw the difference, .html or .geojson.
+    map_rows : int, optional
+        The most rows of each kind of change that are drawn there.
     allow_large_close : bool
         Let a replace close more than a fifth of the source's rows.
     """
@@ -86,6 +88,7 @@ class ImportOptions:
     outside: Outside = "refuse"
     accept_offer: bool = False
     map_file: Path | None = None
+    map_rows: int | None = None
 
 
 @dataclass(frozen=True)

@@ -95,15 +95,18 @@ def _rejection(row: RowMapping, layer: Layer | None) -> Rejection:
 
 
 def sentences(
-    code: str, field: str | None, value: str | None, layer: Layer | None = None
+    code: str, field: str | None, value: str | None, layer: Layer | None = None, *, titled: bool = False
 ) -> tuple[str, str, str, str]:
-    """What is wrong and what to do, each in Chinese and English; a code without words stands for itself."""
+    """What is wrong and what to do, each in Chinese and English; a code without words stands for itself.
+
+    ``titled`` calls the field by its title in each language instead of its name.
+    """
     if code not in issue_words():
         return code, code, "", ""
     known = next((f for f in layer.fields if f.name == field), None) if layer is not None else None
-    zh, en, remedy_zh, remedy_en = told(
-        code, field=field or "", value=_short(value), expected=_expected(code, known)
-    )
+    names = (known.title.zh, known.title.en) if titled and known is not None else (field or "", field or "")
+    given = {"value": _short(value), "expected": _expected(code, known)}
+    (zh, _, remedy_zh, _), (_, en, _, remedy_en) = (told(code, field=name, **given) for name in names)
     return zh, en, remedy_zh, remedy_en
 
 

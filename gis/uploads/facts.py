@@ -11,8 +11,11 @@ import numpy as np
 import pyarrow as pa
 import shapely
 
-from gis.importing.issues import FILE, Issue, told
+from gis.importing.issues import FILE, Issue
+from gis.importing.options import Count
 from gis.importing.reading.spool import GEOM, Header, Reading
+from gis.rejections import sentences
+from layers.model import Layer
 
 __all__ = ["describe", "findings"]
 
@@ -104,26 +107,32 @@ def _take(samples: list[str], column: pa.Array) -> None:
                 return
 
 
-def findings(issues: Iterable[Issue]) -> list[dict[str, Any]]:
-    """Issues by code and field: how many rows, which first (1 is the first data row), the words of one."""
+def findings(
+    issues: Iterable[Issue], layer: Layer | None = None, counts: Sequence[Count] = ()
+) -> list[dict[str, Any]]:
+    """Issues by code and field: how many rows, which first (1 is the first data row), the words of one.
+
+    ``layer`` says what a value should have been; ``counts`` count what ``issues`` hold only the first of.
+    """
     groups: dict[tuple[str, str | None], list[Issue]] = {}
     for issue in issues:
         groups.setdefault((issue.code, issue.field), []).append(issue)
+    totals = {(count.code, count.field): count.rows for count in counts}
     order = {"error": 0, "repair": 1, "warning": 2}
-    ranked = sorted(groups.values(), key=lambda group: (order.get(group[0].severity, 3), -len(group)))
-    return [_finding(group) for group in ranked[:_REASONS]]
+    found = [_finding(group, layer, totals.get(key)) for key, group in groups.items()]
+    return sorted(found, key=lambda entry: (order.get(entry["severity"], 3), -entry["count"]))[:_REASONS]
 
 
-def _finding(group: Sequence[Issue]) -> dict[str, Any]:
+def _finding(group: Sequence[Issue], layer: Layer | None, total: int | None) -> dict[str, Any]:
     first = group[0]
     rows = sorted({issue.row for issue in group if issue.row != FILE})
-    zh, en, remedy_zh, remedy_en = told(first.code, field=first.field or "", value=first.value or "")
+    zh, en, remedy_zh, remedy_en = sentences(first.code, first.field, first.value, layer, titled=True)
     return {
         "code": first.code,
         "severity": first.severity,
         "field": first.field,
         "value": first.value if first.value is None else first.value[:_SAMPLE_LENGTH],
-        "count": len(rows) or len(group),
+        "count": total or len(rows) or len(group),
         "rows": [row + 1 for row in rows[:_ROWS_NAMED]],
         "of_file": not rows,
         "zh": zh,

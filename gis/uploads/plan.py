@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any, Literal
 
 from gis.importing import ImportOptions, SourceInfo
@@ -51,8 +52,8 @@ class Plan:
         groups = {int(number): crs for number, crs in held["crs_groups"].items()}
         return cls(**{**held, "source": Source(**held["source"]), "crs_groups": groups})
 
-    def options(self, who: str, *, dry_run: bool) -> ImportOptions:
-        """The options of the import that this plan asks for."""
+    def options(self, who: str, *, map_file: Path | None = None) -> ImportOptions:
+        """The options of the import; with ``map_file`` only of its dry run, which draws the changes there."""
         given = self.source
         return ImportOptions(
             SourceInfo(
@@ -64,7 +65,8 @@ class Plan:
             mapping=dict(self.mapping),
             mode=self.mode,
             outside=self.outside,
-            dry_run=dry_run,
+            dry_run=map_file is not None,
+            map_file=map_file,
             who=who,
             allow_large_close=self.close_many,
         )  # fmt: skip

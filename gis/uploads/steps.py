@@ -5,7 +5,6 @@ Each step reads what the one before left in the upload's folder and leaves what 
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -17,9 +16,11 @@ from gis.importing import ImportResult, import_file
 from gis.importing.detective import load_evidence
 from gis.importing.detective import propose as propose_places
 from gis.importing.mapping import propose as propose_columns
-from gis.importing.mapping.names import targets
+from gis.importing.mapping.wording import targets
+from gis.importing.options import Progress
 from gis.importing.reading import Reading, read_file
 from gis.settings import MapDefinition
+from gis.uploads.changes import changes
 from gis.uploads.facts import describe, findings
 from gis.uploads.fit import rank_layers
 from gis.uploads.names import dataset
@@ -31,7 +32,7 @@ from layers.model import Layer
 
 __all__ = ["check", "commit", "importable", "preview", "proposal", "read"]
 
-Progress = Callable[[str, int, int | None], None]
+_DRAWN = "drawn.geojson"
 
 
 def read(upload: Upload, engine: Engine, definition: MapDefinition) -> None:
@@ -133,8 +134,10 @@ def check(upload: Upload, engine: Engine, definition: MapDefinition, progress: P
     """Try the import without storing anything; leave "check" (counts, findings) and "changes" (GeoJSON)."""
     plan = Plan.from_dict(upload.read("plan"))
     result = _run(upload, engine, definition, plan, progress, who="web", dry_run=True)
-    upload.write("check", summary(result))
-    _keep_findings(upload, result)
+    layer = importable(definition, plan.layer)
+    _keep_findings(upload, layer, result)
+    upload.write("changes", changes(upload.folder / _DRAWN))
+    upload.write("check", summary(result, layer))
 
 
 def commit(upload: Upload, engine: Engine, definition: MapDefinition, progress: Progress) -> None:
@@ -142,8 +145,7 @@ def commit(upload: Upload, engine: Engine, definition: MapDefinition, progress: 
     plan = Plan.from_dict(upload.read("plan"))
     who = str(upload.state.get("who", "web"))
     result = _run(upload, engine, definition, plan, progress, who=who, dry_run=False)
-    upload.write("result", summary(result))
-    _keep_findings(upload, result)
+    upload.write("result", summary(result, importable(definition, plan.layer)))
 
 
 def _run(
@@ -158,17 +160,17 @@ def _run(
 ) -> ImportResult:
     importable(definition, plan.layer)
     path = dataset(sorted(upload.files.iterdir()))
-    options = plan.options(who, dry_run=dry_run)
+    options = plan.options(who, map_file=upload.folder / _DRAWN if dry_run else None)
     reading = Reading.load(upload.spool)
     return import_file(engine, definition, plan.layer, path, options, progress=progress, reading=reading)
 
 
-def _keep_findings(upload: Upload, result: ImportResult) -> None:
-    content = as_csv(Reading.load(upload.spool), result.issues)
+def _keep_findings(upload: Upload, layer: Layer, result: ImportResult) -> None:
+    content = as_csv(Reading.load(upload.spool), result.issues, layer)
     (upload.folder / "rejects.csv").write_bytes(content)
 
 
-def summary(result: ImportResult) -> dict[str, Any]:
+def summary(result: ImportResult, layer: Layer) -> dict[str, Any]:
     """What an import did or would do, in numbers and in findings by reason."""
     change = result.change
     return {
@@ -185,5 +187,5 @@ def summary(result: ImportResult) -> dict[str, Any]:
         "closed": change.closed,
         "unchanged": change.unchanged,
         "transformation": result.transformation,
-        "findings": findings(result.issues),
+        "findings": findings(result.issues, layer, result.counts),
     }

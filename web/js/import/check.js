@@ -27,8 +27,10 @@ export function checkStep(wizard) {
     check.findings.length > 0 && downloads(found.id, ['csv']),
     h('div', { class: 'buttons end' },
       h('button', { type: 'button', class: 'button quiet', onclick: () => wizard.go(2) }, t('panel.back')),
-      h('button', { type: 'button', class: 'button', 'data-key': 'commit', disabled: nothing, onclick: () => void wizard.commit() },
-        t(check.bad ? 'import.commit.rest' : 'import.commit', { n: number(check.good, language()) }))),
+      nothing
+        ? h('button', { type: 'button', class: 'button', 'data-key': 'another', onclick: () => wizard.restart() }, icon('plus'), t('import.another'))
+        : h('button', { type: 'button', class: 'button', 'data-key': 'commit', onclick: () => void wizard.commit() },
+          t(check.bad ? 'import.commit.rest' : 'import.commit', { n: number(check.good, language()) }))),
   ];
 }
 

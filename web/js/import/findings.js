@@ -33,7 +33,7 @@ function reason(finding) {
   const { text, more } = rowList(finding.rows, finding.count);
   const rows = finding.of_file
     ? t('import.found.file')
-    : t(more ? 'import.found.rows.more' : 'import.found.rows', { rows: text, n: number(finding.count, language()) });
+    : t(more || finding.rows.length > 1 ? (more ? 'import.found.rows.more' : 'import.found.rows') : 'import.found.row', { rows: text, n: number(finding.count, language()) });
   return h(
     'li', { class: 'import-reason' },
     h('p', {}, zh ? finding.zh : finding.en),
