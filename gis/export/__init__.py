@@ -4,9 +4,9 @@ The ending of the file's name says which. A file appears whole or not at all, an
 its format cannot hold is refused, or stands in a table beside it. docs/formats.md says what that is.
 """
 
-from gis.export.cells import safe_cell, unsafe_cell
 from gis.export.formats import FORMATS
 from gis.export.layer import ExportResult, export_layer
 from gis.export.options import WriteOptions
+from gis.importing.reading.guards import safe_cell, unsafe_cell
 
 __all__ = ["FORMATS", "ExportResult", "WriteOptions", "export_layer", "safe_cell", "unsafe_cell"]

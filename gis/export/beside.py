@@ -7,7 +7,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self
 
-from gis.export.cells import safe_cell
+from gis.importing.reading.guards import safe_cell
 
 __all__ = ["Beside", "beside_path"]
 

@@ -16,10 +16,10 @@ from openpyxl.styles import Font
 from gis.crs import parse_crs
 from gis.errors import ExportRefused
 from gis.export.beside import Beside
-from gis.export.cells import safe_cell
 from gis.export.content import Batch, Column, Content, Written, as_text, finite
 from gis.export.geojson import with_decimals
 from gis.export.options import WriteOptions
+from gis.importing.reading.guards import safe_cell
 
 __all__ = ["write_csv", "write_xlsx"]
 

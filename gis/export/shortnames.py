@@ -6,8 +6,8 @@ import csv
 from collections.abc import Sequence
 from pathlib import Path
 
-from gis.export.cells import safe_cell
 from gis.export.content import Column
+from gis.importing.reading.guards import safe_cell
 
 __all__ = ["names_path", "short_names", "write_names"]
 

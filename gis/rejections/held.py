@@ -73,7 +73,9 @@ class HeldRows:
                 self.shapes.add(shape.geom_type)
         names = [*(n for n in order if n in seen), *sorted(n for n in seen if n not in order)]
         self.columns = tuple(Column(name, _kind(seen[name])) for name in names)
-        self.places = tuple(n for n in (header.get("x"), header.get("y"), header.get("wkt")) if n in names)
+        # The columns of coordinates of a table are there; the one of geometry texts is made anew.
+        self.wkt = header.get("wkt") or "wkt"
+        self.has_wkt = bool(header.get("wkt")) or (bool(self.shapes) and header.get("x") not in names)
 
     def _read(self) -> Iterator[RowMapping]:
         given = {
@@ -93,6 +95,12 @@ class HeldRows:
         wkt = (row["held"] or {}).get(_GEOM) if self._has_shapes else None
         return shapely.from_wkt(wkt, on_invalid="ignore") if isinstance(wkt, str) else None
 
+    def _text_of_shape(self, row: RowMapping) -> str | None:
+        """The geometry as WKT, or the text that could not be read as one."""
+        if self._shape(row) is not None:
+            return str(row["held"][_GEOM])
+        return next((one["value"] for one in row["found"] if one["field"] == self.wkt), None)
+
     @property
     def crs(self) -> str | None:
         """The CRS that the file declared, where it is one that can be written."""
@@ -103,11 +111,11 @@ class HeldRows:
 
     def content(self, *, as_table: bool) -> Content:
         """The rows for a writer; for a table the place is in the columns that it came from, else in "wkt"."""
-        placed = bool(self.shapes) and not (as_table and self.places)
+        placed = bool(self.shapes)
         kind = next(iter(self.shapes)) if len(self.shapes) == 1 else "Geometry"
         own = (Column(_free(ROW_NUMBER, self.columns), "integer", "原文件行号", "Row in the file"),)
         reasons = tuple(Column(_free(name, self.columns), "text", *_TITLES[name]) for name in REASONS)
-        as_wkt = (Column("wkt", "text"),) if placed and as_table else ()
+        as_wkt = (Column(self.wkt, "text"),) if as_table and self.has_wkt else ()
         columns = (*self.columns, *as_wkt, *own, *reasons)
         geometry = kind if placed and not as_table else None
         crs = self.crs
@@ -134,7 +142,7 @@ class HeldRows:
     def _told(self, row: RowMapping, *, with_wkt: bool) -> list[Any]:
         values = self._values(row)
         told = [_as(column.kind, values.get(column.name)) for column in self.columns]
-        wkt = [(row["held"] or {}).get(_GEOM)] if with_wkt else []
+        wkt = [self._text_of_shape(row)] if with_wkt else []
         return [*told, *wkt, row["row_no"], *_reasons(row["found"], self.layer)]
 
 

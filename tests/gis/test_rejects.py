@@ -28,7 +28,7 @@ ROWS = [
     {"code": None, "井名": "无码", "kind": "lake", "depth": None, "_own": None},
     {"code": "4", "井名": "好井", "kind": "bored", "depth": -1.0, "_own": "d"},
 ]
-PLACES = [shapely.Point(120.1, 29.0), shapely.Point(120.2, 1 / 3 + 29), shapely.Point(120.3, 29.0)] * 2
+PLACES = [shapely.Point(120.1, 29.0), shapely.Point(120.2, 29.25), shapely.Point(120.3, 29.0)] * 2
 
 Take = Callable[..., ImportResult]
 

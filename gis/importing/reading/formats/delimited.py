@@ -34,6 +34,7 @@ from gis.importing.reading.formats.headings import HEAD_ROWS, Heading, find_head
 from gis.importing.reading.formats.roles import find_roles
 from gis.importing.reading.formats.tables import Placed
 from gis.importing.reading.formats.values import checked_texts
+from gis.importing.reading.guards import unguarded
 from gis.importing.reading.spool import Header, ReadOptions, Spool
 
 __all__ = ["read"]
@@ -178,7 +179,8 @@ class _Table:
         columns = [self._without_errors(column, at, first, spool) for at, column in enumerate(columns)]
         geometry, issues = self.placed.geometry(columns, first, set(faults))
         spool.issues.extend(issues)
-        held = [checked_texts(columns[at], self.names[at], first, spool.issues) for at in self.kept]
+        kept = ((self.names[at], unguarded(columns[at])) for at in self.kept)
+        held = [checked_texts(column, name, first, spool.issues) for name, column in kept]
         spool.add(geometry, [self.names[at] for at in self.kept], held)
 
     def _without_errors(self, column: pa.Array, at: int, first: int, spool: Spool) -> pa.Array:
