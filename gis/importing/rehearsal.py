@@ -83,10 +83,11 @@ def draw_difference(
     mode: Mode,
     source_id: int,
     volatile: frozenset[str] = frozenset(),
+    limit: int | None = None,
 ) -> None:
     """Write what would change to ``path``: all of it as .geojson, or a page (.html).
 
-    The page shows `MAP_ROWS` of each kind.
+    The page shows `MAP_ROWS` of each kind; with ``limit`` both hold at most so many of each.
     Raises ExportRefused for another ending or a place that cannot be written.
     """
     ending = path.suffix.lower()
@@ -95,7 +96,7 @@ def draw_difference(
             f"The map of a rehearsal is written as .html or .geojson, not {ending or 'without an ending'}.",
             f"预演地图只能写成 .html 或 .geojson，不支持“{ending}”。",
         )
-    limit = MAP_ROWS if ending == ".html" else None
+    limit = limit or (MAP_ROWS if ending == ".html" else None)
     found = difference(
         conn, definition, layer, table, staged, mode=mode, source_id=source_id, volatile=volatile, limit=limit
     )

@@ -11,6 +11,8 @@ from gis.importing import ImportOptions, SourceInfo
 
 __all__ = ["Plan", "Source"]
 
+_DRAWN = 2000  # rows of each kind of change: more cannot be told apart on a screen
+
 
 @dataclass(frozen=True)
 class Source:
@@ -67,6 +69,7 @@ class Plan:
             outside=self.outside,
             dry_run=map_file is not None,
             map_file=map_file,
+            map_rows=_DRAWN,
             who=who,
             allow_large_close=self.close_many,
         )  # fmt: skip
