@@ -36,7 +36,8 @@ def _enum_word(text: str, words: Mapping[str, str]) -> _Reading | None:
         return None
     if code == text:
         return code, None
-    return code, "value_normalised" if fold(text) == fold(code) else "code_translated"
+    same = fold(text) == fold(code) or text.removesuffix(".0") == code
+    return code, "value_normalised" if same else "code_translated"
 
 
 def booleans(array: pa.Array) -> Column:
