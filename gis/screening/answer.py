@@ -65,9 +65,9 @@ def screen(
     law_date = request.law_date or datetime.now(UTC).date()
     used = [rule for rule in enabled_rules(definition) if not site.subjects.kinds.isdisjoint(rule.subjects)]
     with connect(engine) as conn:
-        revision = resolve_as_of(conn, request.as_of)
-        snapshot = take_snapshot(conn, definition, revision, law_date, (rule.zone_layer for rule in used))
         newest = head(conn)
+        revision = newest if request.as_of is None else resolve_as_of(conn, request.as_of)
+        snapshot = take_snapshot(conn, definition, revision, law_date, (rule.zone_layer for rule in used))
         sources = _sources(conn, snapshot)
     judgement = judge(site.subjects, snapshot.prepared, definition.packs.values(), law_date, threads=threads)
     return _Writer(definition, site, snapshot, judgement, sources).record(request, newest)

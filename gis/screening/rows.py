@@ -88,8 +88,12 @@ _CACHE_LOCK = Lock()
 _CACHE_SIZE = 64
 
 
-def read_rows(conn: Connection, definition: MapDefinition, layer: Layer, rev: int) -> LayerRows:
+def read_rows(
+    conn: Connection, definition: MapDefinition, layer: Layer, rev: int, touched: int | None = None
+) -> LayerRows:
     """The rows of ``layer`` alive at revision ``rev``, cached by the last revision that touched it.
+
+    Who knows that revision already gives it as ``touched``.
 
     Raises
     ------
@@ -98,7 +102,7 @@ def read_rows(conn: Connection, definition: MapDefinition, layer: Layer, rev: in
     GeometryError
         When a row cannot be brought into the measuring plane (it lies outside the CRS's domain).
     """
-    touched = last_touch(conn, [layer.id], rev)
+    touched = last_touch(conn, [layer.id], rev) if touched is None else touched
     district = definition.district
     fields = (layer.names.label, *(f.name for f in layer.fields))
     key = (str(conn.engine.url), layer.id, fields, touched, district.storage_crs, district.measuring_crs)

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from threading import Lock
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import Connection
+from sqlalchemy import Connection, func, select
 
+from gis import tables
 from gis.screening.inputs import PreparedLayer, Subjects, ZoneLayer
 from gis.screening.rows import LayerRows, read_rows
 from gis.settings import MapDefinition
@@ -42,6 +43,9 @@ class Snapshot:
 _PREPARED: OrderedDict[tuple[int, bytes], tuple[LayerRows, LayerRows, PreparedLayer]] = OrderedDict()
 _PREPARED_LOCK = Lock()
 _PREPARED_SIZE = 128
+# Most answers rest on the newest state; its layers are named by the revisions that touched them last.
+_SNAPSHOTS: OrderedDict[tuple[object, ...], tuple[MapDefinition, Snapshot]] = OrderedDict()
+_SNAPSHOTS_SIZE = 16
 
 
 def enabled_rules(definition: MapDefinition) -> tuple[Rule, ...]:
@@ -53,12 +57,32 @@ def take_snapshot(
     conn: Connection, definition: MapDefinition, rev: int, law_date: date, layers: Iterable[str]
 ) -> Snapshot:
     """Read ``layers`` (ids) as zones at revision ``rev``, those rows that are in force on ``law_date``."""
+    names = tuple(dict.fromkeys(layers))
+    touched = _touched(conn, names, rev)
+    key = str(conn.engine.url), id(definition), law_date, tuple(touched.items())
+    with _PREPARED_LOCK:
+        held = _SNAPSHOTS.get(key)
+    if held is not None and held[0] is definition:
+        return replace(held[1], revision=rev)
     rows: dict[str, LayerRows] = {}
     prepared: dict[str, PreparedLayer] = {}
-    for layer_id in dict.fromkeys(layers):
-        found = read_rows(conn, definition, definition.layers[layer_id], rev)
+    for layer_id in names:
+        found = read_rows(conn, definition, definition.layers[layer_id], rev, touched[layer_id])
         rows[layer_id], prepared[layer_id] = _prepare(found, found.in_force(law_date))
-    return Snapshot(rev, law_date, rows, prepared)
+    snapshot = Snapshot(rev, law_date, rows, prepared)
+    with _PREPARED_LOCK:
+        _SNAPSHOTS[key] = definition, snapshot
+        while len(_SNAPSHOTS) > _SNAPSHOTS_SIZE:
+            _SNAPSHOTS.popitem(last=False)
+    return snapshot
+
+
+def _touched(conn: Connection, layers: tuple[str, ...], rev: int) -> dict[str, int]:
+    """The last revision up to ``rev`` that touched each layer; 0 for one that was never touched."""
+    t = tables.revision_layers
+    query = select(t.c.layer, func.max(t.c.rev)).where(t.c.layer.in_(layers), t.c.rev <= rev)
+    found = dict(conn.execute(query.group_by(t.c.layer)).tuples().all())
+    return {layer: found.get(layer, 0) for layer in layers}
 
 
 def _prepare(rows: LayerRows, mask: NDArray[np.bool_]) -> tuple[LayerRows, PreparedLayer]:
