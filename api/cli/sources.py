@@ -51,6 +51,7 @@ def show(name: Name, as_json: AsJson = False) -> None:
         emit_json(found)
         return
     layers = found.pop("layers")
+    found["rhythm"] = _rhythm(found["rhythm"])
     grid(name, ["", ""], ((key, value) for key, value in found.items() if value is not None))
     columns = [say("layer", "图层"), say("rows#", "行数#"), say("expected#", "应有#"),
                say("rhythm", "更新频率"), say("confirmed", "最近确认"), say("coverage", "范围")]  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Annotated, Any
 from urllib.parse import quote, urlencode
 
@@ -26,6 +27,7 @@ from api.deps import (
     wants,
 )
 from gis.features import ItemQuery, Page, content_stamp, item, items
+from gis.sources import provenance
 from layers.model import Layer
 
 router = APIRouter(tags=["Features"])
@@ -143,6 +145,7 @@ def get_item(
     def produce() -> Response:
         base = f"{links_base(request)}/collections/{layer.id}"
         feature = item(conn, state.definition, layer, uid, rev=rev, crs=crs)
+        feature["provenance"] = asdict(provenance(conn, state.definition, layer, uid, rev=rev))
         feature["links"] = [
             {"rel": "self", "type": GEOJSON, "href": f"{base}/items/{quote(uid, safe='')}"},
             {"rel": "collection", "type": "application/json", "href": base},
