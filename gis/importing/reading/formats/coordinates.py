@@ -120,13 +120,13 @@ def parse_axis(texts: pa.Array, axis: Axis, *, geographic: bool) -> Numbers:
         found.refused[int(at)] = "coordinate_not_finite"
     found.values[np.isinf(found.values)] = np.nan
     left = pc.and_(pc.invert(plain), pc.fill_null(pc.greater(pc.utf8_length(trimmed), 0), False))
-    for at in np.flatnonzero(left.to_numpy(zero_copy_only=False)):
-        text = trimmed[int(at)].as_py()
+    places = pc.indices_nonzero(left)
+    for at, text in zip(places.to_pylist(), trimmed.take(places).to_pylist(), strict=True):
         value = parse_text(text, axis, geographic=geographic)
         if isinstance(value, str):
-            found.refused[int(at)] = value
+            found.refused[at] = value
         else:
-            found.values[at], found.parsed[int(at)] = value, text
+            found.values[at], found.parsed[at] = value, text
             found.dms = found.dms or not _PLAIN_HERE.match(_narrow(text))
     return found
 
