@@ -29,6 +29,7 @@ from gis.importing.reading.formats.headings import HEAD_ROWS, Heading, find_head
 from gis.importing.reading.formats.roles import Roles, find_roles, is_identifier
 from gis.importing.reading.formats.tables import Placed
 from gis.importing.reading.formats.values import text_of
+from gis.importing.reading.guards import unsafe_cell
 from gis.importing.reading.limits import limits
 from gis.importing.reading.spool import Header, ReadOptions, Spool
 
@@ -261,7 +262,7 @@ def _text(cell: Any) -> str | None:
 def _plain(cell: Any) -> Any:
     """The cell's value in a type that a column may have."""
     if isinstance(cell, str):
-        return cell if cell.strip() else None
+        return unsafe_cell(cell) if cell.strip() else None
     if cell is None or isinstance(cell, bool | int | float | dt.datetime | dt.date):
         return cell
     return text_of(cell)
