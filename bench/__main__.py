@@ -6,10 +6,14 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from bench.import_points import import_points
 from bench.points_in_zones import points_in_zones
 from bench.report import Row, show, write
 
-BENCHMARKS: dict[str, Callable[[], list[Row]]] = {"points-in-zones": points_in_zones}
+BENCHMARKS: dict[str, Callable[[], list[Row]]] = {
+    "points-in-zones": points_in_zones,
+    "import-points": import_points,
+}
 
 
 def main(names: list[str]) -> int:

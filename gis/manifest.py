@@ -3,7 +3,7 @@
 The list is a TOML file; paths in it start at its folder::
 
     [[sources]]  name, title = {zh, en}, bureau, licence, attribution, url, accuracy_m, is_demonstration
-    [[loads]]    layer, file, source, crs, coverage
+    [[loads]]    layer, file, source, crs, coverage, outside
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import hashlib
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import ValidationError
 from sqlalchemy import Connection, Engine, select
@@ -39,6 +39,7 @@ class Load:
     source: Source
     crs: str
     coverage: Path | None
+    outside: Literal["refuse", "keep"]
     digest: str
 
     @property
@@ -66,6 +67,7 @@ class _Entry(Frozen):
     source: str
     crs: str = "auto"
     coverage: str | None = None
+    outside: Literal["refuse", "keep"] = "refuse"
 
 
 class _Manifest(Frozen):
@@ -100,11 +102,15 @@ def _load(path: Path, entry: _Entry, sources: dict[str, Source], definition: Map
         )
     source = sources[entry.source]
     digest = hashlib.sha256(definition.layers[entry.layer].model_dump_json().encode())
-    digest.update(f"{source.model_dump_json()}{entry.crs}{definition.district.storage_crs}".encode())
+    digest.update(
+        f"{source.model_dump_json()}{entry.crs}{entry.outside}{definition.district.storage_crs}".encode()
+    )
     for name in names:
         digest.update((path.parent / name).read_bytes())
     coverage = path.parent / entry.coverage if entry.coverage else None
-    return Load(entry.layer, path.parent / entry.file, source, entry.crs, coverage, digest.hexdigest())
+    return Load(
+        entry.layer, path.parent / entry.file, source, entry.crs, coverage, entry.outside, digest.hexdigest()
+    )
 
 
 def pending(conn: Connection, loads: list[Load]) -> list[Load]:
@@ -123,8 +129,9 @@ def load(engine: Engine, definition: MapDefinition, entry: Load) -> ImportResult
     info = SourceInfo(title_zh=title.zh, title_en=title.en, **entry.source.model_dump(exclude={"title"}))
     # The file is all that its source says of the layer: what is no longer in it is closed.
     options = ImportOptions(
-        info, crs=entry.crs, mode="replace", allow_large_close=True, coverage=entry.coverage
-    )
+        info, crs=entry.crs, mode="replace", allow_large_close=True, coverage=entry.coverage,
+        outside=entry.outside,
+    )  # fmt: skip
     result = import_file(engine, definition, entry.layer, entry.path, options)
     remember = insert(tables.store).values(key=entry.key, value=entry.digest)
     with connect(engine, write=True) as conn:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,6 +19,7 @@ from gis.importing.reading.spool import GEOM, ROW, Reading
 from gis.importing.repair import Mender
 from gis.importing.shapes import sort_out
 from gis.importing.uids import uid_array
+from gis.importing.unlocated import Locate
 from layers.model import Layer
 
 __all__ = ["Accepted", "Preparer"]
@@ -59,7 +60,7 @@ class Preparer:
     source: str
     stated_m: float | None
     refused: Rows
-    locate: Callable[..., tuple[Geometries, pa.Array, list[Issue]]] | None = None
+    locate: Locate | None = None
 
     def prepare(self, batch: pa.RecordBatch) -> Accepted:
         """Check and type the rows of ``batch``; accepted + refused = all of them."""
@@ -85,10 +86,15 @@ class Preparer:
         return Accepted(batch, rows[~bad], values, geometry, uids, issues)
 
     def _ids(self, batch: pa.RecordBatch) -> pa.Array | None:
-        """The file's own row identifiers, which only formats with features have."""
-        if self.layer.key or self.reading.header.format in ("csv", "xlsx") or "id" not in batch.schema.names:
+        """The file's own row identifiers: "uid" of an export, or "id", which formats with features have."""
+        names = batch.schema.names
+        if self.layer.key:
             return None
-        return batch.column(batch.schema.names.index("id"))
+        if "uid" in names:
+            return batch.column(names.index("uid"))
+        if self.reading.header.format in ("csv", "xlsx") or "id" not in names:
+            return None
+        return batch.column(names.index("id"))
 
     def _shapes(
         self, batch: pa.RecordBatch, rows: Rows, values: Mapping[str, pa.Array]
@@ -104,6 +110,7 @@ class Preparer:
         if self.locate is not None:
             placed, accuracy, found = self.locate(rows, values, placed, accuracy, told)
             issues += found
+            told |= np.isin(rows, np.array([i.row for i in found if i.severity == "error"], dtype=np.int64))
         seen = sort_out(self.layer, placed)
         for code, flags in seen.faults.items():
             issues += [

@@ -62,7 +62,8 @@ class NamedPlaces:
         words = {word: number for word, number in words.items() if number >= 0}
         listed = "|".join(re.escape(word) for word in sorted(words, key=lambda w: (-len(w), w)))
         # A province and a prefecture may stand before the county.
-        before = r"(?:\p{Han}{2,3}省|浙江)?(?:\p{Han}{2,3}市)?|(?:zhejiang |jinhua )+"
+        here = re.escape(district.name.zh.rstrip(_ENDINGS)), re.escape(district.name.en.lower())
+        before = rf"(?:\p{{Han}}{{2,3}}省|浙江)?(?:\p{{Han}}{{2,3}}市|{here[0]})?|(?:zhejiang |{here[1]} )+"
         shapes = np.array(
             [shapely.union_all([a.shape for a in group]) for group in merged.values()], dtype=object
         )
@@ -79,33 +80,25 @@ class NamedPlaces:
     ) -> list[Issue]:
         """A warning for each row that lies outside the county its words name by more than both errors.
 
-        ``middle`` is the place of each row in the storage CRS. The county field counts first, then the label.
+        ``middle`` is the place of each row in the storage CRS. County field, label and address are asked in
+        this order; the first that names another county is told.
         """
         if self.pattern is None or self.layer.role == "context" or not len(rows):
             return []
-        named = np.full(len(rows), -1, dtype=np.int64)
-        fields: list[str] = [n for n in (self.layer.names.county, self.layer.names.label, "address") if n]
-        by: list[str | None] = [None] * len(fields)
-        said_in = np.zeros(len(rows), dtype=np.int64)
-        for place, name in enumerate(fields):
-            if name not in values or by[place] is not None:
-                continue
-            found = self._named(values[name])
-            fresh = (named < 0) & (found >= 0)
-            named[fresh], said_in[fresh] = found[fresh], place
-        asked = np.flatnonzero((named >= 0) & np.isfinite(middle).all(axis=1))
-        if not len(asked):
-            return []
-        lonlat = self.to_lonlat.xy(middle[asked])
-        accuracy = values["accuracy_m"].fill_null(0.0).to_numpy(zero_copy_only=False)[asked]
-        outside = self._outside(named[asked], lonlat, accuracy)
-        return [
-            Issue(
-                int(rows[i]), fields[said_in[i]], f"{self.names[named[i]]} → {self._where(point)}",
-                "name_place_conflict", "warning",
-            )
-            for i, point in zip(asked[outside].tolist(), lonlat[outside], strict=True)
-        ]  # fmt: skip
+        names = self.layer.names
+        lonlat = self.to_lonlat.xy(middle)
+        accuracy = values["accuracy_m"].fill_null(0.0).to_numpy(zero_copy_only=False)
+        told = ~np.isfinite(lonlat).all(axis=1)
+        issues: list[Issue] = []
+        for field in dict.fromkeys(n for n in (names.county, names.label, names.address) if n in values):
+            named = self._named(values[field])
+            asked = np.flatnonzero((named >= 0) & ~told)
+            outside = asked[self._outside(named[asked], lonlat[asked], accuracy[asked])]
+            told[outside] = True
+            for i in outside.tolist():
+                value = f"{self.names[named[i]]} → {self._where(lonlat[i])}"
+                issues.append(Issue(int(rows[i]), field, value, "name_place_conflict", "warning"))
+        return issues
 
     def _named(self, column: pa.Array) -> NDArray[np.int64]:
         words = pc.utf8_lower(texts(column))

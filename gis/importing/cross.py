@@ -58,6 +58,7 @@ class Cross:
     _uids: list[Hashes] = field(default_factory=list)
     _labels: list[Hashes] = field(default_factory=list)
     _xy: list[NDArray[np.float64]] = field(default_factory=list)
+    _coarse: list[NDArray[np.bool_]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         district = self.definition.district
@@ -76,6 +77,8 @@ class Cross:
         bounds = shapely.bounds(accepted.geometry)
         middle = (bounds[:, :2] + bounds[:, 2:]) / 2
         self._xy.append(middle)
+        bound = accepted.values["accuracy_m"].fill_null(0.0).to_numpy(zero_copy_only=False)
+        self._coarse.append(bound > self.definition.district.coarse_position_m)
         return self._places.conflicts(accepted.rows, accepted.values, middle)
 
     def found(self, told: frozenset[int] = frozenset()) -> list[Issue]:
@@ -93,7 +96,8 @@ class Cross:
         self._xy, self._labels, self._uids = [], [], []
         group = _groups(xy)
         issues += (same := self._same_content(rows, group))
-        piled = self._piles(rows, xy, group, labels)
+        # A place that is said to be coarse, such as a township's seat, claims nothing that it does not hold.
+        piled = self._piles(rows, xy, group, labels) & ~np.concatenate(self._coarse)
         issues += self._told(rows[piled], xy[piled], "placeholder_position")
         known = piled | np.isin(rows, np.array([i.row for i in same], dtype=np.int64))
         issues += self._near(rows[~known], xy[~known], labels[~known])

@@ -32,7 +32,7 @@ from gis.importing.failpoints import reach
 from gis.importing.fill import fill_empty
 from gis.importing.findings import Findings
 from gis.importing.issues import refused
-from gis.importing.mapping import FieldPlan, load_saved, plan
+from gis.importing.mapping import FieldPlan, load_saved, plan, save
 from gis.importing.options import (
     ImportOptions,
     ImportResult,
@@ -47,6 +47,7 @@ from gis.importing.rehearsal import draw_difference
 from gis.importing.repair import Mender
 from gis.importing.runs import FileFacts, file_facts, fingerprint, record_run, same_run_before
 from gis.importing.stage import Stage
+from gis.importing.unlocated import locator
 from gis.revisions import Change, Compared, apply_staged, compare_staged, last_touch
 from gis.settings import MapDefinition
 from layers.model import Layer
@@ -211,6 +212,7 @@ class _Run:
             conn, self.layer, source_id, coverage, change, who=options.who, note=self.path.name
         )
         update_source(conn, source_id, options.source, crs=placing.crs, operation=placing.operation)
+        save(conn, source_id, self.layer.id, mapped.kept, options.who)
         result = self._result(reading, placing, mapped, findings, change)
         facts = self.facts or file_facts(self.path)
         self.facts = facts
@@ -266,10 +268,11 @@ class _Run:
         in_reading = {i.row for i in reading.issues if i.severity == "error" and i.row >= 0}
         total = reading.header.rows
         done = 0
+        locate = locator(conn.engine, self.definition, self.layer)
         with Mender.of(self.definition) as mender:
             preparer = Preparer(
                 self.layer, reading, mapped, placing, mender, self.options.source.name,
-                self._stated_m(conn, source_id), np.array(sorted(in_reading), dtype=np.int64),
+                self._stated_m(conn, source_id), np.array(sorted(in_reading), dtype=np.int64), locate,
             )  # fmt: skip
 
             def prepare(batch: pa.RecordBatch) -> tuple[Accepted, dict[str, pa.Array]]:
@@ -311,7 +314,7 @@ class _Run:
             return None
         draw_difference(
             conn, self.definition, self.layer, table, staged, self.options.map_file,
-            mode=self.options.mode, source_id=source_id, volatile=volatile,
+            mode=self.options.mode, source_id=source_id, volatile=volatile, limit=self.options.map_rows,
         )  # fmt: skip
         return str(self.options.map_file)
 

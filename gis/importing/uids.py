@@ -34,7 +34,10 @@ def uid_array(
             return parts[0].fill_null("None")
         return pc.binary_join_element_wise(*parts, "|", null_handling="replace", null_replacement="None")
     if ids is not None:
-        return pc.binary_join_element_wise(pa.scalar(source), ids.cast(pa.string()).fill_null("None"), ":")
+        # What an export has as uid begins with the source already.
+        texts, prefix = ids.cast(pa.string()), f"{source}:"
+        own = pc.if_else(pc.starts_with(texts, prefix), pc.utf8_slice_codeunits(texts, len(prefix)), texts)
+        return pc.binary_join_element_wise(pa.scalar(source), own.fill_null("None"), ":")
     return _content_ids(values, geometry, source)
 
 
