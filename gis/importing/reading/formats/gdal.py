@@ -186,37 +186,59 @@ def spool_layer(
             path, layer=layer, use_pyarrow=True, return_fids=True, batch_size=_ROWS, **open_options
         ) as (facts, stream),
     ):
-        fid, geometry = facts["fid_column"] or "OGC_FID", facts["geometry_name"] or "wkb_geometry"
         # The stream has fid first and geometry last; attributes may well bear the same names.
         fields = [str(name) for name in facts["fields"]]
         places = {name: number for number, name in enumerate(fields, 1) if keep is None or keep(name)}
         check_columns(list(places))
         for batch in stream:
             first = spool.rows
-            shape, issues = _geometry(batch, geometry, len(fields), first)
+            shape, issues = _geometry(batch, len(fields), first, lambda a, n: _again(path, layer, a, n))
             if lost is not None and shape.null_count:
                 rows = np.flatnonzero(shape.is_null().to_numpy(zero_copy_only=False))
                 fids = batch.column(0).to_numpy()[rows]
-                by_fid = lost(fids)
+                by_fid, told = lost(fids), {issue.row for issue in issues}
                 issues += [
                     Issue(first + int(row), None, by_fid[int(number)], "geometry_unreadable")
                     for row, number in zip(rows, fids, strict=True)
-                    if int(number) in by_fid and not any(i.row == first + int(row) for i in issues)
+                    if int(number) in by_fid and first + int(row) not in told
                 ]
             columns = []
             for name, place in places.items():
+                if not _steady(batch.column(place)):
+                    raise refused("file_unreadable", value=name)
                 column, found = plain_column(batch.column(place), name, first)
                 columns.append(column)
                 issues += found
             spool.issues += issues
             spool.add(shape, list(places), columns)
-    return {"crs": facts["crs"], "columns": list(places), "fid": fid}
+    return {"crs": facts["crs"], "columns": list(places)}
 
 
-def _geometry(batch: pa.RecordBatch, name: str, fields: int, first: int) -> tuple[pa.Array, list[Issue]]:
+def _geometry(
+    batch: pa.RecordBatch, fields: int, first: int, again: Callable[[int, int], pa.Array]
+) -> tuple[pa.Array, list[Issue]]:
     if batch.num_columns < fields + 2:  # a table without geometry
         return pa.nulls(batch.num_rows, pa.binary()), []
     shape = batch.column(batch.num_columns - 1)
     shape = shape.storage if isinstance(shape, pa.ExtensionArray) else shape
+    if not _steady(shape):
+        shape = again(first, batch.num_rows)
     # A record of a FlatGeobuf table without geometry comes with no bytes instead of null.
     return plain_geometry(pc.if_else(pc.equal(pc.binary_length(shape), 0), None, shape), first)
+
+
+def _steady(column: pa.Array) -> bool:
+    """Does each value begin where the one before it ends?
+
+    GDAL 3.12 writes the geometry that follows a null one of a FlatGeobuf over the first of the batch.
+    """
+    if not (pa.types.is_binary(column.type) or pa.types.is_string(column.type)):
+        return True
+    offsets = np.frombuffer(column.buffers()[1], np.int32)[column.offset : column.offset + len(column) + 1]
+    return bool((offsets[1:] >= offsets[:-1]).all())
+
+
+def _again(path: Path, layer: str | None, first: int, rows: int) -> pa.Array:
+    """The geometry of some rows, read one by one."""
+    found = pyogrio.raw.read(path, layer=layer, columns=[], skip_features=first, max_features=rows)[2]
+    return pa.array(list(found), pa.binary())
