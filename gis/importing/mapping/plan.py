@@ -32,6 +32,8 @@ class FieldPlan:
         Field (or accuracy_m, is_indicative, valid_from, valid_to) -> column.
     conversions : mapping of str to Conversion
         Field -> the unit that its column's heading states, where values have to be converted.
+    left_out : tuple of str
+        Fields that take no column because the importer said so, now or before.
     unmapped : tuple of str
         Columns that go nowhere, in the order of the file.
     notes : tuple of Issue
@@ -43,9 +45,15 @@ class FieldPlan:
     layer: Layer
     mapping: Mapping[str, str]
     conversions: Mapping[str, Conversion] = field(default_factory=dict)
+    left_out: tuple[str, ...] = ()
     unmapped: tuple[str, ...] = ()
     notes: tuple[Issue, ...] = ()
     offers: tuple[FieldProposal, ...] = ()
+
+    @property
+    def kept(self) -> dict[str, str]:
+        """What to save for the source's next file: field -> column, empty for a field that is left out."""
+        return {**self.mapping, **dict.fromkeys(self.left_out, "")}
 
     def apply(self, batch: pa.RecordBatch) -> tuple[dict[str, pa.Array], list[Issue]]:
         """The mapped fields of ``batch`` (one of `Reading.batches`), and an issue for each changed value.
@@ -138,9 +146,12 @@ def plan(
     for target in targets(layer):
         if target.name in mapping:
             _note_unit(book, target, Heading.of(mapping[target.name]), conversions, notes)
-    notes += [Issue(FILE, None, c, "system_column_ignored", "warning") for c in left if is_system(layer, c)]
+    # Without a key a row is known by the uid that an export wrote beside it; that column is used, not set.
+    ignored = [c for c in left if is_system(layer, c) and (layer.key or c != "uid")]
+    notes += [Issue(FILE, None, c, "system_column_ignored", "warning") for c in ignored]
     notes += [Issue(FILE, o.field, o.column, "column_offered", "warning") for o in offers]
-    return FieldPlan(layer, mapping, conversions, tuple(left), tuple(notes), tuple(offers))
+    left_out = tuple(name for name, column in chosen.items() if not column)
+    return FieldPlan(layer, mapping, conversions, left_out, tuple(left), tuple(notes), tuple(offers))
 
 
 def _offers(

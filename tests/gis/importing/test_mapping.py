@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 
 import numpy as np
 import pyarrow as pa
@@ -13,6 +14,7 @@ from sqlalchemy import Engine, text
 
 from gis.db import connect
 from gis.errors import ImportRefused
+from gis.importing import ImportResult
 from gis.importing.issues import FILE, Issue, issue_words
 from gis.importing.mapping import FieldProposal, load_saved, plan, propose, save
 from gis.importing.mapping.wording import targets
@@ -22,6 +24,7 @@ from layers.model import Layer
 from layers.registry import load_layers
 from tests.gis.importing.tables import table_of
 
+Load = Callable[..., ImportResult]
 LAYERS = load_layers()
 ENTERPRISES, OUTFALLS, PARKS = LAYERS["enterprises"], LAYERS["outfalls"], LAYERS["parks"]
 
@@ -374,3 +377,21 @@ def test_a_million_rows_that_need_nothing_cost_little() -> None:
     changed = sum(len(found.apply(batch)[1]) for batch in reading.batches())
     assert changed == 0
     assert time.process_time() - begun < 1.5
+
+
+def test_an_import_keeps_its_mapping_for_the_sources_next_file(load: Load, store: Engine) -> None:
+    given = {"code": "井号", "name": "叫什么"}
+    load("wells", "井号,叫什么,类型,深度（厘米）,经度,纬度\n1,甲,大口井,150,120,29\n", mapping=given)
+    load("wells", "井号,叫什么,类型,深度（厘米）,经度,纬度\n2,乙,管井,250,120,29\n")
+    with connect(store) as conn:
+        rows = conn.execute(text("SELECT code, name, kind, depth FROM layer.wells ORDER BY code")).all()
+        told = conn.execute(
+            text("SELECT field, value, code, severity, original FROM core.rejects ORDER BY reject_id")
+        ).all()
+    assert [tuple(row) for row in rows] == [("1", "甲", "dug", 1.5), ("2", "乙", "bored", 2.5)]
+    assert sorted(tuple(row) for row in told) == [
+        ("depth", "1.5 m（cm → m）", "unit_converted", "repair", "150"),
+        ("depth", "2.5 m（cm → m）", "unit_converted", "repair", "250"),
+        ("kind", "bored", "code_translated", "repair", "管井"),
+        ("kind", "dug", "code_translated", "repair", "大口井"),
+    ]
