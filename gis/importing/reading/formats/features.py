@@ -105,7 +105,7 @@ class Splitter:
         depths = self._depth + np.cumsum(np.where(opens, 1, -1))
         if len(depths) and depths.max() > PARSER_DEPTH:
             raise refused("too_deep", value=f"> {PARSER_DEPTH}")
-        # Only these matter: the list opens (2) and closes (1), an element opens (3) and closes (2), the end (0).
+        # Only these matter: the list opens (2), closes (1), an element opens (3), closes (2), the end (0).
         matter = (opens & (depths <= 3)) | (~opens & (depths <= 2))
         start = 0
         for place, opened, depth, kind in zip(

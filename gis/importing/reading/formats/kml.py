@@ -1,7 +1,7 @@
 """KML (OGC 12-007r2), Placemark by Placemark; the document of a KMZ comes unpacked.
 
 The parser is expat itself with the checks of defusedxml: a DOCTYPE ends the reading before any entity is
-declared, and depth is counted before anything is built. Links (NetworkLink, icons, schemas) are never followed.
+declared, and depth is counted before anything is built. Links (NetworkLink, icons) are never followed.
 Columns: name, description, address, phoneNumber, when, begin, end and folder as they occur, then the data of
 ExtendedData under its own names; all of it is text.
 """
@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 from xml.parsers import expat
 
 import numpy as np
@@ -82,7 +82,7 @@ def _parse(chunks: Iterator[bytes], document: _Document, name: str) -> None:
         raise refused("not_xml", value=told) from error
 
 
-def _no_entities(*_: Any) -> None:
+def _no_entities(*_: Any) -> NoReturn:
     raise refused("xml_entity")
 
 

@@ -177,7 +177,7 @@ def _flattened(shape: Any, at: int, found: GeometryTexts) -> Any:
     if len(families) != 1:
         return shape
     family = families.pop()
-    make = {
+    make: dict[str, Any] = {
         "Point": shapely.multipoints,
         "LineString": shapely.multilinestrings,
         "Polygon": shapely.multipolygons,
