@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from gis.importing.issues import refused
+from gis.importing.reading.fullnames import NAMES_ENDING
 from gis.importing.reading.limits import limits, out_of_space
 from gis.importing.reading.sniff import HEAD_BYTES, Sniffed, sniff_head
 
@@ -259,6 +260,9 @@ def _shape_parts(shp: PurePosixPath, entries: Iterable[Entry]) -> Iterator[tuple
         elif suffix == ".cpg" and entry.name.lower() == f"{stem}.dbf.cpg" and ".cpg" not in taken:
             taken.add(".cpg")
             yield entry, "a.cpg"
+        elif entry.name.lower() == f"{stem}{NAMES_ENDING}" and NAMES_ENDING not in taken:
+            taken.add(NAMES_ENDING)
+            yield entry, "a.csv"
 
 
 def _tables(folder: PurePosixPath, entries: Iterable[Entry]) -> Iterator[tuple[Entry, str]]:

@@ -168,7 +168,7 @@ def _points(column: pa.Array) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
     for place, byte in enumerate((1, 1, 0, 0, 0)):
         found &= data[at + place] == byte
     plain[plain] = found
-    return plain
+    return np.asarray(plain)
 
 
 def _simplify(

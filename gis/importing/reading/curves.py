@@ -7,6 +7,7 @@ Codes after ISO/IEC 13249-3 (SQL/MM): 8 CircularString, 9 CompoundCurve, 10 Curv
 from __future__ import annotations
 
 import struct
+from typing import TypeVar
 
 import numpy as np
 import shapely
@@ -21,6 +22,7 @@ _NAMES = {
     12: "MultiSurface", 13: "Curve", 14: "Surface", 15: "PolyhedralSurface", 16: "TIN", 17: "Triangle",
 }  # fmt: skip
 
+_Kind = TypeVar("_Kind", bound=shapely.Geometry)
 _Positions = np.ndarray[tuple[int, int], np.dtype[np.float64]]
 
 
@@ -54,10 +56,10 @@ class _Walk:
             raise ValueError("too deep")
         kind, order, size = self._head()
         if kind == 1:
-            return shapely.points(self._positions(order, size, 1)[0])
+            return shapely.Point(*self._positions(order, size, 1)[0])
         if kind in (2, 8):
             line = self._line(order, size)
-            return shapely.linestrings(_arcs(line) if kind == 8 else line)
+            return shapely.LineString(_arcs(line) if kind == 8 else line)
         if kind in (3, 17):
             rings = [self._line(order, size) for _ in range(self._count(order))]
             return _polygon(rings)
@@ -96,25 +98,31 @@ def _joined(kind: int, parts: list[shapely.Geometry]) -> shapely.Geometry:
     if kind == 9:
         lines = [shapely.get_coordinates(part) for part in parts]
         runs = [line if number == 0 else line[1:] for number, line in enumerate(lines)]
-        return shapely.linestrings(np.concatenate(runs)) if runs else shapely.LineString()
+        return shapely.LineString(np.concatenate(runs) if runs else None)
     if kind == 10:
         return _polygon([shapely.get_coordinates(part) for part in parts])
     if kind == 4:
-        return shapely.multipoints(parts)
+        return shapely.MultiPoint(_all(shapely.Point, parts))
     if kind in (5, 11):
-        return shapely.multilinestrings(parts)
+        return shapely.MultiLineString(_all(shapely.LineString, parts))
     if kind in (6, 12, 15, 16):
-        return shapely.multipolygons(parts)
+        return shapely.MultiPolygon(_all(shapely.Polygon, parts))
     if kind == 7:
-        return shapely.geometrycollections(parts)
+        return shapely.GeometryCollection(parts)
     raise ValueError(f"type {kind}")
+
+
+def _all(kind: type[_Kind], parts: list[shapely.Geometry]) -> list[_Kind]:
+    held = [part for part in parts if isinstance(part, kind)]
+    if len(held) != len(parts):
+        raise ValueError(f"a part that is no {kind.__name__}")
+    return held
 
 
 def _polygon(rings: list[_Positions]) -> shapely.Geometry:
     if not rings:
         return shapely.Polygon()
-    holes = [shapely.linearrings(ring) for ring in rings[1:]]
-    return shapely.polygons(shapely.linearrings(rings[0]), holes or None)
+    return shapely.Polygon(rings[0], rings[1:])
 
 
 def _arcs(points: _Positions) -> _Positions:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from gis.importing.issues import refused
 from gis.importing.reading.fence import NOBODY
+from gis.importing.reading.fullnames import NAMES_ENDING
 from gis.importing.reading.limits import Limits
 from gis.importing.reading.sniff import SHP_MAGIC
 
@@ -88,6 +89,8 @@ def _beside(shp: Path) -> list[Path]:
         suffix = file.suffix.lower()
         if suffix in _PARTS and file.stem.lower() == shp.stem.lower() and stat.S_ISREG(file.lstat().st_mode):
             found.setdefault(suffix, file)
+        elif file.name.lower() == f"{shp.stem.lower()}{NAMES_ENDING}" and stat.S_ISREG(file.lstat().st_mode):
+            found.setdefault(NAMES_ENDING, file)
     return list(found.values())
 
 

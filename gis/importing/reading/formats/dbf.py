@@ -86,6 +86,9 @@ class Table:
                 column, found = self._decoded(raw, name, start)
                 issues += found
                 foreign |= (raw >= 0x80).any(axis=1)
+                if held.letter in _NOTHING:  # another value made text of the column; these still say nothing
+                    empty = pc.match_substring_regex(column, _NOTHING[held.letter])
+                    column = pc.if_else(empty, pa.scalar(None, pa.string()), column)
             else:
                 column = _KINDS[kind](raw)
             columns.append(column)
@@ -258,6 +261,10 @@ def _words(raw: _Bytes) -> pa.Array:
     text = pc.ascii_trim(_as_binary(raw).cast(pa.string()), characters=" \t\r\n")
     empty = pc.match_substring_regex(text, r"^[*?]*$")
     return pc.if_else(empty, pa.scalar(None, pa.string()), text)
+
+
+# How a date and a truth value are written that there is not.
+_NOTHING = {"D": r"^[0\-/ ]*$", "L": r"^\?$"}
 
 
 def _int(raw: _Bytes) -> pa.Array:

@@ -21,7 +21,7 @@ def polygon_of(rings: list[_Ring]) -> shapely.Geometry:
     if not rings:
         return shapely.Polygon()
     if len(rings) == 1:
-        return shapely.polygons(rings[0])
+        return shapely.Polygon(rings[0])
     areas = np.array([_signed_area(ring) for ring in rings])
     shells = [number for number in range(len(rings)) if areas[number] <= 0]
     holes = [number for number in range(len(rings)) if areas[number] > 0]
@@ -36,12 +36,11 @@ def polygon_of(rings: list[_Ring]) -> shapely.Geometry:
         else:
             held[owner].append(hole)
     made = [_polygon(rings, shell, inner) for shell, inner in sorted(held.items())]
-    return made[0] if len(made) == 1 else shapely.multipolygons(made)
+    return made[0] if len(made) == 1 else shapely.MultiPolygon(made)
 
 
-def _polygon(rings: list[_Ring], shell: int, holes: list[int]) -> shapely.Geometry:
-    inner = [shapely.linearrings(rings[hole]) for hole in holes]
-    return shapely.polygons(shapely.linearrings(rings[shell]), inner or None)
+def _polygon(rings: list[_Ring], shell: int, holes: list[int]) -> shapely.Polygon:
+    return shapely.Polygon(rings[shell], [rings[hole] for hole in holes])
 
 
 def _signed_area(ring: _Ring) -> float:
@@ -60,7 +59,7 @@ def _owners(
     owners: list[int | None] = [None] * len(holes)
     if not holes:
         return owners
-    tree = shapely.STRtree([shapely.polygons(rings[number]) for number in shells])
+    tree = shapely.STRtree([shapely.Polygon(rings[number]) for number in shells])
     found, by = tree.query([_inside(rings[number]) for number in holes], predicate="intersects")
     for hole, shell in zip(found.tolist(), by.tolist(), strict=True):
         owner, number = owners[hole], shells[shell]
@@ -72,14 +71,15 @@ def _owners(
 def _inside(ring: _Ring) -> shapely.Geometry:
     """A point inside the ring; its first position where the ring is no ring at all."""
     try:
-        return shapely.point_on_surface(shapely.polygons(ring))
+        inside: shapely.Geometry = shapely.point_on_surface(shapely.Polygon(ring))
+        return inside
     except shapely.errors.GEOSException:
-        return shapely.points(ring[0])
+        return shapely.Point(*ring[0])
 
 
 def _by_depth(rings: list[_Ring], areas: _Areas) -> tuple[list[int], list[int]]:
     """Shells and holes of rings that run either way: by the number of larger rings around each."""
-    shapes = [shapely.polygons(ring) for ring in rings]
+    shapes = [shapely.Polygon(ring) for ring in rings]
     found, by = shapely.STRtree(shapes).query([_inside(ring) for ring in rings], predicate="intersects")
     around = np.bincount(found[areas[by] > areas[found]], minlength=len(rings))
     numbers = range(len(rings))

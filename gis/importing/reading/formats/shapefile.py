@@ -19,6 +19,7 @@ from gis.importing.issues import Issue, refused
 from gis.importing.reading.columns import clip
 from gis.importing.reading.formats.dbf import Table, open_table
 from gis.importing.reading.formats.rings import polygon_of
+from gis.importing.reading.fullnames import full_names
 from gis.importing.reading.limits import limits
 from gis.importing.reading.sniff import SHP_MAGIC
 from gis.importing.reading.spool import Header, ReadOptions, Spool
@@ -36,6 +37,9 @@ _Data = np.ndarray[tuple[int], np.dtype[np.uint8]]
 def read(path: Path, options: ReadOptions, spool: Spool) -> Header:
     """Spool the rows of ``path``, a .shp with its .dbf beside it; .shx, .prj and .cpg help if there.
 
+    So does the table of names that an export of onemap brings, in which the ten bytes of a DBF name are told
+    in full.
+
     Coordinates as in the file, x,y, in the CRS of the .prj. A null shape is null; a record that cannot be
     read, or is marked as deleted, is there with an error.
 
@@ -48,6 +52,7 @@ def read(path: Path, options: ReadOptions, spool: Spool) -> Header:
     offsets = _records(data, path, kind)
     table = _table(path, len(offsets))
     table.settle(options.encoding, _page(path))
+    table.names = full_names(path.with_suffix(".csv"), table.names)
     for start in range(0, len(offsets), _BATCH):
         stop = min(start + _BATCH, len(offsets))
         geometry, issues = _geometry(data, offsets[start:stop], kind, start)
@@ -144,7 +149,7 @@ def _walk(data: _Data, kind: int) -> tuple[_Offsets, bool]:
         if (_word(data, offsets + 4, ">i4") * 2 == stride - 8).all():
             return offsets, True
     found: list[int] = []
-    at, raw = 100, data.tobytes() if len(data) < 1 << 22 else memoryview(data)
+    at, raw = 100, data.tobytes() if len(data) < 1 << 22 else memoryview(data)  # type: ignore[arg-type]
     while at + 8 <= len(data):
         length = struct.unpack_from(">i", raw, at + 4)[0] * 2
         if length < 4 or at + 8 + length > len(data):
@@ -207,7 +212,7 @@ def _shape(body: bytes, kind: int) -> tuple[bytes, bytes | None]:
         if kind in _MULTIPOINTS:
             (count,) = struct.unpack_from("<i", body, 36)
             points = _positions(body, 40, count)
-            return _wkb(shapely.multipoints(points)), None
+            return _wkb(shapely.MultiPoint(points)), None
         parts, count = struct.unpack_from("<ii", body, 36)
         if not 0 <= parts <= count or 44 + 4 * parts > len(body):
             raise _Unreadable(f"numParts {parts}")
@@ -245,8 +250,8 @@ def _lines(lines: list[np.ndarray[tuple[int, int], np.dtype[np.float64]]]) -> sh
     kept = [line for line in lines if len(line)]
     if any(len(line) < 2 for line in kept):
         raise _Unreadable("1", "bad_position")
-    made = [shapely.linestrings(line) for line in kept]
-    return made[0] if len(made) == 1 else shapely.multilinestrings(made)
+    made = [shapely.LineString(line) for line in kept]
+    return made[0] if len(made) == 1 else shapely.MultiLineString(made)
 
 
 def _ring(
