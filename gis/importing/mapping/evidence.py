@@ -20,6 +20,7 @@ from layers.model import Field
 __all__ = ["Evidence", "Sampled", "evidence_of", "sampled"]
 
 _LOOKED_AT = 60  # distinct values that each pair of a field and a column is judged by
+_AT_FIRST = 10  # when none of the first ones suits, the others are not looked at
 # Formats that hardly anything else has by chance; five digits may be many things.
 _TELLING = frozenset({"uscc", "permit_code", "outfall_code"})
 
@@ -66,7 +67,9 @@ def evidence_of(field: Field, sample: Sampled, *, key: bool) -> Evidence | None:
     test, telling, zh, en = _test(field)
     if test is None:
         return _of_text(field, sample, key)
-    fit = sum(map(test, sample.words)) / len(sample.words)
+    fit = sum(map(test, sample.words[:_AT_FIRST])) / len(sample.words[:_AT_FIRST])
+    if fit > 0:
+        fit = sum(map(test, sample.words)) / len(sample.words)
     many = len(sample.words) >= 3 or field.type in ("enum", "boolean")
     share = f"{fit:.0%}"
     return Evidence(fit, telling and many, f"抽样的值 {share} {zh}", f"{share} of the sampled values {en}")
