@@ -81,7 +81,7 @@ def _touched(conn: Connection, layers: tuple[str, ...], rev: int) -> dict[str, i
     """The last revision up to ``rev`` that touched each layer; 0 for one that was never touched."""
     t = tables.revision_layers
     query = select(t.c.layer, func.max(t.c.rev)).where(t.c.layer.in_(layers), t.c.rev <= rev)
-    found = dict(conn.execute(query.group_by(t.c.layer)).tuples().all())
+    found = {row[0]: row[1] for row in conn.execute(query.group_by(t.c.layer))}
     return {layer: found.get(layer, 0) for layer in layers}
 
 
