@@ -9,6 +9,7 @@ from sqlalchemy import Engine, text
 
 from gis.db import connect
 from gis.jobs import Task, Work, enqueue
+from gis.jobs.schema import in_queue
 
 __all__ = ["TASKS", "queue_harvest"]
 
@@ -48,7 +49,7 @@ def _queue_due_harvests(work: Work, payload: Mapping[str, Any]) -> Mapping[str, 
 def _forget_old_jobs(work: Work, payload: Mapping[str, Any]) -> None:
     """Remove jobs that ended long ago, and the clock's own ticks after a day."""
     with connect(work.engine, write=True) as conn:
-        conn.execute(
+        in_queue(conn).execute(
             text(
                 "DELETE FROM jobs.procrastinate_jobs j WHERE status NOT IN ('todo', 'doing') AND NOT EXISTS "
                 "(SELECT FROM jobs.procrastinate_events e WHERE e.job_id = j.id AND e.at > now() - "

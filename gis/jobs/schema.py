@@ -77,17 +77,11 @@ def make_queue(conn: Connection) -> list[str]:
     in_queue(conn)
     if not exists:
         _run(conn, "schema.sql")
-        _METADATA.create_all(conn)
-        conn.execute(
-            text(
-                "ALTER TABLE jobs.progress ADD FOREIGN KEY (job_id) "
-                "REFERENCES jobs.procrastinate_jobs ON DELETE CASCADE"
-            )
-        )
     else:
         for name in steps:
             if held is not None and name > held:
                 _run(conn, f"migrations/{name}")
+    _make_progress(conn)
     conn.execute(text("SET LOCAL search_path TO DEFAULT"))
     remember = insert(tables.store).values(key=_KEY, value=steps[-1])
     conn.execute(
@@ -96,6 +90,17 @@ def make_queue(conn: Connection) -> list[str]:
         )
     )
     return [f"jobs: queue brought up to {steps[-1].split('_')[0]}"]
+
+
+def _make_progress(conn: Connection) -> None:
+    if conn.scalar(text("SELECT to_regclass('jobs.progress') IS NULL")):
+        _METADATA.create_all(conn)
+        conn.execute(
+            text(
+                "ALTER TABLE jobs.progress ADD FOREIGN KEY (job_id) "
+                "REFERENCES jobs.procrastinate_jobs ON DELETE CASCADE"
+            )
+        )
 
 
 def _run(conn: Connection, name: str) -> None:

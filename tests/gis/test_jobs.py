@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from importlib import resources
 from pathlib import Path
 
 import pytest
@@ -16,9 +17,12 @@ from sqlalchemy import Engine, text
 
 from gis.db import connect
 from gis.errors import NotFound
-from gis.jobs import JobStatus, cancel, enqueue, list_jobs, status
-from gis.jobs.schema import make_queue
+from gis.jobs import JobStatus, Work, cancel, enqueue, list_jobs, status
+from gis.jobs.schema import driver, in_queue, make_queue
 from gis.jobs.worker import Worker
+from gis.settings import MapDefinition, Settings
+from gis.tasks import TASKS
+from layers.district import load_district
 from tests.gis.jobworker import make_worker
 
 ROOT = Path(__file__).parents[2]
@@ -189,10 +193,25 @@ def wait_for(told: Callable[[], bool], seconds: float = 15.0) -> None:
 
 
 def test_an_older_queue_is_brought_up_to_date(store: Engine) -> None:
+    """A queue made by the migrations of an older version gets those that came since, and works."""
+    folder = resources.files("procrastinate.sql") / "migrations"
+    steps = sorted(entry.name for entry in folder.iterdir() if entry.name.endswith(".sql"))
     with connect(store, write=True) as conn:
-        assert make_queue(conn) == []
-        conn.execute(text("UPDATE core.store SET value = '03.00.00_00_x.sql' WHERE key = 'jobs-schema'"))
-        conn.execute(text("ALTER TABLE jobs.procrastinate_jobs DROP COLUMN abort_requested CASCADE"))
-    # A queue that is younger than what the store remembers cannot be migrated twice; it says so loudly.
-    with pytest.raises(Exception, match="already exists"), connect(store, write=True) as conn:
-        make_queue(conn)
+        conn.execute(text("DROP TABLE jobs.progress; DROP SCHEMA jobs CASCADE; CREATE SCHEMA jobs"))
+        for name in steps[:-2]:
+            driver(in_queue(conn)).execute((folder / name).read_bytes())
+        conn.execute(text("UPDATE core.store SET value = :v WHERE key = 'jobs-schema'"), {"v": steps[-3]})
+        assert make_queue(conn) != [] and make_queue(conn) == []
+    assert status(store, enqueue(store, "count", {"to": 1})).state == "accepted"
+
+
+def test_jobs_that_ended_long_ago_are_forgotten(store: Engine, worker: Worker) -> None:
+    old, new = (enqueue(store, "count", {"to": 1}) for _ in range(2))
+    until(store, old, "successful")
+    until(store, new, "successful")
+    with connect(store, write=True) as conn:
+        aged = text("UPDATE jobs.procrastinate_events SET at = at - interval '91 days' WHERE job_id = :id")
+        conn.execute(aged, {"id": old})
+    TASKS["jobs.forget"].run(Work(store, MapDefinition(load_district(), {}, {}), Settings(), 0), {})
+    with connect(store) as conn:
+        assert [job.id for job in list_jobs(conn)] == [new]
