@@ -201,7 +201,8 @@ def _fit_number(value: float, _codec: str) -> tuple[float | None, str | None]:
 
 
 def _fit_date(value: date, _codec: str) -> tuple[date | None, str | None]:
-    return value, None
+    """A DBF date has eight digits; GDAL writes the year without zeros before it."""
+    return (value, None) if value.year >= 1000 else (None, "day_too_early")
 
 
 def _fit_boolean(value: bool, _codec: str) -> tuple[bool | None, str | None]:

@@ -169,7 +169,7 @@ def _sheet_cell(sheet: Any, column: Column, value: Any, key: str, beside: Beside
         return None
     if isinstance(value, int) and abs(value) >= 10**_DIGITS:
         return _text_cell(sheet, as_text(value))
-    if isinstance(value, float) and float(f"{value:.16g}") != value:
+    if isinstance(value, float) and (float(f"{value:.16g}") != value or str(value) == "-0.0"):
         return _exact_cell(sheet, value)
     if isinstance(value, datetime) or (isinstance(value, date) and value < _FIRST_DAY):
         return _text_cell(sheet, as_text(value))

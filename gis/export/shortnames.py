@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from gis.export.content import Column
+from gis.importing.reading.fullnames import NAMES_ENDING, NAMES_HEAD
 from gis.importing.reading.guards import safe_cell
 
 __all__ = ["names_path", "short_names", "write_names"]
@@ -16,7 +17,7 @@ _BYTES = 10
 
 def names_path(path: Path) -> Path:
     """Where the table of names of the Shapefile ``path`` stands."""
-    return path.with_name(f"{path.stem}.fields.csv")
+    return path.with_name(path.stem + NAMES_ENDING)
 
 
 def short_names(names: Sequence[str], codec: str) -> list[str]:
@@ -55,7 +56,7 @@ def write_names(path: Path, columns: Sequence[Column], names: Sequence[str]) -> 
     """The table beside the Shapefile ``path``: short name, field, titles, unit, type."""
     with names_path(path).open("w", encoding="utf-8-sig", newline="") as file:
         writer = csv.writer(file)
-        writer.writerow(["short", "field", "title_zh", "title_en", "unit", "type"])
+        writer.writerow([*NAMES_HEAD, "title_zh", "title_en", "unit", "type"])
         for column, short in zip(columns, names, strict=True):
             told = (short, column.name, column.zh, column.en, column.unit or "")
             writer.writerow([*map(safe_cell, told), column.kind])

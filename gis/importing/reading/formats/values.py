@@ -33,7 +33,8 @@ def text_of(value: Any) -> str | None:
     if isinstance(value, dt.date | dt.time):
         return value.isoformat()
     if isinstance(value, float):
-        return str(int(value)) if value.is_integer() and abs(value) < EXACT else repr(value)
+        whole = value.is_integer() and abs(value) < EXACT and repr(value) != "-0.0"
+        return str(int(value)) if whole else repr(value)
     if isinstance(value, dict | list):
         return orjson.dumps(value, option=orjson.OPT_PASSTHROUGH_DATETIME, default=text_of).decode()
     return str(value)
