@@ -15,9 +15,8 @@ from numpy.typing import NDArray
 from gis.crs import LONLAT, transformation
 from gis.errors import CrsError, ImportRefused
 from gis.importing.detective import Evidence, Frame, Proposal, declared_frame, frame_of, propose
-from gis.importing.detective.clues import known_pairs
 from gis.importing.detective.frames import Move, modern_name
-from gis.importing.detective.points import points_of, share_inside
+from gis.importing.detective.points import share_inside
 from gis.importing.detective.propose import MARGIN
 from gis.importing.issues import FILE, Issue, told
 from gis.importing.landing import Outside, Part, Placing
@@ -91,8 +90,8 @@ def decide(
     Raises
     ------
     PlaceRefused
-        With reason crs_missing, crs_unknown, crs_wrong, axes_swapped, zone_prefix, outside_district or
-        datum_needs_parameters; its text holds the ranked proposal.
+        With reason crs_missing, crs_unknown, crs_group_unknown, crs_wrong, axes_swapped, zone_prefix,
+        outside_district or datum_needs_parameters; its text holds the ranked proposal.
     """
     extent = definition.district.extent
     if not layer.has_geometry:
@@ -103,7 +102,7 @@ def decide(
         _stated(reading, crs, proposal)
         return Placing((), None, extent, box, outside, proposal)
     frames = _frames(reading, crs, by_group or {}, proposal)
-    points = points_of(reading)
+    points = proposal.points
     parts: list[Part] = []
     part_of = np.zeros(proposal.total, dtype=np.int8)
     for frame in dict.fromkeys(frames.values()):
@@ -113,7 +112,7 @@ def decide(
         part_of[rows] = len(parts)
         parts.append(part)
     chosen = crs.strip().lower() == "auto" and proposal.declared is None
-    issues = _doubts(reading, proposal, frames, points, evidence, chosen)
+    issues = _doubts(proposal, frames, evidence.extent, chosen)
     return Placing(tuple(parts), part_of if len(parts) > 1 else None, extent, box, outside, proposal, issues)
 
 
@@ -130,11 +129,14 @@ def _stated(reading: Reading, crs: str, proposal: Proposal) -> Frame | None:
 def _frames(reading: Reading, crs: str, by_group: Mapping[int, str], proposal: Proposal) -> dict[int, Frame]:
     """The frame of each group."""
     chosen: dict[int, Frame] = {}
+    known = {group.number for group in proposal.groups}
     for number, name in by_group.items():
         try:
             chosen[number] = frame_of(name)
         except CrsError as error:
             raise _refusal("crs_unknown", (name, name), proposal) from error
+        if number not in known:
+            raise _refusal("crs_group_unknown", (str(number), str(number)), proposal)
     open_groups = [g for g in proposal.groups if g.number not in chosen]
     stated = _stated(reading, crs, proposal) if open_groups else None
     for group in open_groups:
@@ -177,8 +179,14 @@ def _refuse_misplaced(
         raise _refusal("zone_prefix", words, proposal, zoned.name)
     if fitting:
         raise _refusal("crs_wrong", words, proposal)
-    if inside == 0 and len(points) >= _FEW and outside == "refuse":
+    if inside == 0 and len(points) >= _FEW and outside == "refuse" and _possible(frame, points):
         raise _refusal("outside_district", words, proposal)
+
+
+def _possible(frame: Frame, points: NDArray[np.float64]) -> bool:
+    """Whether any of the numbers may be right in the frame; impossible ones are told row by row."""
+    whole = (-90.0, -180.0, 90.0, 180.0) if frame.swapped else (-180.0, -90.0, 180.0, 90.0)
+    return not frame.degrees or share_inside(points, whole) > 0.0
 
 
 def _refusal(code: str, value: tuple[str, str], proposal: Proposal, first: str | None = None) -> PlaceRefused:
@@ -189,14 +197,7 @@ def _refusal(code: str, value: tuple[str, str], proposal: Proposal, first: str |
     return PlaceRefused(en, zh, remedy_en=remedy_en, remedy_zh=remedy_zh, reason=code, proposal=proposal)
 
 
-def _doubts(
-    reading: Reading,
-    proposal: Proposal,
-    frames: Mapping[int, Frame],
-    points: NDArray[np.float64],
-    evidence: Evidence,
-    chosen: bool,
-) -> list[Issue]:
+def _doubts(proposal: Proposal, frames: Mapping[int, Frame], extent: Extent, chosen: bool) -> list[Issue]:
     """What there is to say about the frames taken: another fits better, there are several, places moved."""
     issues: list[Issue] = []
     for group in proposal.groups:
@@ -212,7 +213,7 @@ def _doubts(
     if len(set(frames.values())) == 1 and len({best.crs for best, _ in likely}) > 1:
         value = ", ".join(f"{best.crs} × {len(g.rows)}" for best, g in likely)
         issues.append(Issue(FILE, None, value, "crs_mixed", "warning"))
-    return issues + _shifted_codes(reading, proposal, frames, points, evidence)
+    return issues + _shifted_codes(proposal, frames, extent)
 
 
 # A registered thing found this far off, in metres, and brought near by taking a shift back, was shifted:
@@ -220,15 +221,9 @@ def _doubts(
 _SHIFT_FROM_M, _SHIFT_TO_M, _NEARER = 300.0, 1_500.0, 1 / 3
 
 
-def _shifted_codes(
-    reading: Reading,
-    proposal: Proposal,
-    frames: Mapping[int, Frame],
-    points: NDArray[np.float64],
-    evidence: Evidence,
-) -> list[Issue]:
+def _shifted_codes(proposal: Proposal, frames: Mapping[int, Frame], extent: Extent) -> list[Issue]:
     """A warning for each row whose registered position is a web map's shift away."""
-    pairs = known_pairs(reading, points, evidence)
+    pairs = proposal.pairs
     if pairs is None:
         return []
     issues = []
@@ -237,10 +232,10 @@ def _shifted_codes(
         at = np.flatnonzero(np.isin(pairs.rows, group.rows, assume_unique=True))
         if not len(at) or not frame.degrees or frame.shifted or frame.old_datum is not None:
             continue
-        off = np.hypot(*pairs.offsets(frame, evidence.extent)[at].T)
+        off = np.hypot(*pairs.offsets(frame, extent)[at].T)
         for name in ("GCJ-02", "BD-09"):
             other = frame_of(name).swap() if frame.swapped else frame_of(name)
-            left = np.hypot(*pairs.offsets(other, evidence.extent)[at].T)
+            left = np.hypot(*pairs.offsets(other, extent)[at].T)
             moved = (off >= _SHIFT_FROM_M) & (off <= _SHIFT_TO_M) & (left <= _NEARER * off)
             issues += [
                 Issue(row, "geom", f"{metres:.0f} m → {name}", "datum_suspected", "warning")

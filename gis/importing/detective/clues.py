@@ -13,10 +13,9 @@ from numpy.typing import NDArray
 
 from gis.importing.detective.attributes import spread_rows, stated_places, taken, texts
 from gis.importing.detective.evidence import Area, Evidence
-from gis.importing.detective.frames import Frame, frame_of
+from gis.importing.detective.frames import Frame, Words, frame_of
 from gis.importing.detective.measures import Mark, Pairs, Restated, Shapes, Within
 from gis.importing.detective.points import shapes_of
-from gis.importing.detective.proposal import Words
 from gis.importing.reading.spool import GEOM, Header, Reading
 
 __all__ = ["Clues", "clues_of", "known_pairs"]

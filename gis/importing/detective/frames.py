@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import cache, lru_cache
+from functools import lru_cache
 
 import numpy as np
 import pyproj
@@ -18,10 +18,21 @@ from gis import datums
 from gis.crs import LONLAT, WEB_MERCATOR, transformation
 from gis.errors import CrsError
 
-__all__ = ["LATLON_NAMES", "LONLAT_NAMES", "SWAPPED", "Frame", "Move", "catalogue", "frame_of", "modern_name"]
+__all__ = [
+    "LATLON_NAMES",
+    "LONLAT_NAMES",
+    "SWAPPED",
+    "Frame",
+    "Move",
+    "Words",
+    "catalogue",
+    "frame_of",
+    "modern_name",
+]
 
 Extent = tuple[float, float, float, float]
 Points = NDArray[np.float64]
+Words = tuple[str, str]  # in Chinese and in English
 
 SWAPPED = " swapped"
 
@@ -207,7 +218,7 @@ def _box(base: str, extent: Extent) -> Extent:
 # --- from names ---------------------------------------------------------------------------------------------
 
 
-@cache
+@lru_cache(maxsize=512)
 def frame_of(text: str) -> Frame:
     """The frame that ``text`` names: a name of `Frame.name`'s form, an alias, an EPSG code, a URN or WKT.
 

@@ -13,8 +13,7 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
-from gis.importing.detective.frames import Frame
-from gis.importing.detective.proposal import Words
+from gis.importing.detective.frames import Frame, Words
 
 __all__ = ["LEAST", "Mark", "Offsets", "Pairs", "Restated", "Shapes", "Within", "inside_mark", "offsets_m"]
 

@@ -8,11 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gis.importing.detective.frames import Frame
+from gis.importing.detective.frames import Frame, Words
+from gis.importing.detective.measures import Pairs
 
-__all__ = ["Candidate", "Group", "Proposal", "Words"]
-
-Words = tuple[str, str]  # a sentence in Chinese and in English
+__all__ = ["Candidate", "Group", "Proposal"]
 
 
 @dataclass(frozen=True)
@@ -111,6 +110,12 @@ class Proposal:
         The frame that is clear for every group, by the rule in docs/coordinates.md.
     sentence : (zh, en)
         The finding in one sentence.
+    sampled, total : int
+        Rows with a position, and all rows of the file.
+    points : (n, 2) array
+        One position a row, as the file has it; NaN without geometry.
+    pairs : Pairs or None
+        The rows whose code is registered, with both positions.
     """
 
     groups: list[Group]
@@ -120,6 +125,8 @@ class Proposal:
     sentence: Words
     sampled: int
     total: int
+    points: NDArray[np.float64] = field(repr=False)
+    pairs: Pairs | None = field(default=None, repr=False)
 
     @property
     def main(self) -> Group | None:
@@ -129,6 +136,8 @@ class Proposal:
     def ranked(self, language: str, most: int = 4) -> str:
         """The best candidates of each of the first groups in words."""
         zh = language == "zh"
+        if not self.groups:
+            return "文件中没有坐标" if zh else "the file has no coordinates"
         parts = []
         for group in self.groups[:3]:
             named = [

@@ -9,11 +9,11 @@ from gis.errors import CrsError
 from gis.importing.detective.attributes import spread_rows
 from gis.importing.detective.clues import Clues, clues_of, known_pairs
 from gis.importing.detective.evidence import Evidence
-from gis.importing.detective.frames import LATLON_NAMES, LONLAT_NAMES, Frame, frame_of
+from gis.importing.detective.frames import LATLON_NAMES, LONLAT_NAMES, Frame, Words, frame_of
 from gis.importing.detective.grouping import group_rows, split_by_places
-from gis.importing.detective.measures import Mark, Offsets, inside_mark
+from gis.importing.detective.measures import Mark, Offsets, Pairs, inside_mark
 from gis.importing.detective.points import points_of, share_inside
-from gis.importing.detective.proposal import Candidate, Group, Proposal, Words
+from gis.importing.detective.proposal import Candidate, Group, Proposal
 from gis.importing.reading.spool import Header, Reading
 from gis.settings import MapDefinition
 
@@ -79,7 +79,7 @@ def propose(reading: Reading, definition: MapDefinition, evidence: Evidence) -> 
             asked.append(declared)
         clues = clues_of(reading, points, rows, pairs, evidence)
         groups.append(_judged(len(groups) + 1, asked, points, rows, clues, declared, evidence))
-    return _concluded(reading.header, groups, declared, points)
+    return _concluded(reading.header, groups, declared, points, pairs)
 
 
 def _judged(
@@ -176,7 +176,11 @@ def _candidate(
 
 
 def _concluded(
-    header: Header, groups: list[Group], declared: Frame | None, points: NDArray[np.float64]
+    header: Header,
+    groups: list[Group],
+    declared: Frame | None,
+    points: NDArray[np.float64],
+    pairs: Pairs | None,
 ) -> Proposal:
     groups = [Group(i, g.rows, g.candidates, g.winner) for i, g in enumerate(groups, 1)]
     winners = {g.winner for g in groups}
@@ -191,6 +195,8 @@ def _concluded(
         _sentence(header, groups, declared, fits, winner),
         sampled,
         len(points),
+        points,
+        pairs,
     )
 
 

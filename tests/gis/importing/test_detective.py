@@ -385,9 +385,9 @@ def test_a_million_points_are_judged_in_a_second(definition: MapDefinition) -> N
     columns = {"code": codes(1_000_000), "county": ["永康市"] * 1_000_000}
     reading = reading_of(points, columns, crs="EPSG:4490", format="gpkg")
     held = evidence(known_at(points[::50], codes(1_000_000)[::50]))
-    started = time.perf_counter()
+    started = time.process_time()  # of this process: other work on the machine does not count
     found = propose(reading, held, definition)
-    assert time.perf_counter() - started < 1.0
+    assert time.process_time() - started < 1.0
     assert rows_of(found)["CRS84 swapped"] == [123_456]
 
 

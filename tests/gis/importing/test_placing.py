@@ -253,6 +253,12 @@ def test_a_wrong_frame_is_refused_with_the_right_one(
         assert true in error.text("en")
 
 
+def test_impossible_numbers_are_told_row_by_row(definition: MapDefinition) -> None:
+    for crs, points in (("EPSG:4490", [[200.0, 95.0]] * 5), ("CRS84 swapped", [[95.0, 30.0]] * 5)):
+        _, _, issues = place(definition, reading_of(np.array(points)), crs)
+        assert [i.code for i in issues] == ["coordinate_out_of_range"] * 5
+
+
 def test_data_of_elsewhere_are_refused_or_kept_as_asked(definition: MapDefinition) -> None:
     away = np.array([[113.1, 23.2], [113.3, 23.0], [113.2, 23.1]])
     assert refusal(definition, reading_of(away, crs="EPSG:4490")).reason == "outside_district"
@@ -349,6 +355,7 @@ def test_two_groups_are_placed_each_in_its_own_frame(definition: MapDefinition) 
     assert issues == placing.issues == []
     assert placing.crs == "EPSG:4528; EPSG:4549"
     assert refusal(definition, reading_of(xy), by_group={1: "EPSG:4528"}).reason == "crs_missing"
+    assert refusal(definition, reading_of(xy), by_group={3: "EPSG:4528"}).reason == "crs_group_unknown"
 
 
 def test_a_clear_winner_is_taken_by_auto_and_said(definition: MapDefinition) -> None:
