@@ -24,7 +24,7 @@ LISTED = 0.5  # a score below is not worth a person's look
 _LIKELY = 0.9  # the most that likeness can reach; above are names that leave no doubt
 _SCORE = {NAME: 1.0, OWN: 1.0}
 _SHARED_SCORE = 0.97
-_HINT = 0.6
+_HINT = 0.6  # less alike is hardly alike: any two words share some letters
 _TELLING = 0.8  # for values of the field's very form under a name that says nothing
 _MOST_COLUMNS = 100  # columns beyond are judged by their names alone
 
@@ -182,7 +182,7 @@ def _weighed(likeness: float, evidence: Evidence | None) -> float:
         return min(likeness, _LIKELY)
     if evidence.fit < 0.5:
         return likeness * evidence.fit
-    score = 0.8 * likeness + 0.2 * evidence.fit
+    score = 0.8 * likeness + 0.2 * evidence.fit if likeness >= _HINT else likeness
     if evidence.telling and evidence.fit >= 0.8:
         score = max(score, _TELLING * evidence.fit + 0.1 * likeness)
     return min(score, _LIKELY)
@@ -195,12 +195,14 @@ def _likeness(book: Book, target: Field, heading: Heading) -> tuple[float, str, 
     for wording in book.wordings(target):
         word = wording.whole
         score = fuzz.ratio(core, word) / 100
-        if min(len(core), len(word)) >= 2 and (word in core or core in word):
-            score = max(score, 0.5 + 0.35 * min(len(core), len(word)) / max(len(core), len(word)))
+        shorter, longer = sorted((core, word), key=len)
+        # Two Chinese characters are a word; two Latin letters are in every other word.
+        if len(shorter) >= (4 if shorter.isascii() else 2) and shorter in longer:
+            score = max(score, 0.5 + 0.35 * len(shorter) / len(longer))
         if score > best:
             best, nearest = score, wording.text
     for hint in book.hints(target):
         if fold(hint) == core and best < _HINT:
             best, nearest = _HINT, hint
-    best = min(best, _LIKELY)
+    best = min(best, _LIKELY) if best >= _HINT else best * best
     return best, f"列名与“{nearest}”相像度 {best:.0%}", f"its name is {best:.0%} like {nearest!r}"

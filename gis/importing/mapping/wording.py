@@ -61,7 +61,10 @@ class Book:
         self.targets = tuple(targets(layer))
         self._wordings = {field.name: tuple(_wordings(layer, field)) for field in self.targets}
         self._hints = {
-            field.name: tuple(hint for meaning in _meanings(layer, field) for hint in meaning.hints)
+            field.name: (
+                *(hint for meaning in _meanings(layer, field) for hint in meaning.hints),
+                *_suffixes(layer, field),
+            )
             for field in self.targets
         }
 
@@ -102,7 +105,7 @@ def _wordings(layer: Layer, field: Field) -> Iterator[Wording]:
 
 
 def _suffixes(layer: Layer, field: Field) -> tuple[str, ...]:
-    """What makes, behind the layer's title, a name of the field (企业名称, 企业编号)."""
+    """What makes, behind the layer's title, a name of the field (企业名称); alone it is only a hint."""
     if field.name == layer.names.label:
         return load_headings().label_suffixes
     return load_headings().key_suffixes if layer.key == (field.name,) else ()
