@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-__all__ = ["ImportPlan", "ImportSource", "ScreenExecution", "ScreenInputs"]
+__all__ = ["ImportCommit", "ImportPlan", "ImportSource", "ScreenExecution", "ScreenInputs"]
 
 
 class ScreenInputs(BaseModel):
@@ -78,6 +78,13 @@ class ImportPlan(BaseModel):
     outside: Annotated[
         Literal["refuse", "keep"], Field(description="What becomes of rows wholly beyond the district")
     ] = "refuse"
+
+
+class ImportCommit(BaseModel):
+    """The word to import what was tried."""
+
+    model_config = ConfigDict(extra="forbid")
+
     close_many: Annotated[
         bool, Field(description="Let a replace close more than a fifth of the source's rows")
     ] = False

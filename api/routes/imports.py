@@ -10,7 +10,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect
 
 from api.deps import GEOJSON, StateDep, as_json, strict_parameters, wants
-from api.models import ImportPlan
+from api.models import ImportCommit, ImportPlan
 from api.reception import receive
 from api.writing import may_import, own_page, with_json, writable
 from gis.errors import QueryError
@@ -46,7 +46,7 @@ LayerQuery = Annotated[str | None, Query(description="Layer; the likeliest witho
 
 @router.get("", summary="Whether files may be imported here, and how large ones")
 def get_imports(request: Request, state: StateDep) -> Response:
-    """ "allowed" depends on where the request comes from; see ONEMAP_ALLOW_IMPORTS."""
+    """Whether they are allowed depends on where the request comes from; see ONEMAP_ALLOW_IMPORTS."""
     told = {
         "allowed": writable(request, state.settings.allow_imports),
         "max_bytes": state.settings.import_file_mb * 2**20,
@@ -110,7 +110,7 @@ def get_import(upload: UploadDep, state: StateDep, layer: LayerQuery = None) -> 
 
 
 def _proposal(upload: Upload, state: StateDep, layer: str | None) -> dict[str, Any] | None:
-    """For the layer asked for, else the planned one, else the likeliest; once rows are gone only kept ones."""
+    """For the layer asked for, else the planned, else the likeliest; without rows only what was kept."""
     plan = upload.read("plan")
     ranked = upload.read("layers") or []
     chosen = layer or (plan["layer"] if plan else ranked[0]["id"] if ranked else None)
@@ -168,9 +168,9 @@ def get_changes(upload: UploadDep) -> Response:
 
 
 @router.post("/{id}/commit", status_code=202, summary="Import as tried", dependencies=_WRITES_JSON)
-def post_commit(upload: UploadDep, workshop: WorkshopDep) -> Response:
+def post_commit(upload: UploadDep, workshop: WorkshopDep, commit: ImportCommit) -> Response:
     """One transaction and one revision, in the background; GET tells progress and the result."""
-    workshop.start_commit(upload, "web")
+    workshop.start_commit(upload, "web", close_many=commit.close_many)
     return _accepted(upload)
 
 

@@ -33,6 +33,7 @@ from layers.model import Layer
 __all__ = ["check", "commit", "importable", "preview", "proposal", "read"]
 
 _DRAWN = "drawn.geojson"
+LARGE_CLOSE = 0.2  # as gis.importing.load refuses it
 
 
 def read(upload: Upload, engine: Engine, definition: MapDefinition) -> None:
@@ -137,7 +138,7 @@ def check(upload: Upload, engine: Engine, definition: MapDefinition, progress: P
     layer = importable(definition, plan.layer)
     _keep_findings(upload, layer, result)
     upload.write("changes", changes(upload.folder / _DRAWN))
-    upload.write("check", summary(result, layer))
+    upload.write("check", summary(result, layer) | {"closes_many": _closes_many(plan, result)})
 
 
 def commit(upload: Upload, engine: Engine, definition: MapDefinition, progress: Progress) -> None:
@@ -163,6 +164,13 @@ def _run(
     options = plan.options(who, map_file=upload.folder / _DRAWN if dry_run else None)
     reading = Reading.load(upload.spool)
     return import_file(engine, definition, plan.layer, path, options, progress=progress, reading=reading)
+
+
+def _closes_many(plan: Plan, result: ImportResult) -> bool:
+    """Whether the import will be refused unless somebody confirms that so many rows are closed."""
+    change = result.change
+    mine = change.closed + change.changed + change.unchanged
+    return plan.mode == "replace" and change.closed > LARGE_CLOSE * mine
 
 
 def _keep_findings(upload: Upload, layer: Layer, result: ImportResult) -> None:

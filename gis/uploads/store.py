@@ -34,6 +34,8 @@ State = Literal[
     "receiving", "reading", "ready", "checking", "planned", "committing", "done", "refused", "failed"
 ]
 
+# States in which a thread or a job is at work, unless it died.
+_WORKED_ON = ("reading", "checking", "committing")
 _ID = re.compile(r"[A-Za-z0-9_-]{22}")
 _HOUR = 3600.0
 
@@ -106,7 +108,12 @@ class Upload:
             )
 
     def claim(self, *, wait: bool = False) -> int:
-        """Take the lock; give it back with `release`. Raises UploadBusy unless it shall ``wait``."""
+        """Take the lock; give it back with `release`.
+
+        Raises UploadBusy when somebody works under it, unless it shall ``wait``. Who has noted the end of the
+        work holds the lock a moment longer; that moment is waited for.
+        """
+        wait = wait or (self.read("state") or {}).get("state") not in _WORKED_ON
         handle = os.open(self.folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))

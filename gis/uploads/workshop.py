@@ -71,11 +71,12 @@ class Workshop:
 
         self._begin(upload, self._prepared(upload, prepare), work, "planned", "ready")
 
-    def start_commit(self, upload: Upload, who: str) -> None:
-        """Import, in the background. Raises UploadBusy or WrongState."""
+    def start_commit(self, upload: Upload, who: str, *, close_many: bool = False) -> None:
+        """Import, in the background; ``close_many`` as in `Plan`. Raises UploadBusy or WrongState."""
 
         def prepare() -> None:
             upload.expect("planned")
+            upload.write("plan", upload.read("plan") | {"close_many": close_many})
             upload.move("committing", problem=None, progress=None, who=who, job=None)
 
         handle = self._prepared(upload, prepare)

@@ -78,6 +78,9 @@ export const fetchConfig = () => json(url('app/config'));
 /** @returns {Promise<ConflictSummary>} */
 export const fetchConflictSummary = () => json(url('app/conflicts'));
 
+/** How well each layer stands. @returns {Promise<{layers: import('./types').HealthCard[]}>} */
+export const fetchHealth = () => json(url('health/layers'));
+
 /** @param {string} text @param {AbortSignal} [signal] @returns {Promise<Hit[]>} */
 export const fetchHits = (text, signal) => json(url('app/search', { q: text }), { signal: signal ?? null });
 
@@ -206,8 +209,8 @@ export const planImport = (id, plan) => post(`imports/${enc(id)}/plan`, plan);
 /** @param {string} id @returns {Promise<import('./types').RowFeatures>} */
 export const fetchImportChanges = (id) => json(url(`imports/${enc(id)}/changes`));
 
-/** @param {string} id */
-export const commitImport = (id) => post(`imports/${enc(id)}/commit`, {});
+/** @param {string} id @param {boolean} closeMany whether more than a fifth of the source's rows may be closed */
+export const commitImport = (id, closeMany) => post(`imports/${enc(id)}/commit`, { close_many: closeMany });
 
 /** @param {string} id */
 export const removeImport = (id) => request(url(`imports/${enc(id)}`), { method: 'DELETE' });

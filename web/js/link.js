@@ -45,6 +45,7 @@ export function initialState(config, link, defaultVisible) {
     ledger: decodeLedger(link.ledger),
     realConflicts: null,
     revision: config.revision,
+    health: null,
     importing: null,
     loading: 0,
   };

@@ -19,6 +19,7 @@ import { createStore } from './state.js';
 import { bindClicks } from './ui/clicks.js';
 import { h } from './ui/dom.js';
 import { createHeader } from './ui/header.js';
+import { followHealth } from './ui/health.js';
 import { errorWords, trouble } from './ui/loading.js';
 import { createNotices } from './ui/notices.js';
 import { createOpening } from './ui/opening.js';
@@ -84,6 +85,7 @@ function build(config, link) {
   bindClicks(map, app, stack, drawing, stage.point);
   followState(map, app, stack, panel);
   countConflicts(app);
+  followHealth(app);
   openLinked(app, link, site, wizard.restore);
 }
 

@@ -14,6 +14,7 @@
  * @property {Readonly<import('./pure/ledger.js').LedgerFilter>} ledger which conflicts are looked at
  * @property {number | null} realConflicts how many there are; null until known
  * @property {number} revision newest one that the page knows
+ * @property {ReadonlyMap<string, import('./types').HealthCard> | null} health by layer id; null until known
  * @property {string | null} importing the import that the panel holds
  * @property {number} loading requests under way
  */

@@ -59,7 +59,12 @@ export interface Config {
 }
 
 export type Properties = Record<string, unknown>;
-export interface Item extends GeoFeature<Geometry | null, GeoJsonProperties> { properties: Properties }
+/** Where a row comes from: its source, and the revision and file that brought it; only a single item tells. */
+export interface Provenance {
+  source: string; title_zh: string; title_en: string; bureau: string | null; rev: number; at: string; who: string;
+  kind: string; run_id: number | null; file: string | null;
+}
+export interface Item extends GeoFeature<Geometry | null, GeoJsonProperties> { properties: Properties; provenance?: Provenance }
 export interface Items {
   type: 'FeatureCollection'; features: Item[]; numberMatched: number; numberReturned: number;
   links: { rel: string; href: string }[];
@@ -153,11 +158,13 @@ export interface ImportLayer { id: string; title: Words; geometry: string; score
 export interface ImportOutcome {
   layer: string; file: string; total: number; good: number; bad: number; repaired: number; rev: number | null; run: number | null;
   added: number; changed: number; closed: number; unchanged: number; transformation: string | null; findings: ImportFinding[];
+  /** Of a check: more than a fifth of the source's rows would be closed, which has to be confirmed. */
+  closes_many?: boolean;
 }
 export type ImportState = 'receiving' | 'reading' | 'ready' | 'checking' | 'planned' | 'committing' | 'done' | 'refused' | 'failed';
 export interface ImportPlan {
   layer: string; crs: string; crs_groups: Record<string, string>; mapping: Record<string, string>;
-  mode: 'upsert' | 'replace' | 'append'; outside: 'refuse' | 'keep'; close_many: boolean;
+  mode: 'upsert' | 'replace' | 'append'; outside: 'refuse' | 'keep';
   source: { name: string; bureau?: string | null; accuracy_m?: number | null };
 }
 /** One upload, as far as it is known. */
@@ -184,6 +191,28 @@ export interface RowFeatures {
 /** One thing under the pointer, from a vector tile. */
 export interface Picked { layer: string; properties: Properties; geometry: 1 | 2 | 3 }
 
+export type HealthState = 'green' | 'amber' | 'red' | 'grey';
+export interface HarvestHealth {
+  name: string; kind: string; every: string | null; enabled: boolean; state: 'changed' | 'unchanged' | 'failed' | null;
+  last_at: string | null; next_at: string | null; failures: number; error: { zh: string; en: string } | null;
+}
+export interface SourceHealth {
+  name: string; title: Words; bureau: string | null; contact: string | null; licence: string | null;
+  is_demonstration: boolean; rows: number; expected_rows: number | null; rhythm: string | null;
+  rhythm_words: Words | null; confirmed_at: string | null; due_at: string | null; open_rejects: number;
+  harvests: HarvestHealth[];
+}
+/** How well a layer stands. */
+export interface HealthCard {
+  layer: string; title: Words; state: HealthState;
+  reasons: { code: string; state: HealthState; zh: string; en: string }[];
+  rows: number; expected_rows: number | null; confirmed_at: string | null; due_at: string | null;
+  open_rejects: number; coverage_share: number | null;
+  accuracy: { worst_m: number | null; typical_m: number | null; unknown_share: number | null };
+  judging: { revision: number; lagging: boolean; law_date: string | null; rules_current: boolean } | null;
+  sources: SourceHealth[];
+}
+
 /** What the parts of the page share; made in main.js. */
 export interface App {
   config: Config;
@@ -200,6 +229,7 @@ export interface App {
   openChooser(picked: Picked[]): void;
   openMembers(layer: string, box: Box): void;
   openTable(layer: string): void;
+  openHealth(layer: string): void;
   openConflicts(): void;
   openSite(): void;
   /** The import panel: as it was left, or empty. */

@@ -23,13 +23,14 @@ export function checkStep(wizard) {
     counts(check),
     nothing && h('p', { class: 'hint' }, t(check.good ? 'import.nothing' : 'import.nothing.good')),
     !nothing && h('p', { class: 'muted' }, t('import.on_map')),
+    check.closes_many && closing(wizard, check),
     ...findingLists(check.findings),
     check.findings.length > 0 && downloads(found.id, ['csv']),
     h('div', { class: 'buttons end' },
       h('button', { type: 'button', class: 'button quiet', onclick: () => wizard.go(2) }, t('panel.back')),
       nothing
         ? h('button', { type: 'button', class: 'button', 'data-key': 'another', onclick: () => wizard.restart() }, icon('plus'), t('import.another'))
-        : h('button', { type: 'button', class: 'button', 'data-key': 'commit', onclick: () => void wizard.commit() },
+        : h('button', { type: 'button', class: 'button', 'data-key': 'commit', disabled: Boolean(check.closes_many) && !wizard.choice.closeMany, onclick: () => void wizard.commit() },
           t(check.bad ? 'import.commit.rest' : 'import.commit', { n: number(check.good, language()) }))),
   ];
 }
@@ -57,6 +58,13 @@ export function doneStep(wizard) {
     ...findingLists(result.findings),
     result.findings.length > 0 && downloads(found.id, ['original', 'xlsx', 'csv', 'geojson']),
   ];
+}
+
+/** Many rows would go: that has to be confirmed. @param {Wizard} wizard @param {ImportOutcome} check */
+function closing(wizard, check) {
+  const box = h('input', { type: 'checkbox', checked: wizard.choice.closeMany, 'data-key': 'closing' });
+  box.addEventListener('change', () => wizard.confirmClosing(box.checked));
+  return h('label', { class: 'check hint warn' }, box, t('import.close_many', { n: number(check.closed, language()) }));
 }
 
 /** All rows of the file are accounted for. @param {ImportOutcome} outcome */

@@ -99,12 +99,9 @@ function manner(wizard) {
     select.addEventListener('change', () => { Object.assign(choice, { [key]: select.value }); });
     return labelled([t(`import.${key}`)], select);
   };
-  const close = h('input', { type: 'checkbox', checked: choice.closeMany, 'data-key': 'close' });
-  close.addEventListener('change', () => { choice.closeMany = close.checked; });
   return h(
     'details', { class: 'fold' }, h('summary', {}, t('import.manner')),
     text('source'), text('bureau'), text('accuracy', { inputmode: 'decimal' }),
     oneOf('mode', ['upsert', 'replace', 'append']), oneOf('outside', ['refuse', 'keep']),
-    h('label', { class: 'check' }, close, t('import.close_many')),
   );
 }

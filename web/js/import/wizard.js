@@ -142,12 +142,19 @@ export function createWizard(app, panel) {
     },
 
     async check() {
+      wizard.choice.closeMany = false;
       await step(() => api.planImport(wizard.found.id, planOf(wizard.choice)), 'checking', 3);
       if (wizard.found.state === 'ready') wizard.go(2);
     },
 
+    /** @param {boolean} may whether many rows may be closed */
+    confirmClosing(may) {
+      wizard.choice.closeMany = may;
+      render();
+    },
+
     async commit() {
-      await step(() => api.commitImport(wizard.found.id), 'committing', 4);
+      await step(() => api.commitImport(wizard.found.id, wizard.choice.closeMany), 'committing', 4);
       if (wizard.found.state === 'planned') wizard.go(3);
       if (wizard.found.result) await app.renewLayer(wizard.found.result.layer).catch(app.fail);
     },

@@ -92,6 +92,24 @@ export function date(iso, lang) {
 }
 
 /**
+ * How long ago a moment was, in the largest unit that fits, such as "3 days ago".
+ * @param {string} iso
+ * @param {Date} now
+ * @param {Lang} lang
+ * @returns {string}
+ */
+export function ago(iso, now, lang) {
+  const seconds = Math.max(0, (now.getTime() - Date.parse(iso)) / 1000);
+  const words = new Intl.RelativeTimeFormat(lang, { numeric: 'auto' });
+  /** @type {[Intl.RelativeTimeFormatUnit, number][]} */
+  const units = [['year', 31_556_952], ['month', 2_629_746], ['day', 86_400], ['hour', 3600], ['minute', 60]];
+  for (const [unit, length] of units) {
+    if (seconds >= length) return words.format(-Math.floor(seconds / length), unit);
+  }
+  return words.format(0, 'minute');
+}
+
+/**
  * A position in degrees and hemisphere.
  * @param {number} lon degrees east
  * @param {number} lat degrees north

@@ -16,7 +16,7 @@
  * @property {string} source
  * @property {string} bureau
  * @property {string} accuracy in metres, as typed
- * @property {boolean} closeMany
+ * @property {boolean} closeMany that more than a fifth of the source's rows may be closed
  */
 
 /** A candidate less likely than this beside the best one is no second guess worth showing. */
@@ -52,7 +52,7 @@ export function firstChoice(found) {
     source: plan?.source.name ?? stem,
     bureau: plan?.source.bureau ?? '',
     accuracy: plan?.source.accuracy_m === null || plan?.source.accuracy_m === undefined ? '' : String(plan.source.accuracy_m),
-    closeMany: plan?.close_many ?? false,
+    closeMany: false,
   };
 }
 
@@ -98,7 +98,6 @@ export function planOf(choice) {
     mapping: choice.mapping,
     mode: choice.mode,
     outside: choice.outside,
-    close_many: choice.closeMany,
     source: {
       name: choice.source.trim(),
       bureau: choice.bureau.trim() || null,

@@ -69,7 +69,7 @@ function featureFacts(app, layer, item) {
     cardButtons(app, layer, item),
     layer.linked && claimsOf(app, layer, String(properties['uid'])),
     conflictsOf(app, layer, String(properties['uid'])),
-    sourceOf(properties),
+    sourceOf(properties, item.provenance),
   ];
 }
 
@@ -105,15 +105,19 @@ function conflictsOf(app, layer, uid) {
   return h('section', { class: 'card-section' }, h('h4', {}, t('card.conflicts')), list);
 }
 
-/** @param {import('../types').Properties} properties */
-export function sourceOf(properties) {
+/**
+ * @param {import('../types').Properties} properties
+ * @param {import('../types').Provenance} [provenance]
+ */
+export function sourceOf(properties, provenance) {
   const lang = language();
   const accuracy = properties['accuracy_m'];
   const from = properties['valid_from'];
   const to = properties['valid_to'];
   /** @type {[string, string][]} */
   const rows = [
-    [t('source.name'), String(properties['source'] ?? '')],
+    [t('source.name'), (provenance && pick({ zh: provenance.title_zh, en: provenance.title_en }, lang)) || String(properties['source'] ?? '')],
+    [t('source.arrived'), provenance ? date(provenance.at, lang) : ''],
     [t('source.revision'), properties['rev_from'] === undefined ? '' : t('source.since', { rev: String(properties['rev_from']) })],
     [t('source.accuracy'), typeof accuracy === 'number' ? `± ${metres(accuracy, lang)}` : t('source.accuracy.unknown')],
     [t('source.valid'), from || to ? `${from ? date(String(from), lang) : '…'} – ${to ? date(String(to), lang) : '…'}` : ''],

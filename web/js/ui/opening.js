@@ -4,6 +4,7 @@ import { switched } from '../state.js';
 import { cardView } from './card.js';
 import { chooserView, membersView } from './chooser.js';
 import { conflictsView } from './conflicts.js';
+import { healthView } from './health.js';
 import { tableView } from './table.js';
 
 /** @typedef {import('../types').App} App */
@@ -11,7 +12,7 @@ import { tableView } from './table.js';
 /**
  * @param {() => App} app asked when a view opens: the views need what this makes
  * @param {import('./panel.js').Panel} panel
- * @returns {Pick<App, 'openCard' | 'openChooser' | 'openMembers' | 'openTable' | 'openConflicts'>}
+ * @returns {Pick<App, 'openCard' | 'openChooser' | 'openMembers' | 'openTable' | 'openHealth' | 'openConflicts'>}
  */
 export function createOpening(app, panel) {
   /** @param {string} id @param {(layer: import('../types').Layer) => void} open */
@@ -30,6 +31,7 @@ export function createOpening(app, panel) {
       panel.open(membersView(app(), layer, box), { over: panel.kind() === 'chooser' });
     }),
     openTable: (id) => withLayer(id, (layer) => panel.open(tableView(app(), layer))),
+    openHealth: (id) => withLayer(id, (layer) => panel.open(healthView(app(), layer))),
     openConflicts: () => panel.open(conflictsView(app())),
   };
 }

@@ -5,6 +5,7 @@ import { switched } from '../state.js';
 import { language, t } from '../words.js';
 import { demonstrationBadge, indicativeBadge } from './badges.js';
 import { freshId, h, icon, iconButton, refill } from './dom.js';
+import { healthMark, renewHealthMark } from './health.js';
 import { layerSwatch, legendList } from './legend.js';
 
 /** @typedef {import('../types').App} App */
@@ -73,7 +74,7 @@ export function createTree(element, app, onClose) {
     if (!detail.hidden) fillDetail(detail, layer);
     return h(
       'li', { class: 'layer', 'data-layer': layer.id },
-      h('div', { class: 'layer-row' }, layer.geometry === 'none' ? registerButton(layer) : layerCheck(layer), more),
+      h('div', { class: 'layer-row' }, layer.geometry === 'none' ? registerButton(layer) : layerCheck(layer), healthMark(app, layer), more),
       h('p', { class: 'zoom-hint', hidden: true }),
       detail,
     );
@@ -121,6 +122,15 @@ export function createTree(element, app, onClose) {
     }
   };
 
+  const updateHealth = () => {
+    const { health } = store.get();
+    for (const row of /** @type {NodeListOf<HTMLElement>} */ (element.querySelectorAll('.layer'))) {
+      const layer = app.layers.get(row.dataset['layer'] ?? '');
+      const mark = row.querySelector('.health-mark');
+      if (layer && mark instanceof HTMLElement) renewHealthMark(mark, layer, health?.get(layer.id));
+    }
+  };
+
   const updateChecks = () => {
     const { visible } = store.get();
     for (const row of /** @type {NodeListOf<HTMLElement>} */ (element.querySelectorAll('.layer'))) {
@@ -137,6 +147,7 @@ export function createTree(element, app, onClose) {
   };
 
   store.subscribe(['visible'], updateChecks);
+  store.subscribe(['health'], updateHealth);
   store.subscribe(['view'], updateHints);
   store.subscribe(['lang', 'raster', 'basemap', 'revision'], render);
   render();
