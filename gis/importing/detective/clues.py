@@ -42,6 +42,8 @@ _HINTS = (
     ("GCJ-02", re.compile(r"gcj|amap|gaode|高德|火星|腾讯", re.IGNORECASE)),
     ("CRS84", re.compile(r"wgs[_-]?84|cgcs|大地2000|2000坐标|国家2000", re.IGNORECASE)),
 )
+# Web maps show decimals; degrees, minutes and seconds come from maps on paper and from instruments.
+_DMS_SHIFTED = 0.7
 # Web services that shift or geocode give back every digit of a double; people write six or fewer.
 _MANY_DIGITS = 10
 
@@ -57,6 +59,7 @@ class Clues:
     within: list[Within] = field(default_factory=list)
     hint: tuple[str, str] | None = None
     digits: int | None = None
+    dms: bool = False
 
     def prior(self, frame: Frame, declared: Frame | None) -> Mark:
         """How likely the frame is by custom, by what the file calls its columns, and by its digits."""
@@ -70,6 +73,9 @@ class Clues:
                 f"列名“{self.hint[1]}”提到 {frame.base}",
                 f"column {self.hint[1]!r} speaks of {frame.base}",
             )
+        elif self.dms and frame.degrees:
+            fit *= _DMS_SHIFTED if frame.shifted else 1.0
+            zh, en = "坐标原为度分秒", "written as degrees, minutes and seconds"
         elif self.hint is None and frame.shifted and self.digits is not None and self.digits >= _MANY_DIGITS:
             fit = min(1.0, fit + 0.1)
             zh = f"坐标有 {self.digits} 位小数，像是地图接口换算所得"
@@ -123,6 +129,7 @@ def clues_of(reading: Reading, points: Points, rows: Rows, pairs: Pairs | None, 
         _stated(table, held, drawn, reading.header, evidence),
         _hint(reading.header),
         _digits(held) if _kind(table) == 0 else None,
+        reading.header.coordinate_unit == "dms",
     )
 
 

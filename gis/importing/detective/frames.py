@@ -410,7 +410,7 @@ def catalogue(extent: Extent) -> tuple[Frame, ...]:
     codes = {d: [_plane_code(d, meridian, zone) for meridian, zone in planes] for d in _PLANES}
     utm = [32600 + z + 30 for z in six]
     plain = [*codes["CGCS2000"], *utm, *codes["Xian 1980"], *codes["Beijing 1954"], WEB_MERCATOR]
-    names = ["CRS84", "GCJ-02", "BD-09", *(f"EPSG:{code}" for code in plain)]
+    names = ["CRS84", "GCJ-02", "BD-09", "EPSG:4610", "EPSG:4214", *(f"EPSG:{code}" for code in plain)]
     return tuple(frame_of(name) for name in names)
 
 

@@ -30,6 +30,7 @@ _IN_PLACE = 0.5
 _NOTHING = 0.2
 
 _SAMPLE_LONLAT = 25
+_MOST_SHOWN = 8
 
 
 def declared_frame(header: Header) -> Frame | None:
@@ -103,7 +104,12 @@ def _judged(
         candidate = _candidate(frame, share, marks, offsets, clues, declared, evidence)
         judged.append((candidate, _mean(marks), any(mark.fine for mark in marks)))
     judged.sort(key=lambda found: -found[0].score)
-    return Group(number, rows, [candidate for candidate, _, _ in judged], _clear_winner(judged))
+    shown = [
+        candidate
+        for place, (candidate, _, _) in enumerate(judged)
+        if place < _MOST_SHOWN or (declared is not None and candidate.frame.same_as(declared))
+    ]
+    return Group(number, rows, shown, _clear_winner(judged))
 
 
 def _clear_winner(judged: list[tuple[Candidate, float, bool]]) -> str | None:

@@ -37,6 +37,7 @@ def reading_of(
     crs: str | None = None,
     x: str | None = None,
     y: str | None = None,
+    unit: str = "native",
 ) -> Reading:
     """A file of ``geometry`` (points as an (n, 2) array) that was read; it lies in a folder of its own."""
     if isinstance(geometry, np.ndarray) and geometry.dtype != object:
@@ -49,7 +50,7 @@ def reading_of(
     spool = Spool(folder)
     wkb = pa.array(shapely.to_wkb(shapes), pa.binary())
     spool.add(wkb, list(columns), [pa.array(values) for values in columns.values()])
-    spool.finish(Header(format, declared_crs=crs, columns=tuple(columns), x=x, y=y))
+    spool.finish(Header(format, declared_crs=crs, columns=tuple(columns), x=x, y=y, coordinate_unit=unit))
     return Reading.load(folder)
 
 

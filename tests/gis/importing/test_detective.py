@@ -117,7 +117,7 @@ def test_the_extent_alone_never_decides(frame: str, definition: MapDefinition) -
 
 def test_degrees_without_a_frame_are_ranked_plain_then_shifted(definition: MapDefinition) -> None:
     found = propose(reading_of(spread(12).round(6)), evidence(), definition)
-    assert ranking(found) == ["CRS84", "GCJ-02", "BD-09"]
+    assert ranking(found) == ["CRS84", "GCJ-02", "BD-09", "EPSG:4610", "EPSG:4214"]
     assert found.declared is None
     assert found.declared_fits is None
 
@@ -203,7 +203,7 @@ def moved(shapes: list[shapely.Geometry], frame: str) -> list[shapely.Geometry]:
     return [shapely.transform(shape, lambda xy: in_frame(xy, frame)) for shape in shapes]
 
 
-@pytest.mark.parametrize("frame", ["CRS84", "GCJ-02", "BD-09", "EPSG:32650", "EPSG:3857", "GCJ-02 swapped"])
+@pytest.mark.parametrize("frame", ["GCJ-02", "BD-09", "EPSG:32650", "EPSG:3857", "GCJ-02 swapped"])
 def test_counties_are_known_by_their_shape(frame: str, definition: MapDefinition) -> None:
     areas = counties()
     # Another maker's drawing: coarser, and cut where the lines are.
@@ -376,6 +376,27 @@ def test_the_proposal_can_be_shown_anywhere(definition: MapDefinition) -> None:
     assert [c["score"] for c in group["candidates"]] == sorted(
         (c["score"] for c in group["candidates"]), reverse=True
     )
+
+
+def test_degrees_minutes_and_seconds_are_no_web_map(definition: MapDefinition) -> None:
+    plain, dms = reading_of(spread(9)), reading_of(spread(9), unit="dms")
+    scores = [
+        {c.crs: c.score for c in propose(r, evidence(), definition).groups[0].candidates}
+        for r in (plain, dms)
+    ]
+    assert scores[1]["CRS84"] == scores[0]["CRS84"]
+    assert scores[1]["GCJ-02"] < scores[0]["GCJ-02"] - 0.1
+    assert ranking(propose(dms, evidence(), definition))[0] == "CRS84"
+
+
+def test_a_group_that_nothing_fits_shows_a_few_candidates_and_the_declared_one(
+    definition: MapDefinition,
+) -> None:
+    away = in_frame(np.array([[113.2, 23.1], [113.3, 23.0]]), "EPSG:2434")
+    found = propose(reading_of(away, crs="EPSG:2434"), evidence(), definition)
+    assert len(found.groups[0].candidates) <= 9
+    assert "EPSG:2434" in ranking(found)
+    assert found.declared_fits is None
 
 
 @pytest.mark.long
