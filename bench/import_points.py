@@ -1,4 +1,4 @@
-"""1,000,000 points of a GeoPackage into a layer: all checks, the comparison and one revision, against plain loading.
+"""1,000,000 points of a GeoPackage into a layer, with all checks and one revision, against plain loading.
 
 onemap            into an empty layer, as a new revision
 onemap, again     the same file: known by its hash
@@ -50,7 +50,7 @@ accuracy_m = 10.0
 names = {label = "name"}
 style = {colour = "#336699"}
 fields = [
-    {name = "code", title = {zh = "编码", en = "Code"}, type = "text", required = true, pattern = "P[0-9]{8}"},
+    {name = "code", title = {zh = "码", en = "Code"}, type = "text", required = true, pattern = "P[0-9]{8}"},
     {name = "name", title = {zh = "名称", en = "Name"}, type = "text", required = true},
     {name = "kind", title = {zh = "类别", en = "Kind"}, type = "enum", values = [
         {code = "large", zh = "大型", en = "large"}, {code = "small", zh = "小型", en = "small"}]},
@@ -60,7 +60,10 @@ fields = [
     {name = "checked", title = {zh = "检查日期", en = "Checked"}, type = "date"},
     {name = "active", title = {zh = "在产", en = "Active"}, type = "boolean"},
 ]
-examples = [{note = "one", given = {code = "P00000001", name = "甲", geom = "POINT (120 29)"}, outcome = "accepted"}]
+[[examples]]
+note = "one"
+given = {code = "P00000001", name = "甲", geom = "POINT (120 29)"}
+outcome = "accepted"
 """
 
 # What a process does, by the name of the system; argv: what, url, folder of layers, file.

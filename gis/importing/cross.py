@@ -16,14 +16,13 @@ import pandas as pd
 import pyarrow as pa
 import shapely
 from numpy.typing import NDArray
-from sqlalchemy import Connection, Table, text
+from sqlalchemy import Connection, text
 
 from gis.crs import Transformation, parse_crs, transformation
 from gis.importing.batches import Accepted
 from gis.importing.conflicts import NamedPlaces
 from gis.importing.detective import Evidence
 from gis.importing.issues import Issue
-from gis.importing.moved import moved_rows
 from gis.importing.stage import ROW_NO, Stage
 from gis.settings import MapDefinition
 from layers.model import Layer
@@ -51,7 +50,6 @@ class Cross:
     conn: Connection
     definition: MapDefinition
     layer: Layer
-    table: Table
     stage: Stage
     evidence: Evidence
     _rows: list[Rows] = field(default_factory=list)
@@ -81,11 +79,8 @@ class Cross:
         self._coarse.append(bound > self.definition.district.coarse_position_m)
         return self._places.conflicts(accepted.rows, accepted.values, middle)
 
-    def found(self, told: frozenset[int] = frozenset()) -> list[Issue]:
-        """Findings over all rows; rows refused here are taken out of the staged table.
-
-        Of the rows in ``told`` it is known already that they have moved.
-        """
+    def found(self) -> list[Issue]:
+        """Findings over all rows; rows refused here are taken out of the staged table."""
         if not self.stage.rows:
             return []
         rows, uids = np.concatenate(self._rows), np.concatenate(self._uids)
@@ -101,7 +96,7 @@ class Cross:
         issues += self._told(rows[piled], xy[piled], "placeholder_position")
         known = piled | np.isin(rows, np.array([i.row for i in same], dtype=np.int64))
         issues += self._near(rows[~known], xy[~known], labels[~known])
-        return issues + moved_rows(self.conn, self.definition, self.table, self.stage.table, told)
+        return issues
 
     # --- One identifier twice -----------------------------------------------------------------------------
 
@@ -110,7 +105,9 @@ class Cross:
         suspects = rows[_shared(uids)]
         if not len(suspects):
             return []
-        asked = text(f"SELECT {ROW_NO}, uid FROM {self.stage.name} WHERE {ROW_NO} = ANY(:rows) ORDER BY 1")
+        asked = text(
+            f"SELECT {ROW_NO}, uid FROM {self.stage.name} WHERE {ROW_NO} = ANY(CAST(:rows AS bigint[])) ORDER BY 1"
+        )
         times: Counter[str] = Counter()
         later: list[tuple[int, str, int]] = []
         for row, uid in self.conn.execute(asked, {"rows": suspects.tolist()}):
@@ -121,7 +118,7 @@ class Cross:
             return []
         if self.layer.key:
             self.conn.execute(
-                text(f"DELETE FROM {self.stage.name} WHERE {ROW_NO} = ANY(:rows)"),
+                text(f"DELETE FROM {self.stage.name} WHERE {ROW_NO} = ANY(CAST(:rows AS bigint[]))"),
                 {"rows": [row for row, _, _ in later]},
             )
             return [Issue(row, self.layer.key[0], uid, "duplicate_uid") for row, uid, _ in later]
@@ -144,7 +141,7 @@ class Cross:
         asked = text(
             f"SELECT first, {ROW_NO} FROM "
             f"(SELECT {ROW_NO}, min({ROW_NO}) OVER (PARTITION BY {same}) AS first "
-            f"FROM {self.stage.name} WHERE {ROW_NO} = ANY(:rows)) AS s WHERE first < {ROW_NO} ORDER BY 2"
+            f"FROM {self.stage.name} WHERE {ROW_NO} = ANY(CAST(:rows AS bigint[]))) AS s WHERE first < {ROW_NO} ORDER BY 2"
         )
         return [
             Issue(row, None, str(first + 1), "duplicate_content", "warning")

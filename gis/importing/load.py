@@ -33,6 +33,7 @@ from gis.importing.fill import fill_empty
 from gis.importing.findings import Findings
 from gis.importing.issues import refused
 from gis.importing.mapping import FieldPlan, load_saved, plan, save
+from gis.importing.moved import moved_rows
 from gis.importing.options import (
     ImportOptions,
     ImportResult,
@@ -121,8 +122,7 @@ def _settle(conn: Connection) -> None:
     conn.execute(
         text(
             "SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = '10min'; "
-            "SET LOCAL work_mem = '256MB'; SET LOCAL temp_buffers = '256MB'; "
-            "SET LOCAL maintenance_work_mem = '256MB'"
+            "SET LOCAL work_mem = '256MB'; SET LOCAL maintenance_work_mem = '256MB'"
         )
     )
 
@@ -196,6 +196,9 @@ class _Run:
             conn, table, stage.table, mode=options.mode, source_id=source_id, volatile=volatile
         )
         _refuse_large_close(self.layer, planned, options)
+        if planned.changed and self.layer.has_geometry:
+            told = frozenset(i.row for i in placing.issues if i.code == "datum_suspected")
+            findings.add(moved_rows(conn, self.definition, table, stage.table, told))
         reach("after_diff")
         if options.dry_run:
             drawn = self._drawn(conn, table, stage.table, source_id, volatile)
@@ -264,7 +267,7 @@ class _Run:
         district = self.definition.district
         to_web = transformation(district.storage_crs, WEB_MERCATOR, district.extent)
         stage = Stage(conn, self.layer, self.table, to_web)
-        cross = Cross(conn, self.definition, self.layer, self.table, stage, evidence)
+        cross = Cross(conn, self.definition, self.layer, stage, evidence)
         in_reading = {i.row for i in reading.issues if i.severity == "error" and i.row >= 0}
         total = reading.header.rows
         done = 0
@@ -292,8 +295,7 @@ class _Run:
                 self.progress("checking", done, total)
                 reach("mid_staging")
         stage.analyze()
-        told = frozenset(i.row for i in placing.issues if i.code == "datum_suspected")
-        findings.add(cross.found(told))
+        findings.add(cross.found())
         keep_apart(conn, self.layer, self.table, stage.table, source_id)
         return stage
 

@@ -80,7 +80,7 @@ class Stage:
 
     def analyze(self) -> None:
         """Tell the planner what is there."""
-        self.conn.execute(text(f"ANALYZE {self.name}"))
+        self.conn.execute(text(f"ANALYZE {self.name} (uid, {ROW_NO})"))
 
 
 def stage_rows(
