@@ -2,7 +2,8 @@
 
 The list is a TOML file; paths in it start at its folder::
 
-    [[sources]]  name, title = {zh, en}, bureau, licence, attribution, url, accuracy_m, is_demonstration
+    [[sources]]  name, title = {zh, en}, bureau, licence, attribution, url, accuracy_m, is_demonstration,
+                 contact, rhythm, notes
     [[loads]]    layer, file, source, crs, coverage, outside
 """
 
@@ -22,6 +23,7 @@ from gis import tables
 from gis.db import connect
 from gis.errors import SettingsError
 from gis.settings import MapDefinition
+from gis.sources import set_source
 from layers.model import Frozen, Text
 
 if TYPE_CHECKING:
@@ -49,7 +51,7 @@ class Load:
 
 
 class Source(Frozen):
-    """Where the data of a load come from; what its parts mean says `gis.importing.SourceInfo`."""
+    """Where the data of a load come from; see `gis.importing.SourceInfo` and `gis.sources.set_source`."""
 
     name: str
     title: Text
@@ -59,6 +61,9 @@ class Source(Frozen):
     url: str | None = None
     accuracy_m: float | None = None
     is_demonstration: bool = False
+    contact: str | None = None
+    rhythm: str | None = None
+    notes: str | None = None
 
 
 class _Entry(Frozen):
@@ -68,6 +73,10 @@ class _Entry(Frozen):
     crs: str = "auto"
     coverage: str | None = None
     outside: Literal["refuse", "keep"] = "refuse"
+
+
+# What only the register asks of a source, not an import.
+_REGISTERED = ("contact", "rhythm", "notes")
 
 
 class _Manifest(Frozen):
@@ -126,7 +135,9 @@ def load(engine: Engine, definition: MapDefinition, entry: Load) -> ImportResult
     from gis.importing import ImportOptions, SourceInfo, import_file  # takes a second; often not needed
 
     title = entry.source.title
-    info = SourceInfo(title_zh=title.zh, title_en=title.en, **entry.source.model_dump(exclude={"title"}))
+    info = SourceInfo(
+        title_zh=title.zh, title_en=title.en, **entry.source.model_dump(exclude={"title", *_REGISTERED})
+    )
     # The file is all that its source says of the layer: what is no longer in it is closed.
     options = ImportOptions(
         info, crs=entry.crs, mode="replace", allow_large_close=True, coverage=entry.coverage,
@@ -134,7 +145,9 @@ def load(engine: Engine, definition: MapDefinition, entry: Load) -> ImportResult
     )  # fmt: skip
     result = import_file(engine, definition, entry.layer, entry.path, options)
     remember = insert(tables.store).values(key=entry.key, value=entry.digest)
+    stated = {name: value for name in _REGISTERED if (value := getattr(entry.source, name)) is not None}
     with connect(engine, write=True) as conn:
+        set_source(conn, entry.source.name, stated)
         conn.execute(
             remember.on_conflict_do_update(
                 index_elements=[tables.store.c.key], set_={"value": remember.excluded.value}
