@@ -31,6 +31,7 @@ _BOMS = (
 _NAMES = {"utf-8": "UTF-8", "gb18030": "GB18030"}
 _NO_FILES = ("idna", "punycode", "unicode_escape", "raw_unicode_escape")
 _FOREIGN = re.compile("[\ud800-\udfff]")
+_LONE_RETURN = re.compile(r"(?<=\r)(?!\n|$)")  # ends a line too
 _THREE_BYTES = re.compile(rb"[\xe2-\xef][\x80-\xbf][\x80-\xbf]")
 
 
@@ -51,7 +52,7 @@ class Coding:
 def coding_of(path: Path, said: str | None = None) -> Coding:
     """The encoding of the file; ``said`` is what the uploader says, and then holds.
 
-    Raises refused("encoding_unknown") for a name that is no text encoding, or that fits no byte of the file.
+    Raises refused("encoding_unknown") for a name that is no text encoding, and for broken UTF-16 or UTF-32.
     """
     with path.open("rb") as file:
         head = file.read(4096)
@@ -59,9 +60,9 @@ def coding_of(path: Path, said: str | None = None) -> Coding:
     if said is not None:
         return _as_said(path, said, skip, marked)
     if marked is not None and marked != "utf-8":
-        return Coding(marked, skip)
+        return _whole(path, Coding(marked, skip))
     silent = _utf16_without_mark(head)
-    if silent is not None:
+    if silent is not None and _decodes(path, silent):
         return Coding(silent)
     if _decodes(path, "utf-8"):
         return Coding("utf-8", skip)
@@ -85,7 +86,17 @@ def _as_said(path: Path, said: str, skip: int, marked: str | None) -> Coding:
             codec = marked or codec.removesuffix("-sig")
     except LookupError as error:
         raise refused("encoding_unknown", value=said) from error
-    return Coding(codec, skip if codec == marked else 0, mixed=not _decodes(path, codec))
+    skip = skip if codec == marked else 0
+    if codec.startswith(("utf-16", "utf-32")):
+        return _whole(path, Coding(codec, skip))
+    return Coding(codec, skip, mixed=not _decodes(path, codec))
+
+
+def _whole(path: Path, coding: Coding) -> Coding:
+    """An encoding of more than one byte a character, which no line can leave alone."""
+    if not _decodes(path, coding.codec):
+        raise refused("encoding_unknown", value=coding.name)
+    return coding
 
 
 def _utf16_without_mark(head: bytes) -> str | None:
@@ -168,13 +179,17 @@ def text_lines(path: Path, coding: Coding) -> Iterator[str]:
     with path.open("rb") as file:
         file.seek(coding.skip)
         for line in file:
-            try:
-                if coding.codec == "gb18030" and not line.isascii() and _is_utf8(line):
-                    yield line.decode("ascii", "surrogateescape")
-                else:
-                    yield line.decode(coding.codec)
-            except UnicodeDecodeError:
-                yield line.decode("ascii", "surrogateescape")
+            yield from _LONE_RETURN.split(_decoded(line, coding))
+
+
+def _decoded(line: bytes, coding: Coding) -> str:
+    """A line of a file of two encodings; all that is not ASCII is foreign in a line of the other."""
+    try:
+        if coding.codec != "gb18030" or line.isascii() or not _is_utf8(line):
+            return line.decode(coding.codec)
+    except UnicodeDecodeError:
+        pass
+    return line.decode("ascii", "surrogateescape")
 
 
 def byte_chunks(path: Path, coding: Coding) -> Iterator[bytes]:

@@ -65,7 +65,7 @@ def read(path: Path, options: ReadOptions, spool: Spool) -> Header:
             row = str(opening.heading.row + 1)
             spool.issues.append(Issue(FILE, None, row, "header_found", "repair"))
         if opening.plain:
-            _read_blocks(path, coding, table, spool)
+            _read_blocks(path, coding, table, spool, opening.skip + opening.heading.row + 1)
         else:
             lines = islice(text_lines(path, coding), opening.skip, None)
             _read_records(lines, opening.first_line, coding, table, spool)
@@ -193,9 +193,8 @@ class _Table:
         return pc.if_else(wrong, None, column)
 
 
-def _read_blocks(path: Path, coding: Coding, table: _Table, spool: Spool) -> None:
-    """The fast way: whole lines, block by block, through Arrow."""
-    skip = table.heading.row + 1
+def _read_blocks(path: Path, coding: Coding, table: _Table, spool: Spool, skip: int) -> None:
+    """The fast way: whole lines but the first ``skip``, block by block, through Arrow."""
     held = b""
     for chunk in byte_chunks(path, coding):
         held += chunk
@@ -238,13 +237,12 @@ def _take_block(block: bytes, skip: int, coding: Coding, table: _Table, spool: S
 
 def _empty(columns: Sequence[pa.ChunkedArray]) -> pa.ChunkedArray:
     """Where a row holds nothing."""
-    empty = pc.is_null(columns[0])
+    empty: pa.ChunkedArray | None = None
     for column in columns:
+        blank = pc.or_kleene(pc.is_null(column), pc.equal(pc.utf8_trim_whitespace(column), ""))
+        empty = blank if empty is None else pc.and_(empty, blank)
         if not pc.any(empty).as_py():
             break
-        empty = pc.and_(
-            empty, pc.or_kleene(pc.is_null(column), pc.equal(pc.utf8_trim_whitespace(column), ""))
-        )
     return pc.fill_null(empty, False)
 
 

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from gis.importing.issues import refused
+from gis.importing.reading.formats.characters import guess, is_foreign
 from gis.importing.reading.formats.coordinates import ERROR_CELLS, shown
 from gis.importing.reading.limits import limits
 
@@ -57,7 +58,8 @@ def find_heading(rows: Sequence[Sequence[str | None]], *, name: str) -> Heading:
     Raises
     ------
     ImportRefused
-        column_missing when there is no such row, duplicate_column, too_many_columns; empty_file for no rows.
+        column_missing when there is no such row, duplicate_column, too_many_columns, encoding_unknown for a
+        heading in another encoding; empty_file for no rows.
     """
     filled = [sum(not is_blank(cell) for cell in row) for row in rows]
     if not any(filled):
@@ -77,10 +79,10 @@ def find_heading(rows: Sequence[Sequence[str | None]], *, name: str) -> Heading:
 
 
 def _named(rows: Sequence[Sequence[str | None]], at: int, name: str) -> Heading:
-    upper = [(cell or "").strip() for cell in rows[at]]
+    upper = [_clean(cell) for cell in rows[at]]
     merged = False
     if at + 1 < len(rows) and _completes(upper, rows[at + 1]):
-        lower = [(cell or "").strip() for cell in rows[at + 1]]
+        lower = [_clean(cell) for cell in rows[at + 1]]
         width = max(len(upper), len(lower))
         upper += [""] * (width - len(upper))
         lower += [""] * (width - len(lower))
@@ -89,6 +91,8 @@ def _named(rows: Sequence[Sequence[str | None]], at: int, name: str) -> Heading:
         upper.pop()
     if len(upper) > limits().columns:
         raise refused("too_many_columns", value=str(len(upper)), expected=str(limits().columns))
+    if any(is_foreign(each) for each in upper):
+        raise refused("encoding_unknown", value=shown(guess(", ".join(upper))) or "")
     twice = [each for each, count in Counter(n for n in upper if n).items() if count > 1]
     if twice:
         raise refused("duplicate_column", value=shown("、".join(twice)) or "")
@@ -98,6 +102,11 @@ def _named(rows: Sequence[Sequence[str | None]], at: int, name: str) -> Heading:
             fresh = f"column_{place + 1}"
             upper[place] = fresh if fresh not in taken else f"{fresh}_"
     return Heading(at + merged, tuple(upper), merged)
+
+
+def _clean(cell: str | None) -> str:
+    """A name on one line."""
+    return " ".join((cell or "").replace("\0", "").split())
 
 
 def _completes(upper: Sequence[str], below: Sequence[str | None]) -> bool:
