@@ -20,6 +20,7 @@ from api.cli import (
     files,
     harvest,
     links,
+    mapping,
     rejects,
     revisions,
     screening,
@@ -55,6 +56,7 @@ app.add_typer(conflicts.app, name="conflicts")
 app.add_typer(links.app, name="links")
 app.add_typer(sources.app, name="sources")
 app.add_typer(harvest.app, name="harvest")
+app.add_typer(mapping.app, name="mapping")
 
 
 def main() -> None:

@@ -87,13 +87,32 @@ def test_columns_are_mapped_and_refusals_are_one_line(onemap: Run, tmp_path: Pat
     wells.write_text("编号,lon,lat\nN1,120.02,28.9\n", "utf-8")
     mapped = onemap("import", "wells", str(wells), "--map", "code=编号", "--crs", "EPSG:4490", "--json")
     assert mapped.json[0]["good"] == 1
-    unknown = onemap("import", "wells", str(wells))
+    wells.with_name("u.csv").write_text("code,x,y\nN1,504584.5,3196856.7\n", "utf-8")
+    unknown = onemap("import", "wells", "u.csv")
     assert unknown.status == 1 and unknown.err.count("\n") == 1 and "--crs" in unknown.err
     assert "Traceback" not in unknown.err
     assert onemap("import", "wells", str(wells), "--map", "code").status == 2
     assert onemap("import", "nothing", str(wells)).status == 1
-    none_good = onemap("import", "wells", str(wells), "--crs", "EPSG:4490")
-    assert none_good.status == 1 and "required" in none_good.out
+    wells.with_name("x.csv").write_text("什么,lon,lat\nN1,120.02,28.9\n", "utf-8")
+    keyless = onemap("import", "wells", "x.csv", "--crs", "EPSG:4490")
+    assert keyless.status == 1 and "required field code" in keyless.err
+
+
+def test_the_proposed_columns_are_shown_with_what_is_saved(onemap: Run, tmp_path: Path) -> None:
+    wells = tmp_path / "w.csv"
+    wells.write_text("编码,叫什么,类型,lon,lat\nN1,甲,大口井,120.02,28.9\n", "utf-8")
+    before = onemap("mapping", "show", str(wells), "wells", "--json").json
+    assert {p["field"]: p["column"] for p in before["proposals"] if p["certain"]} == {
+        "code": "编码",
+        "kind": "类型",
+    }
+    assert before["unmapped"] == ["叫什么"]
+    assert onemap("import", "wells", str(wells), "--map", "name=叫什么", "--crs", "EPSG:4490").status == 0
+    after = onemap("mapping", "show", str(wells), "wells", "--source", "w", "--json").json
+    assert {p["field"]: p["column"] for p in after["proposals"] if p["certain"]}["name"] == "叫什么"
+    shown = onemap("mapping", "show", str(wells), "wells")
+    assert shown.status == 0 and "叫什么" in shown.out
+    assert onemap("mapping", "show", str(wells), "nothing").status == 1
 
 
 def test_a_layer_is_exported_by_the_ending_of_the_name(onemap: Run, tmp_path: Path) -> None:

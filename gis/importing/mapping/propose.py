@@ -204,5 +204,9 @@ def _likeness(book: Book, target: Field, heading: Heading) -> tuple[float, str, 
     for hint in book.hints(target):
         if fold(hint) == core and best < _HINT:
             best, nearest = _HINT, hint
-    best = min(best, _LIKELY) if best >= _HINT else best * best
-    return best, f"列名与“{nearest}”相像度 {best:.0%}", f"its name is {best:.0%} like {nearest!r}"
+    best = min(best, _LIKELY)
+    return (
+        (best if best >= _HINT else best * best),
+        f"列名与“{nearest}”相像度 {best:.0%}",
+        f"its name is {best:.0%} like {nearest!r}",
+    )
