@@ -72,7 +72,7 @@ def _polygons(shape: shapely.Geometry) -> shapely.Geometry:
 
 def _crossings(shape: shapely.Geometry) -> int:
     """How many pairs of segments have boxes that meet, beyond neighbours; from a sample of the segments."""
-    ends, ring = shapely.get_coordinates(shapely.get_rings(shape), return_index=True)
+    ends, ring = shapely.get_coordinates(shapely.get_rings(shapely.get_parts(shape)), return_index=True)
     joined = ring[1:] == ring[:-1]
     lines = shapely.linestrings(np.stack([ends[:-1], ends[1:]], axis=1)[joined])
     asked: NDArray[np.int64] = np.unique(
