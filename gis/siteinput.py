@@ -11,7 +11,8 @@ import shapely
 
 from gis.crs import LONLAT
 from gis.errors import ScreeningError
-from gis.importing.read import read_file
+from gis.importing.issues import told
+from gis.importing.reading import GEOM, TRUSTED, read_file
 
 __all__ = ["site_from_file", "site_from_json", "site_from_wkt"]
 
@@ -64,19 +65,32 @@ def site_from_wkt(text: str) -> shapely.Geometry:
 def site_from_file(path: Path) -> tuple[shapely.Geometry, str | None]:
     """All geometries of a file as one, and the CRS it declares (None: none); Z is dropped.
 
+    GeoJSON and KML are in lon/lat unless they say otherwise.
+
     Raises
     ------
     ImportRefused
         When the file cannot be read.
     ScreeningError
-        When it has no geometry.
+        When it has no geometry, or a row of it cannot be read: half a site is not screened.
     """
-    raw = read_file(path)
-    shapes = [shape for shape in raw.geometry if shape is not None]
+    with read_file(path, limits=TRUSTED) as reading:
+        wrong = next((issue for issue in reading.issues if issue.severity == "error"), None)
+        if wrong is not None:
+            raise _unreadable(f"row {wrong.row + 1}: {told(wrong.code, value=wrong.value or '')[1]}")
+        shapes: list[shapely.Geometry] = []
+        for batch in reading.batches():
+            held = batch.column(GEOM).drop_null().to_numpy(zero_copy_only=False)
+            shapes.extend(shapely.from_wkb(held))
+        declared = reading.header.declared_crs
+        if declared == "OGC:CRS84":  # the same in x,y order, under the name that transformations go by
+            declared = _LONLAT
     if not shapes:
         raise _unreadable("the file has no geometry")
-    site = shapes[0] if len(shapes) == 1 else shapely.union_all(shapes)
-    return site, raw.declared_crs
+    try:
+        return (shapes[0] if len(shapes) == 1 else shapely.union_all(shapes)), declared
+    except shapely.errors.GEOSException as error:
+        raise _unreadable("its shapes cross themselves") from error
 
 
 def _unreadable(reason: str) -> ScreeningError:

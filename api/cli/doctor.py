@@ -38,6 +38,7 @@ def _checks() -> list[tuple[str, Callable[[], str]]]:
         (say("settings", "设置"), _settings),
         (say("definitions", "定义"), _definitions),
         ("PostgreSQL + PostGIS", _binaries),
+        (say("reading of files", "文件读取"), _reading),
         (say("database", "数据库"), _database),
     ]
 
@@ -83,3 +84,24 @@ def _database() -> str:
             return say(f"answers; revision {head(conn)}", f"正常；修订 {head(conn)}")
     finally:
         engine.dispose()
+
+
+def _reading() -> str:
+    """The fences around a child that reads a file; it must have no way out to the network."""
+    from gis.importing.reading.sandbox import fences
+
+    held = fences()
+    if not held.offline:
+        raise OneMapError(
+            "A process that reads files could reach the network: no namespaces, no seccomp.",
+            "读取文件的进程可以访问网络：内核既不支持网络命名空间，也不支持 seccomp。",
+            remedy_en="Run onemap on a Linux kernel with seccomp, or import only files you trust.",
+            remedy_zh="请在支持 seccomp 的 Linux 内核上运行，或只导入可信文件。",
+        )
+    names = {
+        "network": say("no network", "无网络"),
+        "calls": say("no sockets or programs", "禁止套接字和新程序"),
+        "files": say("own files only", "只见所读文件"),
+        "account": say("not root", "非 root"),
+    }
+    return ", ".join(f"{'✓' if getattr(held, key) else '✗'} {name}" for key, name in names.items())

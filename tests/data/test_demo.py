@@ -8,17 +8,19 @@ import subprocess
 import sys
 import tomllib
 from collections import Counter
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pyarrow as pa
 import pytest
 import shapely
 from pyproj import Transformer
 from stdnum.cn import uscc
 
 from gis.importing.checks import check_rows
-from gis.importing.read import read_file
+from gis.importing.reading import GEOM, read_file
 from layers.district import load_district
 from layers.registry import load_layers
 
@@ -39,9 +41,18 @@ def metres(geometry: Any) -> Any:
 
 def rows(file: str) -> pd.DataFrame:
     """The columns of a data file, and its geometry in degrees under "geom"."""
-    raw = read_file(DATA / file)
-    frame = raw.frame.copy()
-    frame["geom"] = raw.geometry
+    return _rows(file).copy()
+
+
+@cache
+def _rows(file: str) -> pd.DataFrame:
+    with read_file(DATA / file) as reading:
+        assert reading.issues == []
+        table = pa.Table.from_batches(list(reading.batches()))
+        header = reading.header
+        places = {header.x, header.y, header.wkt}
+        frame: pd.DataFrame = table.select([c for c in header.columns if c not in places]).to_pandas()
+    frame["geom"] = shapely.from_wkb(table.column(GEOM).to_numpy())
     return frame
 
 

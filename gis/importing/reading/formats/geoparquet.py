@@ -149,6 +149,5 @@ def _crs(held: dict[str, Any] | None) -> str | None:
         return None
     identifier = held.get("id")
     if isinstance(identifier, dict) and "authority" in identifier and "code" in identifier:
-        name = f"{identifier['authority']}:{identifier['code']}"
-        return "CRS84" if name == "OGC:CRS84" else name
+        return f"{identifier['authority']}:{identifier['code']}"
     return orjson.dumps(held).decode()
