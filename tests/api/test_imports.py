@@ -44,9 +44,19 @@ def home(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def client(own_map: SmallMap, home: Path) -> Iterator[TestClient]:
-    """The service on a map that this test may write to, with uploads in a folder of the test."""
-    app = own_map.app(home=home)
+def client(shared_map: SmallMap, home: Path) -> Iterator[TestClient]:
+    """The service with uploads in a folder of the test; it commits nothing."""
+    yield from served(shared_map, home)
+
+
+@pytest.fixture
+def writing(own_map: SmallMap, home: Path) -> Iterator[TestClient]:
+    """The same on a map that this test may write to."""
+    yield from served(own_map, home)
+
+
+def served(small: SmallMap, home: Path) -> Iterator[TestClient]:
+    app = small.app(home=home)
     yield client_of(app)
     app.state.workshop.close()
 
@@ -108,8 +118,9 @@ def committed(client: TestClient, name: str, **word: Any) -> dict[str, Any]:
 
 
 def test_a_shapefile_without_prj_goes_all_the_way(
-    client: TestClient, home: Path, parts: dict[str, bytes]
+    writing: TestClient, home: Path, parts: dict[str, bytes]
 ) -> None:
+    client = writing
     found = read(client, ("新井.zip", zipped(parts)))
     name = found["id"]
     assert found["state"] == "ready" and found["files"][0]["name"] == "新井.zip"
@@ -196,7 +207,8 @@ def test_the_parts_of_a_shapefile_make_one_dataset(client: TestClient, parts: di
     shape(upload(client, ("a.csv", b"code\n1\n"), ("a.csv", b"code\n1\n")), 400)
 
 
-def test_the_same_again_changes_nothing_and_replace_asks(client: TestClient) -> None:
+def test_a_change_is_told_and_replace_asks(writing: TestClient) -> None:
+    client = writing
     text = "code,name,kind,lon,lat\nIN,里井,dug,120.005,28.905\n".encode()
     name = read(client, ("wells.csv", text))["id"]
     plan = {"crs": "EPSG:4490", "source": {"name": "survey", "accuracy_m": 1.0}}
@@ -291,8 +303,8 @@ def test_names_are_made_fit(client: TestClient, home: Path, given: str, kept: st
     settled(client, made.json()["id"])
 
 
-def test_too_much_is_refused_before_it_is_read(own_map: SmallMap, home: Path) -> None:
-    client = client_of(own_map.app(home=home, import_file_mb=1))
+def test_too_much_is_refused_before_it_is_read(shared_map: SmallMap, home: Path) -> None:
+    client = client_of(shared_map.app(home=home, import_file_mb=1))
     shape(upload(client, ("big.csv", b"x" * (2**20 + 1))), 413)
 
     def pieces() -> Iterator[bytes]:
@@ -309,10 +321,10 @@ def test_too_much_is_refused_before_it_is_read(own_map: SmallMap, home: Path) ->
     assert client.get("/imports").json() == {"allowed": True, "max_bytes": 2**20}
 
 
-def test_only_whoever_sits_at_the_machine_may_import(own_map: SmallMap, home: Path) -> None:
+def test_only_whoever_sits_at_the_machine_may_import(shared_map: SmallMap, home: Path) -> None:
     hosts = ("map.example",)
     outside = TestClient(
-        own_map.app(home=home, hosts=hosts), base_url="http://map.example", raise_server_exceptions=False
+        shared_map.app(home=home, hosts=hosts), base_url="http://map.example", raise_server_exceptions=False
     )
     assert outside.get("/imports").json()["allowed"] is False
     told = upload(outside, ("a.csv", b"code\n1\n"))
@@ -320,11 +332,11 @@ def test_only_whoever_sits_at_the_machine_may_import(own_map: SmallMap, home: Pa
     assert "ONEMAP_ALLOW_IMPORTS" in told.json()["remedy"]
     shape(outside.get(f"/imports/{'A' * 22}"), 403)
     shape(outside.delete(f"/imports/{'A' * 22}"), 403)
-    inside = client_of(own_map.app(home=home))
+    inside = client_of(shared_map.app(home=home))
     for header in ("X-Forwarded-For", "Forwarded", "Via"):
         shape(upload(inside, ("a.csv", b"code\n1\n"), **{header: "10.0.0.1"}), 403)
-    shape(upload(client_of(own_map.app(home=home, allow_imports=False)), ("a.csv", b"code\n1\n")), 403)
-    app = own_map.app(home=home, hosts=hosts, allow_imports=True)
+    shape(upload(client_of(shared_map.app(home=home, allow_imports=False)), ("a.csv", b"code\n1\n")), 403)
+    app = shared_map.app(home=home, hosts=hosts, allow_imports=True)
     assert upload(TestClient(app, base_url="http://map.example"), ("a.csv", b"code\n1\n")).status_code == 201
     app.state.workshop.close()
 
