@@ -133,7 +133,9 @@ def _outcome(store: Engine, definition: MapDefinition, case: Case, path: Path) -
     codes = sorted({issue.code for issue in result.issues})
     if result.bad:
         return Outcome("reject-row-with-reason", codes, "", result)
-    return Outcome("accept-with-repair" if result.repaired else "accept", codes, "", result)
+    # The encoding, or a header further down, is a repair of the file as a whole.
+    mended = result.repaired or any(issue.severity == "repair" for issue in result.issues)
+    return Outcome("accept-with-repair" if mended else "accept", codes, "", result)
 
 
 def _check_outcome(case: Case, outcome: Outcome) -> None:
