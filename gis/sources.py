@@ -280,8 +280,9 @@ def set_source(conn: Connection, name: str, stated: Mapping[str, Any], *, create
     s = tables.sources
     assert set(stated) <= set(_STATED), sorted(stated)
     values = {key: None if value == "" else value for key, value in stated.items()}
-    if values.get("rhythm") is not None:
-        values["rhythm"] = parse_rhythm(values["rhythm"])
+    rhythm = values.get("rhythm")
+    if rhythm is not None:
+        values["rhythm"] = parse_rhythm(str(rhythm))
     if (values.get("accuracy_m") or 0) < 0:
         raise QueryError("An accuracy is not negative.", "精度不能为负。")
     for title in ("title_zh", "title_en"):
@@ -312,7 +313,10 @@ def promise(
     source_id = conn.scalar(select(s.c.source_id).where(s.c.name == name))
     if source_id is None:
         raise _unknown(name)
-    values: dict[str, Any] = {"expected_rows": expected_rows, "rhythm": rhythm and parse_rhythm(rhythm)}
+    values: dict[str, Any] = {
+        "expected_rows": expected_rows,
+        "rhythm": None if rhythm is None else parse_rhythm(rhythm),
+    }
     stated = {key: value for key, value in values.items() if value is not None}
     upsert = insert(p).values(source_id=source_id, layer=layer.id, **stated)
     changed = stated or {"layer": layer.id}
@@ -345,4 +349,15 @@ def provenance(
     ).first()  # fmt: skip
     if row is None:
         raise NotFound(f"{layer.id} has no item {uid[:120]!r}.", f"图层 {layer.id} 没有“{uid[:120]}”。")
-    return Provenance(*row)
+    return Provenance(
+        row.name,
+        row.title_zh,
+        row.title_en,
+        row.bureau,
+        row.rev,
+        row.at,
+        row.who,
+        row.kind,
+        row.run_id,
+        row.file,
+    )

@@ -58,7 +58,8 @@ class HarvestResult:
 
 def back_off(failures: int) -> timedelta:
     """How long to wait after so many failures in a row: five minutes, then twice as long each, to a day."""
-    return min(LONGEST_WAIT, FIRST_WAIT * 2 ** min(failures - 1, 20))
+    doubled: timedelta = FIRST_WAIT * int(2 ** min(failures - 1, 20))
+    return min(LONGEST_WAIT, doubled)
 
 
 def run_harvest(
@@ -218,7 +219,7 @@ def _store(
     crs = harvest.wishes.crs if harvest.wishes.crs != "auto" else fetched.crs
     options = ImportOptions(
         source, crs=crs, mapping=harvest.wishes.mapping, mode="replace" if fetched.whole else "upsert",
-        who=who, allow_large_close=allow_large_close,
+        who=who, allow_large_close=allow_large_close, close_beside_refused=False,
     )  # fmt: skip
     return import_file(
         engine, definition, harvest.layer, fetched.path, options, progress=told,
@@ -263,7 +264,8 @@ def _note_success(
             "failures": 0,
             "next_at": None if span is None else now + span,
         }
-        if fetched.whole:
+        # With rows refused nothing was closed, so what is gone has not been seen yet.
+        if fetched.whole and (result is None or not result.bad):
             values["full_at"] = now
         conn.execute(update(h).where(h.c.harvest_id == harvest.id).values(values))
 

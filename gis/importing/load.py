@@ -192,9 +192,10 @@ class _Run:
         self.progress("comparing", 0, None)
         volatile = frozenset(f.name for f in self.layer.fields if f.volatile)
         seen = last_touch(conn, [self.layer.id])
-        planned = compare_staged(
-            conn, table, stage.table, mode=options.mode, source_id=source_id, volatile=volatile
-        )
+        mode = options.mode
+        if mode == "replace" and not options.close_beside_refused and findings.totals()[0]:
+            mode = "upsert"
+        planned = compare_staged(conn, table, stage.table, mode=mode, source_id=source_id, volatile=volatile)
         _refuse_large_close(self.layer, planned, options)
         if planned.changed and self.layer.has_geometry:
             told = frozenset(i.row for i in placing.issues if i.code == "datum_suspected")
@@ -207,7 +208,7 @@ class _Run:
             return replace(result, map_file=drawn)
         self.progress("writing", 0, planned.added + planned.changed)
         change = apply_staged(
-            conn, table, stage.table, mode=options.mode, who=options.who, kind="import", note=self.path.name,
+            conn, table, stage.table, mode=mode, who=options.who, kind="import", note=self.path.name,
             source_id=source_id, volatile=volatile, compared=Compared(planned, seen), fill=_fill_at_once,
         )  # fmt: skip
         reach("after_rows")

@@ -73,6 +73,9 @@ class ImportOptions:
         The most rows of each kind of change that are drawn there.
     allow_large_close : bool
         Let a replace close more than a fifth of the source's rows.
+    close_beside_refused : bool
+        Let a replace close rows although some of the file's rows were refused; those may be the very same
+        rows, so nobody who imports unseen should.
     """
 
     source: SourceInfo
@@ -83,6 +86,7 @@ class ImportOptions:
     coverage: Path | None = None
     who: str = "onemap"
     allow_large_close: bool = False
+    close_beside_refused: bool = True
     crs_groups: Mapping[int, str] = field(default_factory=dict)
     read: ReadOptions = field(default_factory=ReadOptions)
     outside: Outside = "refuse"

@@ -81,7 +81,11 @@ def _pages(
     if (layer.get("advancedQueryCapabilities") or {}).get("supportsPagination"):
         offset = 0
         while True:
-            page = {"resultOffset": offset, "resultRecordCount": size, "orderByFields": oid}
+            page: dict[str, str | int] = {
+                "resultOffset": offset,
+                "resultRecordCount": size,
+                "orderByFields": oid,
+            }
             answer = _asked(ask, url, {**query, **page})
             features = _features(answer, url)
             yield features
@@ -104,8 +108,8 @@ def _features(answer: Mapping[str, Any], url: str) -> list[dict[str, Any]]:
 
 
 def _updated(ask: Ask, layer: Mapping[str, Any], fields: Mapping[str, str]) -> str | None:
-    named = ask.wishes.updated or (layer.get("editFieldsInfo") or {}).get("editDateField")
-    return named if named in fields and fields[named] == _DATE else None
+    named = str(ask.wishes.updated or (layer.get("editFieldsInfo") or {}).get("editDateField"))
+    return named if fields.get(named) == _DATE else None
 
 
 def _timestamp(milliseconds: float) -> str:
@@ -164,7 +168,8 @@ def _xy(position: Sequence[float]) -> list[float]:
 
 
 def _polygon(rings: list[list[list[float]]]) -> dict[str, Any]:
-    outer, holes = [], []
+    outer: list[list[list[float]]] = []
+    holes: list[list[list[float]]] = []
     for ring in rings:
         # Signed area of the ring; clockwise is negative.
         twice = sum(a[0] * b[1] - b[0] * a[1] for a, b in pairwise(ring))
@@ -172,11 +177,11 @@ def _polygon(rings: list[list[list[float]]]) -> dict[str, Any]:
     if not outer:  # written the other way round
         outer, holes = holes, []
     parts: list[list[list[list[float]]]] = [[ring] for ring in outer]
-    shells = [shapely.Polygon(ring) if len(ring) > 3 else None for ring in outer]
+    shells = [shapely.Polygon(ring) if len(ring) > 3 else shapely.Polygon() for ring in outer]
     for hole in holes:
         probe = shapely.Point(hole[0])
-        around = [i for i, shell in enumerate(shells) if shell is not None and shell.buffer(0).covers(probe)]
-        home = min(around, key=lambda i: shells[i].area if shells[i] else 0.0, default=0)
+        around = [i for i, shell in enumerate(shells) if shell.buffer(0).covers(probe)]
+        home = min(around, key=lambda i: shells[i].area, default=0)
         parts[home].append(hole)
     if len(parts) == 1:
         return {"type": "Polygon", "coordinates": parts[0]}

@@ -135,7 +135,7 @@ def _geometry(element: Element, system: str | None, systems: set[str]) -> dict[s
             "MultiCurve": "MultiLineString",
             "MultiLineString": "MultiLineString",
         }
-        flat = []
+        flat: list[Any] = []
         for part in parts:
             flat += part["coordinates"] if part["type"].startswith("Multi") else [part["coordinates"]]
         return {"type": of.get(kind, "MultiPolygon"), "coordinates": flat}

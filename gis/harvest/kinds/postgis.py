@@ -120,7 +120,7 @@ def _rows(
     conditions: list[sql.Composable] = []
     given: list[object] = []
     if ask.wishes.where:  # the operator's own words, run by a session that can only read
-        conditions.append(sql.SQL("(" + ask.wishes.where.replace("%", "%%") + ")"))  # type: ignore[arg-type]
+        conditions.append(sql.SQL("(" + ask.wishes.where.replace("%", "%%") + ")"))
     if since is not None:
         conditions.append(sql.SQL("{} >= %s").format(sql.Identifier(str(ask.wishes.updated))))
         given.append(since)

@@ -103,6 +103,26 @@ def test_a_source_that_lost_many_rows_closes_none(harvester: Harvester, platform
     assert list(harvester.held()) == ["W5"]
 
 
+def test_a_row_that_turns_wrong_at_its_source_stays_as_it_was(
+    harvester: Harvester, platform: Platform
+) -> None:
+    harvester.add("oapif")
+    harvester.run()
+    before = harvester.held()
+    platform.put("W3", kind="nonsense")
+    platform.put("W8", lon=120.3)
+    del platform.wells["W0"]
+    done = harvester.run(whole=True)
+    assert done.result is not None and done.result.bad == 1
+    assert harvester.held() == before | {"W8": ("井", "dug", 120.3, 28.9)}, (
+        "nothing is closed beside a refused row"
+    )
+    assert harvester.card().open_rejects == 1
+    platform.put("W3", "修好", lon=120.03)
+    harvester.run(whole=True)
+    assert harvester.held() == harvester.expected()
+
+
 def test_new_columns_are_taken_once_a_person_says_so(harvester: Harvester, platform: Platform) -> None:
     harvester.add("arcgis")
     harvester.run()
