@@ -1,9 +1,9 @@
-"""What a reading child may not do: reach the network, other files, other processes, or start programs.
+"""What a reading child may not do: open sockets, other files, other processes, or start programs.
 
 Each fence is put up by the process on itself, through calls of the kernel, and cannot be taken down again.
 Where the kernel lacks one, the others stand; `Fences` says which do.
 
-Sources: Linux man-pages unshare(2), seccomp(2), landlock(7), prctl(2), setrlimit(2).
+Sources: Linux man-pages seccomp(2), landlock(7), prctl(2), setrlimit(2).
 """
 
 from __future__ import annotations
@@ -27,7 +27,6 @@ __all__ = [
     "Fences",
     "bound_resources",
     "keep_no_rights",
-    "leave_network",
     "lock_calls",
     "lock_files",
     "may_search",
@@ -37,7 +36,6 @@ __all__ = [
 
 LINUX = sys.platform == "linux"
 NOBODY = 65534
-_CLONE_NEWUSER, _CLONE_NEWNET = 0x1000_0000, 0x4000_0000
 _PR_SET_PDEATHSIG, _PR_SET_KEEPCAPS, _PR_SET_NO_NEW_PRIVS, _PR_SET_SECCOMP = 1, 8, 38, 22
 _DAC_READ_SEARCH = 1 << 2
 _LIBC = ctypes.CDLL(None, use_errno=True)
@@ -60,16 +58,6 @@ class Fences:
     def offline(self) -> bool:
         """Is there no way out to the network?"""
         return self.network or self.calls
-
-
-def leave_network() -> bool:
-    """Move this process into an empty network of its own; False where the kernel refuses."""
-    if not LINUX:
-        return False
-    flags = _CLONE_NEWNET if os.geteuid() == 0 else _CLONE_NEWUSER | _CLONE_NEWNET
-    return _LIBC.unshare(flags) == 0 or (
-        os.geteuid() == 0 and _LIBC.unshare(_CLONE_NEWUSER | _CLONE_NEWNET) == 0
-    )
 
 
 def bound_resources(limits: Limits) -> None:

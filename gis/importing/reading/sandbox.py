@@ -112,7 +112,7 @@ class _Warm:
         ours.settimeout(_START_S)
         with theirs, tempfile.TemporaryFile() as said:
             self._process = subprocess.Popen(
-                [sys.executable, "-P", "-m", "gis.importing.reading.warm", str(theirs.fileno())],
+                [sys.executable, "-P", str(Path(__file__).with_name("offline.py")), str(theirs.fileno())],
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,

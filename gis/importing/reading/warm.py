@@ -1,7 +1,7 @@
 """The warm parent: has the parsers imported, and forks a child of itself for each file.
 
 It is started with exec, so that nothing of the caller's threads, locks or connections is in it, holds one
-socket to its caller, and ends when that closes. It has no threads of its own, and no network.
+socket to its caller, and ends when that closes. It has no threads that do anything, and no network (`offline`).
 
 The caller sends a job with the end of a socket; the answer on that socket says how the child ended.
 When the caller closes its end, the child is killed.
@@ -207,14 +207,14 @@ def _receive(sock: socket.socket, length: int) -> bytes | None:
 
 
 def main() -> None:
-    """Serve the caller at the other end of the socket whose number is the only argument."""
+    """Serve the caller at the other end of the socket whose number is the first argument.
+
+    The second is "left" when the network has been left.
+    """
     _skip_other_drivers()
     control = socket.socket(fileno=int(sys.argv[1]))
-    from gis.importing.reading.fence import leave_network
-
-    network = leave_network()
     _warm_up()
-    control.sendall(b"N" if network else b"n")
+    control.sendall(b"N" if sys.argv[2] == "left" else b"n")
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the caller's to handle
     server = _Server(control)
     try:
