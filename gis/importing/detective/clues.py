@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from gis.importing.detective.attributes import spread_rows, stated_places, taken, texts
 from gis.importing.detective.evidence import Area, Evidence
 from gis.importing.detective.frames import Frame, Words, frame_of
-from gis.importing.detective.measures import Mark, Pairs, Restated, Shapes, Within
+from gis.importing.detective.measures import Mark, Pairs, Restated, Shapes, Within, thinned
 from gis.importing.detective.points import shapes_of
 from gis.importing.reading.spool import GEOM, Header, Reading
 
@@ -184,13 +184,22 @@ def _townships_of_a_county(
     whole = next((a for a in evidence.areas if a.name == county), None)
     if whole is None or n < 0.8 * len(table) or len(set(said.index[named].tolist())) < 3:
         return None
-    union = shapely.union_all(shapely.buffer([g for g in drawn if g is not None], 0))
+    parts = np.array([thinned(shape) for shape in drawn], dtype=object)
+    if not shapely.is_valid(parts).all():  # None is not valid either
+        return None
+    try:
+        union = shapely.union_all(parts)
+    except shapely.errors.GEOSException:
+        return None
     whose = f"{len(table)} 个乡镇合并后与{county}相比", f"{len(table)} townships together against {county}"
     return _shapes(np.array([union], dtype=object), [whole], whose)
 
 
 def _shapes(drawn: NDArray[np.object_], wanted: list[Area], whose: Words) -> Shapes:
-    return Shapes(drawn, np.array([area.shape for area in wanted], dtype=object), whose)
+    known = [thinned(area.shape) for area in wanted]
+    return Shapes(
+        np.array([thinned(shape) for shape in drawn], dtype=object), np.array(known, dtype=object), whose
+    )
 
 
 def _stated(

@@ -15,7 +15,18 @@ from numpy.typing import NDArray
 
 from gis.importing.detective.frames import Frame, Words
 
-__all__ = ["LEAST", "Mark", "Offsets", "Pairs", "Restated", "Shapes", "Within", "inside_mark", "offsets_m"]
+__all__ = [
+    "LEAST",
+    "Mark",
+    "Offsets",
+    "Pairs",
+    "Restated",
+    "Shapes",
+    "Within",
+    "inside_mark",
+    "offsets_m",
+    "thinned",
+]
 
 Points = NDArray[np.float64]
 Extent = tuple[float, float, float, float]
@@ -34,6 +45,7 @@ _FLOOR_CODES_M, _FLOOR_SHAPES_M = 30.0, 100.0
 _OLD_DATUM_M, _OLD_DATUM_CREDIT = 120.0, 0.5
 # So many pairs give a kind of evidence its full weight.
 _FULL_CODES, _FULL_SHAPES, _FULL_ROWS = 5, 3, 5
+_VERTICES = 1_000
 
 
 @dataclass(frozen=True)
@@ -175,12 +187,17 @@ class Shapes:
         found = Offsets.of(offsets_m(_centroids(read[good]), self._centres[good])) if good.any() else None
         if found is None:
             return None
-        shared = float(np.median(_overlap(read[good], self.known[good])))
+        shared = _overlap(read[good], self.known[good])
+        overlap = (
+            (f"重合度中位数 {shared:.3f}，", f"median overlap {shared:.3f}, ")
+            if shared is not None
+            else ("", "")
+        )
         weight = _W_SHAPES * min(1.0, found.n / _FULL_SHAPES)
         words = (
-            f"{self.whose[0]}：重合度中位数 {shared:.3f}，重心中位偏差 {found.size:.0f} 米"
+            f"{self.whose[0]}：{overlap[0]}重心中位偏差 {found.size:.0f} 米"
             f"（东 {found.east:+.0f}，北 {found.north:+.0f}）",
-            f"{self.whose[1]}: median overlap {shared:.3f}, centres off by "
+            f"{self.whose[1]}: {overlap[1]}centres off by "
             f"{found.size:.0f} m (east {found.east:+.0f}, north {found.north:+.0f})",
         )
         return Mark(found.fit(frame, _FLOOR_SHAPES_M), weight, words, fine=True)
@@ -191,11 +208,43 @@ def _centroids(shapes: NDArray[np.object_]) -> Points:
     return np.column_stack([shapely.get_x(centres), shapely.get_y(centres)])
 
 
-def _overlap(a: NDArray[np.object_], b: NDArray[np.object_]) -> NDArray[np.float64]:
-    """Intersection over union, in degrees: both have the same scale, so the ratio is that of the areas."""
-    a, b = shapely.buffer(a, 0), shapely.buffer(b, 0)
-    both = shapely.area(shapely.intersection(a, b))
-    return np.asarray(both / np.maximum(shapely.area(a) + shapely.area(b) - both, 1e-30))
+def _overlap(drawn: NDArray[np.object_], known: NDArray[np.object_]) -> float | None:
+    """Median of intersection over union, in degrees: both have the same scale, so it is that of the areas.
+
+    Invalid shapes are left out: mending what somebody sent in can take any time and memory. None without any.
+    """
+    whole = np.flatnonzero(shapely.is_valid(drawn) & shapely.is_valid(known))
+    if not len(whole):
+        return None
+    a, b = drawn[whole], known[whole]
+    try:
+        both = shapely.area(shapely.intersection(a, b))
+    except shapely.errors.GEOSException:
+        return None
+    return float(np.median(both / np.maximum(shapely.area(a) + shapely.area(b) - both, 1e-30)))
+
+
+def thinned(shape: shapely.Geometry | None) -> shapely.Geometry | None:
+    """A polygon with every so-manieth vertex only, so that it has `_VERTICES` at most; small rings go.
+
+    Overlay and even the test of validity take time with the square of the vertices where edges cross, and a
+    file may hold any number; centre and overlap hardly change. Where leaving out makes edges cross, others
+    are left out, a few times.
+    """
+    every = -(-int(shapely.get_num_coordinates(shape)) // _VERTICES)
+    if shape is None or every <= 1:
+        return shape
+    tries = [_every(shape, every + more) for more in range(4)]
+    return next((found for found in tries if shapely.is_valid(found)), tries[0])
+
+
+def _every(shape: shapely.Geometry, step: int) -> shapely.Geometry:
+    polygons = []
+    for part in shapely.get_parts(shape):
+        rings = [shapely.get_coordinates(ring)[:-1][::step] for ring in shapely.get_rings(part)]
+        if rings and len(rings[0]) >= 3:
+            polygons.append(shapely.Polygon(rings[0], [ring for ring in rings[1:] if len(ring) >= 3]))
+    return shapely.MultiPolygon(polygons)
 
 
 @dataclass(frozen=True)

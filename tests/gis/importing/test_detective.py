@@ -260,6 +260,50 @@ def test_townships_are_known_by_the_county_they_make_up(frame: str, definition: 
     assert found.declared_fits is False
 
 
+def stars(n: int) -> tuple[list[shapely.Geometry], list[str]]:
+    """Three counties drawn as stars of ``n`` crossing edges, as a hostile file may hold them."""
+    turns = np.arange(n + 1) * (2 * np.pi * (n // 2 - 1) / n)
+    shapes, names = [], []
+    for area in counties()[:3]:
+        ring = np.column_stack(
+            [area.shape.centroid.x + 0.05 * np.cos(turns), area.shape.centroid.y + 0.05 * np.sin(turns)]
+        )
+        ring[-1] = ring[0]
+        shapes.append(shapely.Polygon(ring))
+        names.append(area.name)
+    return shapes, names
+
+
+def test_shapes_that_nobody_should_mend_are_compared_by_their_centres_alone(
+    definition: MapDefinition,
+) -> None:
+    shapes, names = stars(996)
+    assert not shapely.is_valid(shapes).any()
+    best = propose(reading_of(shapes, {"name": names}), evidence(), definition).groups[0].candidates[0]
+    assert best.evidence[1][1].startswith("3 of the same name as areas here")
+    assert "overlap" not in best.evidence[1][1]
+
+
+def test_a_hostile_shape_takes_no_time(definition: MapDefinition) -> None:
+    shapes, names = stars(50_000)
+    reading = reading_of(shapes, {"name": names})
+    started = time.process_time()
+    assert propose(reading, evidence(), definition).groups[0].candidates[0].inside == 1.0
+    assert time.process_time() - started < 1.5
+
+
+def test_shapes_of_very_many_vertices_are_thinned_first(definition: MapDefinition) -> None:
+    areas = counties()
+    heavy = [shapely.segmentize(a.shape, shapely.length(a.shape) / 60_000) for a in areas]
+    assert shapely.get_num_coordinates(heavy).min() > 60_000
+    reading = reading_of(moved(heavy, "GCJ-02"), {"name": [a.name for a in areas]})
+    started = time.process_time()
+    found = propose(reading, evidence(), definition)
+    assert time.process_time() - started < 2.0
+    assert found.winner == "GCJ-02"
+    assert float(found.groups[0].candidates[0].evidence[1][1].partition("overlap ")[2][:5]) > 0.97
+
+
 def test_rows_that_name_their_county_are_held_against_it(definition: MapDefinition) -> None:
     yongkang = next(a.shape for a in counties() if a.name == "永康市")
     inside = np.array([(p.x, p.y) for p in shapely.get_parts(shapely.centroid(shapely.get_parts(yongkang)))])
