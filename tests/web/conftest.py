@@ -13,6 +13,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -48,8 +49,16 @@ def build_demonstration(url: str) -> None:
 def demo_server(databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Address of the service, as a process of its own on a copy of the demonstration database."""
     name = databases.create(databases.template("demonstration", build_demonstration))
-    environment = os.environ | {"ONEMAP_DATABASE_URL": databases.url(name)}
-    log = tmp_path_factory.mktemp("served") / "log"
+    with serving(databases.url(name), tmp_path_factory.mktemp("served")) as address:
+        yield address
+    databases.drop(name)
+
+
+@contextmanager
+def serving(url: str, folder: Path) -> Iterator[str]:
+    """A service on the database ``url`` with its files in ``folder``, as a process; its address."""
+    environment = os.environ | {"ONEMAP_DATABASE_URL": url, "ONEMAP_HOME": str(folder / "home")}
+    log = folder / "log"
     with (
         log.open("w") as output,
         subprocess.Popen(
@@ -60,7 +69,6 @@ def demo_server(databases: Databases, tmp_path_factory: pytest.TempPathFactory) 
             yield _address(served, log)
         finally:
             served.terminate()
-    databases.drop(name)
 
 
 def _address(served: subprocess.Popen[bytes], log: Path) -> str:
