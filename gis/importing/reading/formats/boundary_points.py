@@ -233,7 +233,12 @@ def declared_crs(stated: dict[str, str], low: float, high: float) -> str | None:
     """
     datum = _datum(stated.get("坐标系", ""))
     projection, unit = stated.get("投影类型", "高斯"), stated.get("计量单位", "米")
-    if datum is None or "高斯" not in projection or not unit.startswith(("米", "m")) or not low <= high:
+    if (
+        datum is None
+        or "高斯" not in projection
+        or not unit.startswith(("米", "m"))
+        or not low <= high < float("inf")
+    ):
         return None
     before = int(low // 1_000_000)
     prefixed = before == int(high // 1_000_000) and before >= 13

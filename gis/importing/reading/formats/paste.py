@@ -63,7 +63,8 @@ def parse_geometries(texts: Sequence[str | None]) -> GeometryTexts:
 
     Z and M are dropped, unclosed rings closed, collections of one family made one multiple geometry.
 
-    Faults: wkt_unreadable, too_deep, too_many_vertices, coordinate_not_finite, coordinate_not_number.
+    Faults: wkt_unreadable, zero_area, too_deep, too_many_vertices, coordinate_not_finite,
+    coordinate_wrong_axis.
     """
     found = GeometryTexts([None] * len(texts))
     pairs: list[int] = []
@@ -88,7 +89,8 @@ def parse_geometries(texts: Sequence[str | None]) -> GeometryTexts:
         else:
             shapes[at] = shape
     _take_pairs(texts, pairs, found)
-    _take_shapes(shapes, found)
+    with np.errstate(all="ignore"):
+        _take_shapes(shapes, found)
     return found
 
 
@@ -117,13 +119,18 @@ def _from_hex(body: str, found: GeometryTexts) -> Any:
 
 
 def _from_words(body: str, at: int, found: GeometryTexts) -> Any:
-    shape = shapely.from_wkt(body, on_invalid="ignore")
+    shape = _from_wkt(body)
     if shape is not None or not re.search("POLYGON", body, re.IGNORECASE):
         return shape
-    shape = shapely.from_wkt(_RING.sub(_closed, body), on_invalid="ignore")
+    shape = _from_wkt(_RING.sub(_closed, body))
     if shape is not None:
         found.repairs.append((at, "ring_closed", None, body))
     return shape
+
+
+def _from_wkt(body: str) -> Any:
+    with np.errstate(all="ignore"):  # a number beyond float64 is told later, as infinite
+        return shapely.from_wkt(body, on_invalid="ignore")
 
 
 def _closed(ring: re.Match[str]) -> str:
@@ -153,12 +160,14 @@ def _take_shapes(shapes: dict[int, Any], found: GeometryTexts) -> None:
     for at, shape in shapes.items():
         coordinates = shapely.get_coordinates(shape)
         if shapely.get_type_id(shape) > 7:
-            found.faults[at] = ("wkt_unreadable", shapely.get_type_id(shape) and shape.geom_type)
+            found.faults[at] = ("wkt_unreadable", shape.geom_type)
         elif not np.isfinite(coordinates).all():
             found.faults[at] = (
                 "coordinate_not_finite",
                 shown(str(coordinates[~np.isfinite(coordinates)][0])),
             )
+        elif "Polygon" in shape.geom_type and len(coordinates) and shapely.convex_hull(shape).area == 0:
+            found.faults[at] = ("zero_area", str(len(np.unique(coordinates, axis=0))))
         elif len(coordinates) > limits().vertices:
             found.faults[at] = ("too_many_vertices", f"{len(coordinates)} > {limits().vertices}")
         elif not (shape.geom_type == "Point" and shape.is_empty):

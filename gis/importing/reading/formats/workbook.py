@@ -13,6 +13,7 @@ import warnings
 import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
@@ -164,19 +165,20 @@ def _check_declaration(head: bytes, name: str) -> None:
 
 
 def _read(path: Path, options: ReadOptions, spool: Spool, formulas: bool) -> Header:
-    book = openpyxl.load_workbook(path, read_only=True, data_only=True, keep_links=False)
-    written = None
-    try:
-        if formulas:
-            written = openpyxl.load_workbook(path, read_only=True, data_only=False, keep_links=False)
+    with ExitStack() as held:
+        book = _opened(path, held, data_only=True)
+        written = _opened(path, held, data_only=False) if formulas else None
         sheet, members = _choose(book, written, options, path.name, spool)
-        rows = _rows(book, written, sheet.title)
-        header = _take(rows, sheet, spool, path.name)
+        header = _take(_rows(book, written, sheet.title), sheet, spool, path.name)
         return replace(header, member=sheet.title, members=members)
-    finally:
-        book.close()
-        if written is not None:
-            written.close()
+
+
+def _opened(path: Path, held: ExitStack, *, data_only: bool) -> Any:
+    """The workbook with results or with formulas; as a file, since openpyxl judges a path by its ending."""
+    file = held.enter_context(path.open("rb"))
+    book = openpyxl.load_workbook(file, read_only=True, data_only=data_only, keep_links=False)
+    held.callback(book.close)
+    return book
 
 
 def _choose(
