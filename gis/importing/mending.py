@@ -75,6 +75,8 @@ def _crossings(shape: shapely.Geometry) -> int:
     ends, ring = shapely.get_coordinates(shapely.get_rings(shapely.get_parts(shape)), return_index=True)
     joined = ring[1:] == ring[:-1]
     lines = shapely.linestrings(np.stack([ends[:-1], ends[1:]], axis=1)[joined])
+    if not len(lines):
+        return 0
     asked: NDArray[np.int64] = np.unique(
         np.linspace(0, len(lines) - 1, min(_SAMPLE, len(lines))).astype(np.int64)
     )

@@ -25,6 +25,8 @@ _MULTI: dict[str, tuple[int, Callable[..., Any]]] = {
     "MultiPolygon": (3, shapely.multipolygons),
 }
 _MULTI_OF = {0: 4, 1: 5, 3: 6}
+# A ring has no area when it is below this share of its diagonal squared; doubles round at 1e-16.
+_FLAT = 1e-12
 _SINGLE = {"Point": 0, "LineString": 1, "Polygon": 3}
 
 
@@ -64,22 +66,24 @@ def sort_out(layer: Layer, geometry: Geometries) -> Sorted:
         faults[code] = flags & ~taken
         taken |= flags
     valid = taken | shapely.is_valid(geometry)
-    faults["zero_area"] = ~taken & _without_extent(geometry, kinds, ~valid)
+    faults["zero_area"] = ~taken & _without_extent(geometry, kinds)
     taken |= faults["zero_area"]
     out[taken] = None
     return Sorted(out, faults, ~valid & ~taken)
 
 
-def _without_extent(geometry: Geometries, kinds: NDArray[np.integer[Any]], invalid: Flags) -> Flags:
-    """Rings whose positions lie on one line, and lines whose positions coincide.
+def _without_extent(geometry: Geometries, kinds: NDArray[np.integer[Any]]) -> Flags:
+    """Rings whose positions lie on one line, and lines whose positions coincide, but for rounding.
 
-    Only an invalid one can be so. A figure of eight has no signed area either, but its convex hull has.
+    A figure of eight may have no signed area either, but its convex hull has.
     """
     found = np.zeros(len(geometry), dtype=bool)
-    rows = np.flatnonzero(invalid & np.isin(kinds, (1, 3, 5, 6)))
-    hulls = shapely.convex_hull(geometry[rows])
-    lines = np.isin(kinds[rows], (1, 5))
-    found[rows] = np.where(lines, shapely.length(hulls) == 0, shapely.area(hulls) == 0)
+    found[np.isin(kinds, (1, 5))] = shapely.length(geometry[np.isin(kinds, (1, 5))]) == 0
+    rings = np.flatnonzero(np.isin(kinds, (3, 6)))
+    west, south, east, north = shapely.bounds(geometry[rings]).T
+    least = _FLAT * ((east - west) ** 2 + (north - south) ** 2)
+    thin = np.flatnonzero(shapely.area(geometry[rings]) <= least)
+    found[rings[thin]] = shapely.area(shapely.convex_hull(geometry[rings[thin]])) <= least[thin]
     return found
 
 
