@@ -11,6 +11,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from gis import tables
 from gis.db import connect
+from gis.jobs.schema import progress_table
 from gis.settings import MapDefinition
 
 __all__ = ["bring_in_step"]
@@ -42,8 +43,11 @@ def bring_in_step(engine: Engine, definition: MapDefinition) -> None:
 
 def _held(engine: Engine) -> str | None:
     with connect(engine) as conn:
-        if not inspect(conn).has_table(tables.store.name, schema=tables.store.schema):
+        inspector = inspect(conn)
+        if not inspector.has_table(tables.store.name, schema=tables.store.schema):
             return None
+        if not inspector.has_table(progress_table.name, schema=progress_table.schema):
+            return None  # restored from a backup, which leaves the queue out
         return conn.scalar(select(tables.store.c.value).where(tables.store.c.key == _KEY))
 
 

@@ -73,23 +73,29 @@ def make_queue(conn: Connection) -> list[str]:
     exists = conn.scalar(text("SELECT to_regclass('jobs.procrastinate_jobs') IS NOT NULL"))
     if exists and held == steps[-1]:
         return []
-    conn.execute(text(f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}"))
-    in_queue(conn)
-    if not exists:
-        _run(conn, "schema.sql")
-    else:
+    if exists:
+        # Each in a transaction of its own: a new value of an enumeration cannot be used before its commit.
         for name in steps:
             if held is not None and name > held:
-                _run(conn, f"migrations/{name}")
-    _make_progress(conn)
+                with conn.engine.begin() as own:
+                    _run(in_queue(own), f"migrations/{name}")
+                    _remember(own, name)
+    else:
+        conn.execute(text(f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}"))
+        _run(in_queue(conn), "schema.sql")
+    _make_progress(in_queue(conn))
     conn.execute(text("SET LOCAL search_path TO DEFAULT"))
-    remember = insert(tables.store).values(key=_KEY, value=steps[-1])
+    _remember(conn, steps[-1])
+    return [f"jobs: queue brought up to {steps[-1].split('_')[0]}"]
+
+
+def _remember(conn: Connection, step: str) -> None:
+    remember = insert(tables.store).values(key=_KEY, value=step)
     conn.execute(
         remember.on_conflict_do_update(
             index_elements=[tables.store.c.key], set_={"value": remember.excluded.value}
         )
     )
-    return [f"jobs: queue brought up to {steps[-1].split('_')[0]}"]
 
 
 def _make_progress(conn: Connection) -> None:

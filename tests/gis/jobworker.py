@@ -56,7 +56,7 @@ def make_worker(url: str) -> Worker:
     """A worker with short times."""
     definition = MapDefinition(load_district(), {}, {})
     return Worker(Settings(), definition, create_engine(url), TASKS,
-                  heartbeat_s=0.3, stalled_after_s=1.5, patience_s=0.5)  # fmt: skip
+                  heartbeat_s=0.2, stalled_after_s=1.2, patience_s=0.3)  # fmt: skip
 
 
 if __name__ == "__main__":

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import signal
 import subprocess
 import sys
@@ -17,6 +16,7 @@ from sqlalchemy import Engine, text
 
 from gis.db import connect
 from gis.errors import NotFound
+from gis.instep import bring_in_step
 from gis.jobs import JobStatus, Work, cancel, enqueue, list_jobs, status
 from gis.jobs.schema import driver, in_queue, make_queue
 from gis.jobs.worker import Worker
@@ -127,44 +127,26 @@ def test_one_piece_of_work_waits_in_the_queue_once(store: Engine) -> None:
         status(store, first + 100)
 
 
-def test_a_job_of_a_killed_worker_is_found_and_run_again(
+def test_jobs_of_a_killed_worker_run_again_where_they_may_and_else_fail_in_words(
     store: Engine, process: Callable[[], subprocess.Popen[bytes]]
 ) -> None:
     with connect(store, write=True) as conn:
         conn.execute(text("CREATE TABLE written (n integer)"))
     victim = process()
     resumed = enqueue(store, "write", {"n": 1})
-    until(store, resumed, "running")
-    wait_for(lambda: status(store, resumed).phase == "writing")
+    failed = enqueue(store, "write.once", {"n": 2}, lane="clock")
+    wait_for(lambda: all(status(store, job).phase == "writing" for job in (resumed, failed)))
     victim.send_signal(signal.SIGKILL)
     victim.wait()
     assert status(store, resumed).state == "running" and rows(store) == []
     worker = make_worker(store.url.render_as_string(hide_password=False))
     worker.start()
     try:
-        found = until(store, resumed, "successful", "failed")
+        found, lost = until(store, resumed, "successful", "failed"), until(store, failed, "failed")
     finally:
         worker.stop()
     assert (found.state, found.attempts, rows(store)) == ("successful", 2, [1])
-
-
-def test_a_job_that_may_not_run_twice_fails_in_words(
-    store: Engine, process: Callable[[], subprocess.Popen[bytes]]
-) -> None:
-    with connect(store, write=True) as conn:
-        conn.execute(text("CREATE TABLE written (n integer)"))
-    victim = process()
-    job = enqueue(store, "write.once", {"n": 1})
-    wait_for(lambda: status(store, job).phase == "writing")
-    os.kill(victim.pid, signal.SIGKILL)
-    worker = make_worker(store.url.render_as_string(hide_password=False))
-    worker.start()
-    try:
-        found = until(store, job, "failed")
-    finally:
-        worker.stop()
-    assert found.error is not None and "nothing of it was stored" in found.error["en"]
-    assert rows(store) == []
+    assert lost.error is not None and "nothing of it was stored" in lost.error["en"]
 
 
 def test_a_worker_that_is_stopped_breaks_off_and_the_next_goes_on(store: Engine, worker: Worker) -> None:
@@ -185,6 +167,29 @@ def test_a_worker_that_is_stopped_breaks_off_and_the_next_goes_on(store: Engine,
     assert rows(store) == [7]
 
 
+def test_a_worker_outlives_a_restart_of_its_database(store: Engine, worker: Worker) -> None:
+    until(store, enqueue(store, "count", {"to": 1}), "successful")
+    with connect(store, write=True) as conn:
+        conn.execute(
+            text(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                "WHERE application_name LIKE 'onemap w%' AND datname = current_database()"
+            )
+        )
+    assert until(store, enqueue(store, "count", {"to": 2}), "successful").result == {
+        "counted": 2,
+        "attempt": 0,
+    }
+
+
+def test_a_store_without_a_queue_gets_one(store: Engine, small_map: MapDefinition) -> None:
+    bring_in_step(store, small_map)
+    with connect(store, write=True) as conn:
+        conn.execute(text("DROP SCHEMA jobs CASCADE"))
+    bring_in_step(store, small_map)
+    assert status(store, enqueue(store, "count", {"to": 1})).state == "accepted"
+
+
 def wait_for(told: Callable[[], bool], seconds: float = 15.0) -> None:
     end = time.monotonic() + seconds
     while not told():
@@ -197,10 +202,12 @@ def test_an_older_queue_is_brought_up_to_date(store: Engine) -> None:
     folder = resources.files("procrastinate.sql") / "migrations"
     steps = sorted(entry.name for entry in folder.iterdir() if entry.name.endswith(".sql"))
     with connect(store, write=True) as conn:
-        conn.execute(text("DROP TABLE jobs.progress; DROP SCHEMA jobs CASCADE; CREATE SCHEMA jobs"))
-        for name in steps[:-2]:
+        conn.execute(text("DROP SCHEMA jobs CASCADE; CREATE SCHEMA jobs"))
+        conn.execute(text("UPDATE core.store SET value = :v WHERE key = 'jobs-schema'"), {"v": steps[4]})
+    for name in steps[:5]:
+        with connect(store, write=True) as conn:
             driver(in_queue(conn)).execute((folder / name).read_bytes())
-        conn.execute(text("UPDATE core.store SET value = :v WHERE key = 'jobs-schema'"), {"v": steps[-3]})
+    with connect(store, write=True) as conn:
         assert make_queue(conn) != [] and make_queue(conn) == []
     assert status(store, enqueue(store, "count", {"to": 1})).state == "accepted"
 
