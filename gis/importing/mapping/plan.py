@@ -148,7 +148,8 @@ def plan(
             _note_unit(book, target, Heading.of(mapping[target.name]), conversions, notes)
     # Without a key a row is known by the uid that an export wrote beside it; that column is used, not set.
     ignored = [c for c in left if is_system(layer, c) and (layer.key or c != "uid")]
-    notes += [Issue(FILE, None, c, "system_column_ignored", "warning") for c in ignored]
+    if ignored:
+        notes.append(Issue(FILE, None, _listed(ignored), "system_column_ignored", "warning"))
     notes += [Issue(FILE, o.field, o.column, "column_offered", "warning") for o in offers]
     left_out = tuple(name for name, column in chosen.items() if not column)
     return FieldPlan(layer, mapping, conversions, left_out, tuple(left), tuple(notes), tuple(offers))

@@ -174,7 +174,7 @@ def test_system_fields_are_ignored_and_told() -> None:
     found = plan(ENTERPRISES, reading)
     assert set(found.mapping) == {"ent_id", "name"}
     assert [(n.row, n.value, n.severity) for n in found.notes if n.code == "system_column_ignored"] == [
-        (FILE, name, "warning") for name in ("uid", "rev_from", "role", "Approved")
+        (FILE, "uid, rev_from, role, Approved", "warning")
     ]
     assert not {"uid", "role", "Approved"} & {p.column for p in propose(ENTERPRISES, reading)}
 
