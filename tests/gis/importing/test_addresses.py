@@ -234,3 +234,28 @@ def test_every_finding_has_words() -> None:
         "place_contradicts",
     )
     assert [issue_words()[code].severity for code in codes] == ["repair"] * 3 + ["error"] * 2
+
+
+def test_an_import_places_its_rows_once_and_for_all(
+    places: Engine, definition: MapDefinition, tmp_path: Path
+) -> None:
+    path = tmp_path / "园区.csv"
+    path.write_text(
+        "园区编号,名称,所属乡镇,所属县（市、区）,占地面积（公顷）\n"
+        "P1,甲园,孝顺镇,金东区,10\nP2,乙园,虚无镇,永康市,20\nP3,丙园,虚无镇,,30\nP4,丁园,孝顺镇,永康市,40\n",
+        encoding="utf-8",
+    )
+    options = ImportOptions(SourceInfo("parks", accuracy_m=5.0), mapping={"park_id": "园区编号"})
+    first = import_file(places, definition, "parks", path, options)
+    assert (first.total, first.good, first.bad, first.change.added) == (4, 2, 2, 2)
+    reasons = {(i.row, i.code) for i in first.issues if i.severity == "error"}
+    assert reasons == {(2, "geometry_missing"), (3, "place_contradicts")}
+    with connect(places) as conn:
+        rows = conn.exec_driver_sql(
+            "SELECT park_id, area_mu, accuracy_m FROM layer.parks WHERE rev_to IS NULL ORDER BY park_id"
+        ).all()
+    assert [tuple(row)[:2] for row in rows] == [("P1", 150.0), ("P2", 300.0)]
+    assert rows[0].accuracy_m == 12000.0 < rows[1].accuracy_m
+    path.write_text(path.read_text(encoding="utf-8") + "P5,戊园,孝顺镇,金东区,50\n", encoding="utf-8")
+    again = import_file(places, definition, "parks", path, options)
+    assert (again.change.added, again.change.changed, again.change.unchanged) == (1, 0, 2)
