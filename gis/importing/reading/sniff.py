@@ -180,12 +180,9 @@ def _as_text(head: bytes) -> str | None:
     if control * 50 > len(head):
         return None
     for encoding in ("utf-8", "gb18030"):
-        try:
-            return head.decode(encoding)
-        except UnicodeDecodeError as error:
-            # The head may end within a character.
-            if len(head) == HEAD_BYTES and error.start > len(head) - 4:
-                return head[: error.start].decode(encoding)
+        text = head.decode(encoding, errors="replace")
+        if text.count("\ufffd") * 20 <= len(text):  # a character cut at the end, a damaged one here and there
+            return text
     # Rows from several hands: some lines in one encoding, some in the other.
     lines = head.split(b"\n")
     strange = sum(not (_fits(line, "utf-8") or _fits(line, "gb18030")) for line in lines)

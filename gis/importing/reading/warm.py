@@ -1,7 +1,8 @@
 """The warm parent: has the parsers imported, and forks a child of itself for each file.
 
 It is started with exec, so that nothing of the caller's threads, locks or connections is in it, holds one
-socket to its caller, and ends when that closes. It has no threads that do anything, and no network (`offline`).
+socket to its caller, and ends when that closes. It has no threads that do anything, and no network
+(`offline`).
 
 The caller sends a job with the end of a socket; the answer on that socket says how the child ended.
 When the caller closes its end, the child is killed.

@@ -22,6 +22,7 @@ BOUNDARY = (
     [
         (b'{"type":"FeatureCollection","features":[]}', "geojson"),
         (b'\xef\xbb\xbf \n{"type":"Feature"}', "geojson"),
+        ('{"type":"FeatureCollection","name":"金华'.encode()[:-1], "geojson"),  # cut within a character
         (b'{"type":"Topology"}', "geojson"),  # whose reader refuses it in its words
         (b'{"type":"Feature"}\n{"type":"Feature"}\n', "geojsonseq"),
         (b'\x1e{"type":"Feature"}\n', "geojsonseq"),
