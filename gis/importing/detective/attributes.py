@@ -12,12 +12,14 @@ from numpy.typing import NDArray
 
 from gis.importing.reading.spool import Reading
 
-__all__ = ["Stated", "spread_rows", "stated_places", "taken", "texts"]
+__all__ = ["MOST_COLUMNS", "Stated", "spread_rows", "stated_places", "taken", "texts"]
 
 Rows = NDArray[np.int64]
 
 # Endings that people leave out: 永康 for 永康市, 傅村 for 傅村镇.
 _ENDINGS = re.compile(r"(?<=..)(自治县|市辖区|街道|街道办事处|[市县区镇乡])$")
+# Columns looked at, and the longest value that can be an address: a file may hold a thousand columns of text.
+MOST_COLUMNS, _LONGEST = 100, 300
 # So much of a column must name a place before it counts as saying where rows lie.
 _LEAST_SHARE = 0.2
 
@@ -35,15 +37,19 @@ def taken(reading: Reading, rows: Rows) -> pa.Table:
 
 
 def texts(column: pa.ChunkedArray) -> list[str | None]:
-    """The values as stripped text, whole numbers without ".0"; None where null, blank, or a fraction."""
+    """The values as stripped text, whole numbers without ".0"; None if null, blank, long or a fraction."""
     kind = column.type
     if pa.types.is_string(kind) or pa.types.is_large_string(kind):
-        return [(v.strip() or None) if v is not None else None for v in column.to_pylist()]
+        return [_short(v) if v is not None else None for v in column.to_pylist()]
     if pa.types.is_integer(kind):
         return [str(v) if v is not None else None for v in column.to_pylist()]
     if pa.types.is_floating(kind):
         return [str(int(v)) if v is not None and v.is_integer() else None for v in column.to_pylist()]
     return [None] * len(column)
+
+
+def _short(value: str) -> str | None:
+    return (value.strip() or None) if len(value) <= _LONGEST else None
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ import pyarrow as pa
 import shapely
 from numpy.typing import NDArray
 
-from gis.importing.detective.attributes import spread_rows, stated_places, taken, texts
+from gis.importing.detective.attributes import MOST_COLUMNS, spread_rows, stated_places, taken, texts
 from gis.importing.detective.evidence import Area, Evidence
 from gis.importing.detective.frames import Frame, Words, frame_of
 from gis.importing.detective.measures import Mark, Pairs, Restated, Shapes, Within, thinned
@@ -112,7 +112,7 @@ def known_pairs(reading: Reading, points: Points, evidence: Evidence) -> Pairs |
 
 def _independent(header: Header) -> tuple[str, ...]:
     """Columns that may say where a row lies; one named after a frame was worked out from the coordinates."""
-    return tuple(name for name in header.columns if _hinted(name) is None)
+    return tuple(name for name in header.columns[:MOST_COLUMNS] if _hinted(name) is None)
 
 
 def clues_of(reading: Reading, points: Points, rows: Rows, pairs: Pairs | None, evidence: Evidence) -> Clues:
@@ -227,9 +227,10 @@ def _stated(
 
 def _restated(table: pa.Table, held: Points, header: Header, evidence: Evidence) -> Restated | None:
     """A second pair of columns, longitude and latitude, with a frame in its names (lon_wgs84, lat_wgs84)."""
-    for x in header.columns:
+    columns = header.columns[:MOST_COLUMNS]
+    for x in columns:
         base = _hinted(x)
-        y = _partner(x, header.columns)
+        y = _partner(x, columns)
         if base is None or y is None or x in (header.x, header.y):
             continue
         pair = np.column_stack([_numbers(table.column(x)), _numbers(table.column(y))])
@@ -270,10 +271,9 @@ def _hinted(name: str) -> str | None:
 def _hint(header: Header) -> tuple[str, str] | None:
     """A frame that the names of columns speak of: those of the position, else any not of a second one."""
     positions = [name for name in (header.x, header.y, header.wkt) if name]
-    seconds = {
-        n for x in header.columns for n in (x, _partner(x, header.columns)) if _partner(x, header.columns)
-    }
-    for name in positions + [name for name in header.columns if name not in seconds]:
+    columns = header.columns[:MOST_COLUMNS]
+    seconds = {n for x in columns if (y := _partner(x, columns)) is not None for n in (x, y)}
+    for name in positions + [name for name in columns if name not in seconds]:
         base = _hinted(name)
         if base is not None:
             return base, name

@@ -14,7 +14,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 
 from gis import tables
 from gis.crs import LONLAT, transformation
-from gis.importing.detective.attributes import spread_rows, taken, texts
+from gis.importing.detective.attributes import MOST_COLUMNS, spread_rows, taken, texts
 from gis.importing.reading.spool import Reading
 from gis.settings import MapDefinition
 from layers.model import Layer
@@ -153,7 +153,7 @@ def _known(conn: Connection, definition: MapDefinition, layer: Layer, reading: R
     if conn.scalar(select(table.c.row_id).where(current).limit(1)) is None:
         return None
     sample = taken(reading, spread_rows(np.arange(reading.header.rows), _LOOKED_UP))
-    columns = {name: _codes(sample.column(name)) for name in reading.header.columns}
+    columns = {name: _codes(sample.column(name)) for name in reading.header.columns[:MOST_COLUMNS]}
     asked = sorted({code for codes in columns.values() for code in codes})
     if not asked:
         return None

@@ -31,6 +31,8 @@ _NOTHING = 0.2
 
 _SAMPLE_LONLAT = 25
 _MOST_SHOWN = 8
+# Groups whose attributes are looked at; of a file in more kinds than this only the extent is asked.
+_MOST_GROUPS = 6
 
 
 def declared_frame(header: Header) -> Frame | None:
@@ -78,7 +80,8 @@ def propose(reading: Reading, definition: MapDefinition, evidence: Evidence) -> 
         asked = list(frames)
         if declared is not None and not any(f.same_as(declared) for f in asked):
             asked.append(declared)
-        clues = clues_of(reading, points, rows, pairs, evidence)
+        looked_at = len(groups) < _MOST_GROUPS
+        clues = clues_of(reading, points, rows, pairs, evidence) if looked_at else Clues(points[rows])
         groups.append(_judged(len(groups) + 1, asked, points, rows, clues, declared, evidence))
     return _concluded(reading.header, groups, declared, points, pairs)
 
