@@ -30,6 +30,7 @@ from gis.importing import ImportOptions, ImportResult, SourceInfo, import_file
 from gis.importing.issues import refused
 from gis.importing.reading import Limits
 from gis.jobs import WorkStopped
+from gis.revisions import alive
 from gis.rhythms import rhythm_span
 from gis.settings import MapDefinition
 
@@ -216,6 +217,9 @@ def _store(
         return None
     with connect(engine) as conn:
         source = _source_info(conn, harvest.source)
+        if fetched.rows == 0:
+            _refuse_if_emptied(conn, definition, harvest)
+            return None
     crs = harvest.wishes.crs if harvest.wishes.crs != "auto" else fetched.crs
     options = ImportOptions(
         source, crs=crs, mapping=harvest.wishes.mapping, mode="replace" if fetched.whole else "upsert",
@@ -225,6 +229,17 @@ def _store(
         engine, definition, harvest.layer, fetched.path, options, progress=told,
         limits=replace(Limits(), file_mb=limits.total_mb, seconds=_READING_S),
     )  # fmt: skip
+
+
+def _refuse_if_emptied(conn: Connection, definition: MapDefinition, harvest: Harvest) -> None:
+    """Refuse a source that has nothing while the layer has rows of it; one that never had any is well."""
+    table = tables.table_for(definition.layers[harvest.layer], definition.district.storage_crs)
+    s = tables.sources
+    source_id = select(s.c.source_id).where(s.c.name == harvest.source).scalar_subquery()
+    mine = alive(table, None), table.c.source_id == source_id
+    held = conn.scalar(select(func.count()).select_from(table).where(*mine))
+    if held:
+        raise refused("harvest_emptied", value=str(held))
 
 
 def _source_info(conn: Connection, name: str) -> SourceInfo:

@@ -95,12 +95,22 @@ def test_a_source_that_lost_many_rows_closes_none(harvester: Harvester, platform
     with pytest.raises(ImportRefused, match="close 3 of 7"):
         harvester.run(whole=True)
     platform.wells.clear()
-    with pytest.raises(ImportRefused):
+    with pytest.raises(ImportRefused) as refused:
         harvester.run(whole=True)
+    assert refused.value.reason == "harvest_emptied"
     assert harvester.held() == before
     platform.put("W5")
     harvester.run(whole=True, allow_large_close=True)
     assert list(harvester.held()) == ["W5"]
+
+
+def test_a_source_that_has_nothing_yet_is_well(harvester: Harvester, platform: Platform) -> None:
+    platform.wells.clear()
+    harvester.add("arcgis")
+    done = harvester.run()
+    assert (done.fetched, done.changed) == (0, False)
+    platform.put("W1")
+    assert harvester.run().changed
 
 
 def test_a_row_that_turns_wrong_at_its_source_stays_as_it_was(
