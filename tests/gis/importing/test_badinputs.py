@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sys
 import time
 import tomllib
 from collections.abc import Iterator
@@ -58,13 +59,17 @@ def test_the_corpus_is_there_or_said_to_be_missing(capsys: pytest.CaptureFixture
     found = corpus.folder()
     with capsys.disabled():
         if found is None:
-            print("\nNo corpus of bad files here (ONEMAP_BADINPUTS): only the project's own ones run.")
+            _say("No corpus of bad files here (ONEMAP_BADINPUTS): only the project's own ones run.")
             return
         held = corpus.manifest(found)
         later = [case for case in held if case.kind not in corpus.KINDS]
         assert {case.kind for case in later} <= corpus.LATER
-        print(f"\nNot yet applicable ({len(later)}): {' '.join(case.id for case in later)}")
+        _say(f"Not yet applicable ({len(later)}): {' '.join(case.id for case in later)}")
         assert len(held) - len(later) == len(corpus.cases()) - len(corpus.faults.MANIFEST)
+
+
+def _say(text_: str) -> None:
+    sys.stdout.write(f"\n{text_}\n")
 
 
 @pytest.mark.parametrize("case", corpus.cases(), ids=lambda case: case.id)
