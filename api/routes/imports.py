@@ -45,10 +45,13 @@ LayerQuery = Annotated[str | None, Query(description="Layer; the likeliest witho
 
 
 @router.get("", summary="Whether files may be imported here, and how large ones")
-def get_imports(request: Request, state: StateDep) -> Response:
+def get_imports(request: Request, state: StateDep, workshop: WorkshopDep) -> Response:
     """Whether they are allowed depends on where the request comes from; see ONEMAP_ALLOW_IMPORTS."""
+    allowed = writable(request, state.settings.allow_imports)
+    if allowed:
+        workshop.prepare()  # whoever asks is about to upload
     told = {
-        "allowed": writable(request, state.settings.allow_imports),
+        "allowed": allowed,
         "max_bytes": state.settings.import_file_mb * 2**20,
     }
     return as_json(told, headers=_NO_STORE)

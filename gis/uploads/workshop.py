@@ -16,6 +16,7 @@ import time
 import uuid
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,6 +24,7 @@ from sqlalchemy import Engine
 
 from gis.errors import NotFound, OneMapError, UploadBusy
 from gis.importing.options import Progress, no_progress
+from gis.importing.reading.sandbox import warm_parent
 from gis.jobs import WorkStopped, enqueue, has_worker, status
 from gis.settings import MapDefinition
 from gis.uploads import steps
@@ -51,6 +53,11 @@ class Workshop:
     _threads: ThreadPoolExecutor = field(
         default_factory=lambda: ThreadPoolExecutor(2, thread_name_prefix="import"), compare=False
     )
+
+    def prepare(self) -> None:
+        """Start the process that readers are forked from, in the background: it takes seconds."""
+        with suppress(RuntimeError):  # the service is ending
+            self._threads.submit(warm_parent.ensure)
 
     def start_reading(self, upload: Upload) -> None:
         """Read the files that have arrived, in the background. Raises ImportRefused for no one dataset."""
