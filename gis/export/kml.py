@@ -135,7 +135,9 @@ def _own_elements(content: Content, names: list[str]) -> dict[str, int]:
     A reader such as GDAL takes these elements for the field of that name. So a field called "name" is the
     name of a mark, and only a layer without one has its label there.
     """
-    found = {element: names.index(element) for element in ("name", "description") if element in names}
+    found: dict[str, int] = {
+        element: names.index(element) for element in ("name", "description") if element in names
+    }
     if "name" not in found and content.layer is not None and content.layer.names.label in names:
         return {"name": names.index(content.layer.names.label), **found}
     return found

@@ -114,8 +114,11 @@ def held(engine: Engine, layer: str) -> list[tuple[object, ...]]:
 
 
 def empty(engine: Engine, layer: str) -> None:
-    """Take all rows out of the layer."""
+    """Take all rows out of the layer, and forget its imports, so that none is taken for one made before."""
     put(engine, layer, [])
+    with connect(engine, write=True) as conn:
+        conn.execute(text("SET LOCAL lock_timeout = '5s'"))
+        conn.execute(text("TRUNCATE core.import_runs CASCADE"))
 
 
 _WITH_HOLE = (

@@ -96,7 +96,10 @@ def rows_of(path: Path) -> list[dict[str, Any]]:
     return frame.to_dict("records")
 
 
-@pytest.mark.parametrize("ending", [".csv", ".xlsx", ".geojson", ".gpkg", ".fgb", ".parquet", ".shp"])
+_LATER = [pytest.param(ending, marks=pytest.mark.long) for ending in (".xlsx", ".gpkg", ".fgb", ".parquet")]
+
+
+@pytest.mark.parametrize("ending", [".csv", ".geojson", ".shp", *_LATER])
 def test_rows_come_back_as_they_came_and_are_taken_when_mended(
     take: Take,
     give: Callable[..., GivenBack],
