@@ -12,6 +12,7 @@ __all__ = ["Heading"]
 
 _BRACKETS = re.compile(r"[（(\[【〔<]([^（()\[\]【】〔〕<>）]*(?:\(A\))?)[）)\]】〕>]", re.IGNORECASE)
 _UNIT_WORD = re.compile(r"^(?:计量)?单位\s*[:：]?\s*|^units?\s*[:：]\s*", re.IGNORECASE)
+_LONGEST_UNIT = 24
 _STATED = re.compile(r"[\s,，;；]*(?:计量)?单位\s*[:：]\s*(\S+)\s*$")
 _SEPARATOR = re.compile(r"[\s_/:：,，、\-—]+")
 
@@ -64,10 +65,10 @@ def _trailing_unit(text: str) -> tuple[str, str | None, Unit | None]:
     stated = _STATED.search(text)
     if stated is not None:
         return text[: stated.start()], stated[1], load_units().get(unit_key(stated[1]))
-    for found in _SEPARATOR.finditer(text):
+    for found in _SEPARATOR.finditer(text, max(0, len(text) - _LONGEST_UNIT)):
         words = text[found.end() :].strip()
         # An underscore stands for the stroke in names of database columns: flow_m3_d.
         known = load_units().get(unit_key(words)) or load_units().get(unit_key(words.replace("_", "/")))
-        if known is not None and found.start() > 0:
+        if known is not None and fold(text[: found.start()]):
             return text[: found.start()], words, known
     return text, None, None

@@ -41,6 +41,8 @@ def match(book: Book, field: Field, heading: Heading) -> Match | None:
 
     A heading whose unit is unknown, or does not convert to the field's, is no match.
     """
+    if not heading.core:
+        return None
     wanted = load_units().get(unit_key(field.unit)) if field.unit else None
     for wording in book.wordings(field):
         if wording.whole == heading.whole:

@@ -13,7 +13,7 @@ from gis.importing.mapping.heading import Heading
 from gis.importing.mapping.names import Match, certain
 from gis.importing.mapping.propose import FieldProposal, propose
 from gis.importing.mapping.quantities import Conversion
-from gis.importing.mapping.sample import columns_of, placing_columns, same_values, sample_of
+from gis.importing.mapping.sample import columns_of, placing_columns, same_values
 from gis.importing.mapping.values import read_values
 from gis.importing.mapping.wording import Book, is_system, targets
 from gis.importing.reading.spool import GEOM, ROW, Reading
@@ -185,7 +185,7 @@ def _decided(matches: Mapping[str, list[Match]], reading: Reading) -> dict[str, 
     doubtful = []
     for name, found in matches.items():
         rivals = [m.column for m in found if m.standing == found[0].standing]
-        if len(rivals) > 1 and not same_values(sample_of(reading), rivals):
+        if len(rivals) > 1 and not same_values(reading, rivals):
             doubtful.append((name, rivals))
     if doubtful:
         raise refused(

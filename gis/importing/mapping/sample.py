@@ -45,7 +45,12 @@ def sample_of(reading: Reading) -> pa.Table:
     return table.select(list(range(GEOM + 1, table.num_columns))) if parts else table
 
 
-def same_values(sample: pa.Table, columns: Sequence[str]) -> bool:
-    """Whether the columns hold the same text in every row of ``sample``."""
-    texts = [as_texts(sample.column(c).combine_chunks()) for c in columns]
-    return all(text.equals(texts[0]) for text in texts[1:])
+def same_values(reading: Reading, columns: Sequence[str]) -> bool:
+    """Whether the columns hold the same text in every row of the file."""
+    held = columns_of(reading)
+    places = [GEOM + 1 + held.index(column) for column in columns]
+    for batch in reading.batches():
+        first, *others = (as_texts(batch.column(place)) for place in places)
+        if not all(other.equals(first) for other in others):
+            return False
+    return True

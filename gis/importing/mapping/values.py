@@ -52,6 +52,7 @@ def read_values(
     if pa.types.is_dictionary(array.type):
         array = array.dictionary_decode()
     if field.type == "text":
+        array = _days_alone(array)
         return _code_like(field, array, key) if key or field.format else Column(as_texts(array), [])
     if field.type in ("integer", "number"):
         return numbers(field, array, unit)
@@ -60,6 +61,14 @@ def read_values(
     if field.type == "boolean":
         return booleans(array)
     return dates(array) if field.type == "date" else moments(array)
+
+
+def _days_alone(array: pa.Array) -> pa.Array:
+    """A column of moments that are all midnight as days: workbooks know no other kind of date."""
+    if not pa.types.is_timestamp(array.type) or array.type.tz is not None:
+        return array
+    days = pc.floor_temporal(array, unit="day")
+    return days.cast(pa.date32()) if pc.all(pc.equal(days, array)).as_py() else array
 
 
 def _code_like(field: Field, array: pa.Array, key: bool) -> Column:

@@ -161,6 +161,10 @@ def test_two_columns_for_one_field_are_asked_about_unless_they_say_the_same() ->
     assert plan(ENTERPRISES, table_of(two), saved={"name": "名称"}).mapping["name"] == "名称"
     same = {**two, "名称": [" 甲 ", "乙"]}
     assert mapped(ENTERPRISES, table_of(same))["name"] == "name"
+    names = [str(i) for i in range(40_000)]
+    late = {"ent_id": names, "name": names, "名称": [*names[:-1], "丙"]}
+    with pytest.raises(ImportRefused, match="name / 名称"):
+        plan(ENTERPRISES, table_of(late))
 
 
 def test_the_layers_own_word_comes_before_the_vocabulary() -> None:
@@ -298,6 +302,42 @@ def test_the_order_of_columns_changes_nothing(order: list[str]) -> None:
     assert found.mapping == expected.mapping
     assert found.offers == expected.offers
     assert sorted(found.unmapped) == sorted(expected.unmapped)
+
+
+NAME_PARTS = st.sampled_from(
+    [
+        "面积",
+        "（亩）",
+        "(",
+        "）",
+        "_",
+        "/",
+        "单位：",
+        "公顷",
+        "*",
+        " ",
+        "企业",
+        "编号",
+        "名称",
+        "id",
+        "\0row",
+        "必填",
+        "m³/d",
+        "　",
+    ]
+)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.lists(NAME_PARTS | st.text(max_size=3), max_size=5).map("".join), max_size=6, unique=True))
+def test_no_name_of_a_column_is_a_surprise(names: list[str]) -> None:
+    reading = table_of({"ent_id": ["1"], "name": ["甲"], **{name: ["x"] for name in names}})
+    given = {"ent_id": "ent_id", "name": "name"}
+    found = plan(ENTERPRISES, reading, given)
+    assert set(found.mapping.values()) | set(found.unmapped) == {"ent_id", "name", *names}
+    assert len(set(found.mapping.values())) == len(found.mapping)
+    (batch,) = reading.batches()
+    assert found.apply(batch)[0].keys() == found.mapping.keys()
 
 
 @pytest.mark.parametrize("layer", LAYERS.values(), ids=lambda layer: layer.id)

@@ -87,6 +87,12 @@ def test_codes_are_written_in_the_form_of_their_standard(
     assert found.remarks == [Remark(1, "value_normalised", read_as, written)]
 
 
+def test_a_day_of_a_workbook_is_a_day_also_as_text() -> None:
+    days = pa.array([datetime(2024, 3, 5), None])
+    assert read("text", days).values.to_pylist() == ["2024-03-05", None]
+    assert str(read("text", pa.array([datetime(2024, 3, 5, 8, 30)])).values[0]).startswith("2024-03-05 08:30")
+
+
 def test_a_code_that_is_wrong_is_left_for_the_checks() -> None:
     assert pairs(read("text", ["无", "待补充"], form="uscc")) == [("无", None), ("待补充", None)]
 
