@@ -38,6 +38,7 @@ from api.routes import (
 )
 from api.web import WebFiles
 from gis.db import make_engine
+from gis.importing.reading import limits_of
 from gis.settings import MapDefinition, Settings, load_settings
 from gis.uploads import Uploads, Workshop
 
@@ -103,7 +104,9 @@ def warm_up() -> None:
 
 def _workshop(settings: Settings, definition: MapDefinition, engine: Engine) -> Workshop:
     uploads = Uploads(settings.home / "uploads", settings.keep_uploads_h)
-    return Workshop(uploads, engine, definition, keep_originals=settings.keep_originals)
+    return Workshop(
+        uploads, engine, definition, keep_originals=settings.keep_originals, limits=limits_of(settings)
+    )
 
 
 def _described(app: FastAPI, definition: MapDefinition) -> Callable[[], Response]:

@@ -51,6 +51,12 @@ class Settings(BaseSettings):
     threads: int = os.cpu_count() or 1
     allow_imports: bool | None = None
     import_file_mb: Annotated[int, Field(ge=1)] = 200
+    import_unzipped_mb: Annotated[int, Field(ge=1)] = 250
+    import_zip_ratio: Annotated[int, Field(ge=2)] = 200
+    import_zip_entries: Annotated[int, Field(ge=1)] = 10_000
+    import_vertices: Annotated[int, Field(ge=4)] = 1_000_000
+    import_memory_mb: Annotated[int, Field(ge=256)] = 1024
+    import_seconds: Annotated[int, Field(ge=1)] = 60
     keep_uploads_h: Annotated[float, Field(gt=0)] = 24.0
     keep_originals: bool = False
 

@@ -18,7 +18,7 @@ from gis.importing.detective import propose as propose_places
 from gis.importing.mapping import propose as propose_columns
 from gis.importing.mapping.wording import targets
 from gis.importing.options import Progress
-from gis.importing.reading import Reading, read_file
+from gis.importing.reading import Limits, Reading, read_file
 from gis.settings import MapDefinition
 from gis.uploads.changes import changes
 from gis.uploads.facts import describe, findings
@@ -36,14 +36,14 @@ _DRAWN = "drawn.geojson"
 LARGE_CLOSE = 0.2  # as gis.importing.load refuses it
 
 
-def read(upload: Upload, engine: Engine, definition: MapDefinition) -> None:
+def read(upload: Upload, engine: Engine, definition: MapDefinition, limits: Limits) -> None:
     """Read the files in the sandboxed child; leave "facts" and the proposal for the likeliest layer.
 
     Raises ImportRefused when they cannot be read.
     """
     upload.spool.mkdir(exist_ok=True)
     upload.forget("facts", "layers")
-    reading = read_file(dataset(sorted(upload.files.iterdir())), folder=upload.spool)
+    reading = read_file(dataset(sorted(upload.files.iterdir())), folder=upload.spool, limits=limits)
     facts = describe(reading)
     upload.write("facts", facts)
     ranked = rank_layers(definition, reading, facts["geometry"])

@@ -24,6 +24,7 @@ from sqlalchemy import Engine
 
 from gis.errors import NotFound, OneMapError, UploadBusy
 from gis.importing.options import Progress, no_progress
+from gis.importing.reading import Limits
 from gis.importing.reading.sandbox import warm_parent
 from gis.jobs import WorkStopped, enqueue, has_worker, status
 from gis.settings import MapDefinition
@@ -50,6 +51,7 @@ class Workshop:
     engine: Engine
     definition: MapDefinition
     keep_originals: bool = False
+    limits: Limits = field(default_factory=Limits)
     _threads: ThreadPoolExecutor = field(
         default_factory=lambda: ThreadPoolExecutor(2, thread_name_prefix="import"), compare=False
     )
@@ -152,7 +154,11 @@ class Workshop:
     def _read(self, upload: Upload, handle: int) -> None:
         upload.move("reading", problem=None)
         self._begin(
-            upload, handle, lambda: steps.read(upload, self.engine, self.definition), "ready", "refused"
+            upload,
+            handle,
+            lambda: steps.read(upload, self.engine, self.definition, self.limits),
+            "ready",
+            "refused",
         )
 
     @staticmethod

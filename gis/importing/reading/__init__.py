@@ -7,10 +7,21 @@ import tempfile
 from pathlib import Path
 
 from gis.importing.issues import refused
-from gis.importing.reading.limits import TRUSTED, Limits, out_of_space
+from gis.importing.reading.limits import TRUSTED, Limits, limits_of, out_of_space
 from gis.importing.reading.spool import GEOM, ROW, Header, Reading, ReadOptions, Spool
 
-__all__ = ["GEOM", "ROW", "TRUSTED", "Header", "Limits", "ReadOptions", "Reading", "Spool", "read_file"]
+__all__ = [
+    "GEOM",
+    "ROW",
+    "TRUSTED",
+    "Header",
+    "Limits",
+    "ReadOptions",
+    "Reading",
+    "Spool",
+    "limits_of",
+    "read_file",
+]
 
 _DEFAULT_OPTIONS, _DEFAULT_LIMITS = ReadOptions(), Limits()
 

@@ -35,7 +35,7 @@ def lay_out(path: Path, limits: Limits) -> Iterator[Path]:
         raise refused("file_missing", value=str(path))
     parts = _parts(path, limits)
     size = sum(_size(part) for part in parts)
-    if size > limits.file_mb * 1_000_000:
+    if size > limits.file_mb * 2**20:
         raise refused("file_too_large", value=f"{size // 1_000_000} MB", expected=f"{limits.file_mb} MB")
     if parts == [path]:
         yield path

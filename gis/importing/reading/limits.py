@@ -7,8 +7,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
-__all__ = ["TRUSTED", "Limits", "limits", "limits_set", "out_of_space"]
+if TYPE_CHECKING:
+    from gis.settings import Settings
+
+__all__ = ["TRUSTED", "Limits", "limits", "limits_of", "limits_set", "out_of_space"]
 
 
 @dataclass(frozen=True)
@@ -40,6 +44,19 @@ class Limits:
     text_chars: int = 10_000
     memory_mb: int = 1024
     seconds: int = 60
+
+
+def limits_of(settings: Settings) -> Limits:
+    """The limits that ``ONEMAP_IMPORT_*`` sets for files that users send."""
+    return Limits(
+        file_mb=settings.import_file_mb,
+        unzipped_mb=settings.import_unzipped_mb,
+        zip_ratio=settings.import_zip_ratio,
+        zip_entries=settings.import_zip_entries,
+        vertices=settings.import_vertices,
+        memory_mb=settings.import_memory_mb,
+        seconds=settings.import_seconds,
+    )
 
 
 # For the command line: somebody with a shell on the server may read what is large.
