@@ -280,9 +280,13 @@ class _Rows:
 
     def _named(self, values: dict[str, Any]) -> dict[str, Any]:
         """The properties under names that can be stored."""
-        clean = {name.replace("\0", "").encode("utf-8", "replace").decode(): v for name, v in values.items()}
+        clean = {_clean(name): value for name, value in values.items()}
         self._names.update(name for name in values if name in clean)
         return clean
+
+
+def _clean(name: str) -> str:
+    return name.replace("\0", "").encode("utf-8", "replace").decode() or "column"
 
 
 def _rounded(feature: Any) -> bool:

@@ -98,8 +98,9 @@ def _inspect(path: Path) -> bool:
     """Look at all parts before any is parsed; tells whether there are formulas without a value."""
     with path.open("rb") as file:
         head = file.read(8)
+        # The directory of such a container names its streams; it may lie anywhere.
+        encrypted = head == _OLE and "EncryptedPackage".encode("utf-16-le") in file.read(64 << 20)
     if head == _OLE:
-        encrypted = "EncryptedPackage".encode("utf-16-le") in path.read_bytes()[: 64 << 20]
         raise refused("file_encrypted" if encrypted else "old_xls", value=path.name)
     if head[:2] in _BIFF:
         raise refused("old_xls", value=path.name)

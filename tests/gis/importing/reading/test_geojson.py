@@ -254,6 +254,13 @@ def test_the_id_of_a_feature_is_a_column_unless_a_property_has_that_name(tmp_pat
     assert rows(take("geojson", collection(two), tmp_path)) == [{"id": 3}]
 
 
+def test_names_that_cannot_be_stored(tmp_path: Path) -> None:
+    content = (
+        collection(feature(None, **{"a@": 1, "": 2, "b#": 3})).replace("@", "\\u0000").replace("#", "\\ud800")
+    )
+    assert take("geojson", content, tmp_path).header.columns == ("a", "column", "b?")
+
+
 def test_vertices_are_bounded(tmp_path: Path) -> None:
     ring = [[i, i * i] for i in range(150)] + [[0, 0]]
     many = {"type": "MultiPoint", "coordinates": ring}
