@@ -118,25 +118,36 @@ def decide(
 
 def _stated(reading: Reading, crs: str, proposal: Proposal) -> Frame | None:
     """The frame the user says, else the file; None when neither does."""
+    if crs.strip().lower() != "auto":
+        return _named(reading, crs, proposal)
     try:
-        return frame_of(crs) if crs.strip().lower() != "auto" else declared_frame(reading.header)
+        return declared_frame(reading.header)
     except CrsError as error:
-        said = crs if crs.strip().lower() != "auto" else str(reading.header.declared_crs)
-        said = said if len(said) <= 80 else said[:77] + "..."
+        said = _shown(str(reading.header.declared_crs))
         raise _refusal("crs_unknown", (said, said), proposal) from error
+
+
+def _named(reading: Reading, name: str, proposal: Proposal) -> Frame:
+    """The frame that the user names; what the file states may be named as the proposal shows it."""
+    stated = declared_frame(reading.header) if proposal.declared is not None else None
+    if stated is not None and name in (stated.name, stated.swap().name):
+        return stated if name == stated.name else stated.swap()
+    try:
+        return frame_of(name)
+    except CrsError as error:
+        raise _refusal("crs_unknown", (_shown(name), _shown(name)), proposal) from error
+
+
+def _shown(text: str) -> str:
+    return text if len(text) <= 80 else text[:77] + "..."
 
 
 def _frames(reading: Reading, crs: str, by_group: Mapping[int, str], proposal: Proposal) -> dict[int, Frame]:
     """The frame of each group."""
-    chosen: dict[int, Frame] = {}
+    chosen = {number: _named(reading, name, proposal) for number, name in by_group.items()}
     known = {group.number for group in proposal.groups}
-    for number, name in by_group.items():
-        try:
-            chosen[number] = frame_of(name)
-        except CrsError as error:
-            raise _refusal("crs_unknown", (name, name), proposal) from error
-        if number not in known:
-            raise _refusal("crs_group_unknown", (str(number), str(number)), proposal)
+    for number in chosen.keys() - known:
+        raise _refusal("crs_group_unknown", (str(number), str(number)), proposal)
     open_groups = [g for g in proposal.groups if g.number not in chosen]
     stated = _stated(reading, crs, proposal) if open_groups else None
     for group in open_groups:

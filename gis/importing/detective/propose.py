@@ -29,6 +29,8 @@ CLEAR, MARGIN = 0.6, 0.25
 _IN_PLACE = 0.5
 _NOTHING = 0.2
 
+Extent = tuple[float, float, float, float]
+
 _SAMPLE_LONLAT = 25
 _MOST_SHOWN = 8
 # Groups whose attributes are looked at; of a file in more kinds than this only the extent is asked.
@@ -77,13 +79,22 @@ def propose(reading: Reading, definition: MapDefinition, evidence: Evidence) -> 
     pairs = known_pairs(reading, points, evidence)
     groups: list[Group] = []
     for frames, rows in split_by_places(group_rows(points, evidence.extent), pairs, evidence.extent):
-        asked = list(frames)
-        if declared is not None and not any(f.same_as(declared) for f in asked):
-            asked.append(declared)
+        asked = [*frames, *_also(declared, frames, points[rows], evidence.extent)]
         looked_at = len(groups) < _MOST_GROUPS
         clues = clues_of(reading, points, rows, pairs, evidence) if looked_at else Clues(points[rows])
         groups.append(_judged(len(groups) + 1, asked, points, rows, clues, declared, evidence))
     return _concluded(reading.header, groups, declared, points, pairs)
+
+
+def _also(
+    declared: Frame | None, frames: tuple[Frame, ...], points: NDArray[np.float64], extent: Extent
+) -> list[Frame]:
+    """The declared frame, and that with its axes swapped where this puts the rows in place."""
+    if declared is None:
+        return []
+    turned = declared.swap()
+    more = [declared, *([turned] if share_inside(points, turned.box(extent)) >= _IN_PLACE else [])]
+    return [frame for frame in more if not any(f.same_as(frame) for f in frames)]
 
 
 def _judged(

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyproj
 import pytest
 import shapely
 from pyproj import Geod
@@ -118,6 +119,26 @@ def test_what_the_file_states_is_taken_by_auto(definition: MapDefinition) -> Non
         placing, landed, issues = place(definition, reading)
         assert metres(landed, lonlat) < 1e-3
         assert issues == placing.issues == []
+
+
+def test_a_frame_without_a_code_can_be_chosen_as_it_is_shown(definition: MapDefinition) -> None:
+    lonlat = spread(9)
+    town = "+proj=tmerc +lon_0=119.5 +x_0=500000 +ellps=GRS80"
+    wkt = (
+        pyproj.CRS.from_proj4(town)
+        .to_wkt("WKT1_ESRI")
+        .replace("D_Unknown_based_on_GRS_1980_ellipsoid", "D_China_2000")
+    )
+    xy = np.column_stack(pyproj.Transformer.from_pipeline(town).transform(*lonlat.T))
+    reading = reading_of(xy, crs=wkt)
+    placing, landed, _ = place(definition, reading)
+    assert metres(landed, lonlat) < 1e-3
+    assert placing.accuracy_m == 0.0
+    assert placing.crs is not None
+    assert metres(place(definition, reading, placing.crs)[1], lonlat) < 1e-3
+    turned = reading_of(xy[:, ::-1], crs=wkt)
+    assert refusal(definition, turned).reason == "axes_swapped"
+    assert metres(place(definition, turned, f"{placing.crs} swapped")[1], lonlat) < 1e-3
 
 
 def test_a_shift_is_undone_only_when_it_is_named_and_every_row_says_so(definition: MapDefinition) -> None:
