@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -21,6 +23,9 @@ __all__ = ["MARGIN", "declared_frame", "propose"]
 
 # GeoJSON (RFC 7946 section 4) and KML (OGC 07-147r2) have no other CRS than this, unless they say so.
 _ALWAYS_CRS84 = frozenset({"geojson", "geojsonseq", "kml"})
+
+# What may stand before or after "lon" and still means degrees that are not shifted.
+_PLAIN = re.compile(r"^(wgs[_-]?84|cgcs[_-]?2000)[_\s-]*|[_\s-]*\(?(wgs[_-]?84|cgcs[_-]?2000)\)?$")
 
 # The rule of the clear winner. Extent and stated places are too coarse for datums: registered positions or
 # shapes must be among the evidence, the winner must fit it well, and no rival may come near. Two systems that
@@ -51,7 +56,7 @@ def declared_frame(header: Header) -> Frame | None:
 
 
 def _named_degrees(header: Header) -> bool:
-    x, y = ((name or "").strip().lower() for name in (header.x, header.y))
+    x, y = (_PLAIN.sub("", (name or "").strip().lower()) for name in (header.x, header.y))
     return x in LONLAT_NAMES and y in LATLON_NAMES
 
 
