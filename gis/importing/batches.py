@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -100,7 +101,8 @@ class Preparer:
         self, batch: pa.RecordBatch, rows: Rows, values: Mapping[str, pa.Array]
     ) -> tuple[Geometries, dict[str, pa.Array], list[Issue]]:
         read = shapely.from_wkb(batch.column(GEOM).to_numpy(zero_copy_only=False), on_invalid="ignore")
-        placed, issues = np.asarray(read, dtype=object), []
+        placed: Geometries = np.asarray(read, dtype=object)
+        issues: list[Issue] = []
         if self.placing.parts:
             placed, issues = self.placing.apply(rows, placed)
         accuracy = self._accuracy(values.get("accuracy_m"), len(rows))
@@ -121,7 +123,7 @@ class Preparer:
             issues += self.mender.mend(self.layer, rows, seen.geometry, seen.invalid)
         return _turned(self.layer, seen.geometry), {**values, "accuracy_m": accuracy}, issues
 
-    def _told(self, code: str, geometry: shapely.Geometry | None) -> str | None:
+    def _told(self, code: str, geometry: Any) -> str | None:
         return geometry.geom_type if code == "geometry_type" and geometry is not None else None
 
     def _accuracy(self, own: pa.Array | None, count: int) -> pa.Array:

@@ -88,9 +88,10 @@ class NamedPlaces:
         names = self.layer.names
         lonlat = self.to_lonlat.xy(middle)
         accuracy = values["accuracy_m"].fill_null(0.0).to_numpy(zero_copy_only=False)
-        told = ~np.isfinite(lonlat).all(axis=1)
+        told: NDArray[np.bool_] = np.asarray(~np.isfinite(lonlat).all(axis=1))
         issues: list[Issue] = []
-        for field in dict.fromkeys(n for n in (names.county, names.label, names.address) if n in values):
+        said = (names.county, names.label, names.address)
+        for field in dict.fromkeys(n for n in said if n is not None and n in values):
             named = self._named(values[field])
             asked = np.flatnonzero((named >= 0) & ~told)
             outside = asked[self._outside(named[asked], lonlat[asked], accuracy[asked])]
@@ -117,7 +118,7 @@ class NamedPlaces:
         doubtful = np.flatnonzero(outside)
         points = shapely.points(lonlat[doubtful])
         reach = (self.slack_m[named[doubtful]] + accuracy[doubtful]) / _DEGREE_M
-        outside[doubtful] = ~shapely.dwithin(self.shapes[named[doubtful]], points, reach)
+        outside[doubtful] = ~shapely.dwithin(self.shapes[named[doubtful]], points, reach)  # type: ignore[call-overload]  # an array of distances is taken
         return outside
 
     def _where(self, point: NDArray[np.float64]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import shapely
@@ -25,16 +26,14 @@ def read_coverage(definition: MapDefinition, path: Path) -> shapely.Geometry:
     with read_file(path, limits=TRUSTED) as reading:
         frame = declared_frame(reading.header)
         if frame is None:
-            used = transformation(LONLAT, district.storage_crs, district.extent)
-            move = used.geometries
+            move: Any = transformation(LONLAT, district.storage_crs, district.extent).xy
         else:
-            placed = frame.move_to(district.storage_crs, district.extent)
-            move = lambda shapes: np.asarray(shapely.transform(shapes, placed.xy))  # noqa: E731
+            move = frame.move_to(district.storage_crs, district.extent).xy
         shapes = [
             shapely.from_wkb(batch.column(GEOM).drop_null().to_numpy(zero_copy_only=False))
             for batch in reading.batches()
         ]
-    return shapely.union_all(move(np.concatenate(shapes)))
+    return shapely.union_all(shapely.transform(np.concatenate(shapes), move))
 
 
 def write_coverage(

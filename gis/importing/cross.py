@@ -106,7 +106,8 @@ class Cross:
         if not len(suspects):
             return []
         asked = text(
-            f"SELECT {ROW_NO}, uid FROM {self.stage.name} WHERE {ROW_NO} = ANY(CAST(:rows AS bigint[])) ORDER BY 1"
+            f"SELECT {ROW_NO}, uid FROM {self.stage.name} "
+            f"WHERE {ROW_NO} = ANY(CAST(:rows AS bigint[])) ORDER BY 1"
         )
         times: Counter[str] = Counter()
         later: list[tuple[int, str, int]] = []
@@ -141,7 +142,8 @@ class Cross:
         asked = text(
             f"SELECT first, {ROW_NO} FROM "
             f"(SELECT {ROW_NO}, min({ROW_NO}) OVER (PARTITION BY {same}) AS first "
-            f"FROM {self.stage.name} WHERE {ROW_NO} = ANY(CAST(:rows AS bigint[]))) AS s WHERE first < {ROW_NO} ORDER BY 2"
+            f"FROM {self.stage.name} WHERE {ROW_NO} = ANY(CAST(:rows AS bigint[]))) AS s "
+            f"WHERE first < {ROW_NO} ORDER BY 2"
         )
         return [
             Issue(row, None, str(first + 1), "duplicate_content", "warning")

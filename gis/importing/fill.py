@@ -63,7 +63,7 @@ def _swappable(conn: Connection, name: str) -> bool:
         ),
         {"table": f'layer."{name}"', "view": f'now."{name}"'},
     )
-    return hanging == 0
+    return bool(hanging == 0)
 
 
 def _make(conn: Connection, table: Table, staged: Table, rev: int) -> None:

@@ -102,11 +102,11 @@ def _quick_agrees(pattern: str) -> bool:
 
 
 def _failing(words: pa.Array, sure: Flags, test: Callable[[str], bool]) -> Flags:
-    left = ~sure & np.asarray(words.is_valid().to_numpy(zero_copy_only=False), dtype=bool)
+    left: Flags = ~sure & np.asarray(words.is_valid().to_numpy(zero_copy_only=False), dtype=bool)
     if not left.any():
         return left
     seen = words.filter(pa.array(left)).dictionary_encode()
     wrong = np.array([not test(value) for value in seen.dictionary.to_pylist()], dtype=bool)
-    failing = left.copy()
+    failing: Flags = left.copy()
     failing[left] = wrong[seen.indices.to_numpy(zero_copy_only=False)]
     return failing

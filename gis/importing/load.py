@@ -55,7 +55,8 @@ from layers.model import Layer
 
 __all__ = ["ImportOptions", "ImportResult", "SourceInfo", "import_file", "register_source"]
 
-_In, _Out = TypeVar("_In"), TypeVar("_Out")
+_In = TypeVar("_In")
+_Out = TypeVar("_Out")
 
 # What a reader says itself when the rows do not add up to what the file claims.
 _EXPLAINS_COUNT = {"row_count_mismatch", "dbf_count_mismatch", "deleted_rows_skipped", "shp_truncated"}

@@ -12,6 +12,7 @@ import resource
 import signal
 import struct
 import sys
+from typing import Any
 
 import numpy as np
 import shapely
@@ -29,7 +30,7 @@ CROSSINGS = 300_000
 _SAMPLE = 400
 
 
-def mended(shape: shapely.Geometry, scale: float) -> tuple[int, str, shapely.Geometry | None]:
+def mended(shape: Any, scale: float) -> tuple[int, str, Any]:
     """The repaired ``shape``, or why not; areas times ``scale`` are square metres.
 
     A geometry that is no polygon is taken as GEOS's make_valid gives it.
@@ -51,9 +52,9 @@ def mended(shape: shapely.Geometry, scale: float) -> tuple[int, str, shapely.Geo
     return (REPAIRED, reason, joined) if joined.area > 0 else (CANNOT, reason, None)
 
 
-def _ring(ring: shapely.Geometry, scale: float) -> shapely.Geometry | None:
+def _ring(ring: Any, scale: float) -> Any:
     """The area within a ring; None where it can be read in two ways that differ."""
-    drawn = shapely.polygons(ring)
+    drawn: Any = shapely.Polygon(ring)
     if shapely.is_valid(drawn):
         return drawn
     odd = _polygons(shapely.make_valid(drawn, method="linework"))
@@ -62,7 +63,7 @@ def _ring(ring: shapely.Geometry, scale: float) -> shapely.Geometry | None:
     return whole if differs <= AREA_SHARE * whole.area or differs * scale <= AREA_M2 else None
 
 
-def _polygons(shape: shapely.Geometry) -> shapely.Geometry:
+def _polygons(shape: Any) -> Any:
     """The areas of a geometry, without the lines and points that a spike leaves."""
     if shape.geom_type in ("Polygon", "MultiPolygon"):
         return shape
@@ -70,7 +71,7 @@ def _polygons(shape: shapely.Geometry) -> shapely.Geometry:
     return shapely.union_all(areas) if areas else shapely.Polygon()
 
 
-def _crossings(shape: shapely.Geometry) -> int:
+def _crossings(shape: Any) -> int:
     """How many pairs of segments have boxes that meet, beyond neighbours; from a sample of the segments."""
     ends, ring = shapely.get_coordinates(shapely.get_rings(shapely.get_parts(shape)), return_index=True)
     joined = ring[1:] == ring[:-1]

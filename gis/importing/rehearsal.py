@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import orjson
 import shapely
-from sqlalchemy import Connection, Table, and_, func, literal, select
+from sqlalchemy import ColumnElement, Connection, Table, and_, func, literal, select
 
 from gis.crs import LONLAT, transformation
 from gis.errors import ExportRefused
@@ -47,7 +47,10 @@ def difference(
     label = layer.names.label
     same = and_(table.c.uid == staged.c.uid, alive(table, None))
     changed = differs(table, staged, volatile)
-    columns = lambda t, row: (t.c.uid, t.c[label], func.ST_AsBinary(t.c.geom), row)  # noqa: E731
+
+    def columns(t: Table, row: ColumnElement[Any]) -> Sequence[ColumnElement[Any]]:
+        return t.c.uid, t.c[label], func.ST_AsBinary(t.c.geom), row
+
     nothing = literal(None)
     new = select(*columns(staged, staged.c[ROW_NO])).where(~select(literal(1)).where(same).exists())
     after = select(*columns(staged, staged.c[ROW_NO])).join(table, same).where(changed)

@@ -24,6 +24,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import shapely
@@ -196,7 +197,7 @@ def _bare_environment() -> dict[str, str]:
     return {**kept, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p), "OMP_NUM_THREADS": "1"}
 
 
-def _fitted(layer: Layer, mended: shapely.Geometry | None) -> shapely.Geometry | None:
+def _fitted(layer: Layer, mended: Any) -> shapely.Geometry | None:
     """The repaired geometry as the layer's type, or None when it is of another family, empty or invalid."""
     if mended is None or mended.is_empty:
         return None

@@ -235,12 +235,12 @@ def _read_boolean(text: str) -> bool:
 
 def _read_date(text: str) -> date | None:
     found = pd.Timestamp(text)
-    return None if found is pd.NaT else found.date()
+    return None if pd.isna(found) else found.date()
 
 
 def _read_datetime(text: str) -> datetime | None:
     found = pd.Timestamp(text)
-    if found is pd.NaT:
+    if pd.isna(found):
         return None
     return (found.tz_localize("UTC") if found.tzinfo is None else found).to_pydatetime()
 

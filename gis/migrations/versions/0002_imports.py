@@ -10,7 +10,7 @@ branch_labels = None
 depends_on = None
 
 
-def _run_columns() -> list[sa.Column]:
+def _run_columns() -> list[sa.Column[object]]:
     return [
         sa.Column(
             "repaired",

@@ -138,7 +138,8 @@ def test_each_value_has_its_first_fault() -> None:
     values = check_field(field, pd.Series(["5", None, "-1", "11", "x"]), issues)
     assert values.tolist() == [5.0, None, -1.0, 11.0, None]
     assert {(i.row, i.code, i.value) for i in issues} == {
-        (1, "required_missing", None), (2, "out_of_range", "-1"), (3, "out_of_range", "11"), (4, "wrong_type", "x"),
+        (1, "required_missing", None), (2, "out_of_range", "-1"), (3, "out_of_range", "11"),
+        (4, "wrong_type", "x"),
     }  # fmt: skip
 
 

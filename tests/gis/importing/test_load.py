@@ -111,21 +111,17 @@ def test_a_file_with_other_rows_than_it_claims_is_refused(
 
 
 def _shape_of_store(store: Engine) -> list[tuple[object, ...]]:
+    queries = (
+        "SELECT indexname, indexdef FROM pg_indexes WHERE tablename = 'wells'",
+        "SELECT column_name, data_type, is_nullable, identity_generation, "
+        "col_description('layer.wells'::regclass, ordinal_position::int) "
+        "FROM information_schema.columns WHERE table_schema = 'layer' AND table_name = 'wells'",
+        "SELECT conname, pg_get_constraintdef(oid) FROM pg_constraint "
+        "WHERE conrelid = 'layer.wells'::regclass",
+        "SELECT pg_get_viewdef('now.wells'::regclass)",
+    )
     with connect(store) as conn:
-        indexes = (
-            "SELECT indexname, indexdef FROM pg_indexes WHERE schemaname = 'layer' AND tablename = 'wells'"
-        )
-        columns = (
-            "SELECT column_name, data_type, is_nullable, identity_generation, col_description('layer.wells'::regclass,"
-            " ordinal_position::int) FROM information_schema.columns WHERE table_schema = 'layer' AND table_name = 'wells'"
-        )
-        checks = "SELECT conname, pg_get_constraintdef(oid) FROM pg_constraint WHERE conrelid = 'layer.wells'::regclass"
-        view = "SELECT pg_get_viewdef('now.wells'::regclass)"
-        return [
-            tuple(row)
-            for query in (indexes, columns, checks, view)
-            for row in conn.execute(text(f"{query} ORDER BY 1"))
-        ]
+        return [tuple(row) for query in queries for row in conn.execute(text(f"{query} ORDER BY 1"))]
 
 
 def test_many_first_rows_leave_the_table_as_it_was_defined(
