@@ -87,8 +87,8 @@ def export_layer(
         else:
             write = writer_for(path)
             query = ItemQuery(limit=0, rev=rev, bbox=bbox, filters=filters or {})
-            content = stored_content(conn, definition, layer, query, target)
-            written, files = written_whole(path, lambda at: write(at, content, options))
+            with stored_content(conn, definition, layer, query, target) as content:
+                written, files = written_whole(path, lambda at: write(at, content, options))
     return ExportResult(layer.id, path, written.rows, rev, target, files, written.beside)
 
 

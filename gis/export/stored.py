@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
 import shapely
-from sqlalchemy import Connection, Select
+from sqlalchemy import Connection, CursorResult, Select
 
 from gis.crs import LONLAT, Transformation, transformation
 from gis.export.content import Batch, Column, Content
@@ -33,9 +35,10 @@ _ROW_TITLES: dict[str, tuple[str, str, str | None]] = {
 }
 
 
+@contextmanager
 def stored_content(
     conn: Connection, definition: MapDefinition, layer: Layer, query: ItemQuery, crs: int
-) -> Content:
+) -> Iterator[Content]:
     """The rows of ``layer`` that ``query`` chooses, geometry in EPSG:``crs``, x,y.
 
     Raises
@@ -51,16 +54,21 @@ def stored_content(
     facts: dict[str, object] = {"layer": layer.id, "revision": query.rev}
     if layer.has_geometry and crs == LONLAT and _keeps_numbers(used, definition):
         facts["frame"] = f"EPSG:{storage}"
-    return Content(
+    rows = _Rows(conn, statement, layer, used)
+    content = Content(
         name=layer.id,
         columns=_columns(layer),
         key="uid",
         geometry=layer.geometry if layer.has_geometry else None,
         crs=f"EPSG:{crs}" if layer.has_geometry else None,
-        batches=lambda: _batches(conn, statement, layer, used),
+        batches=rows,
         layer=layer,
         facts=facts,
     )
+    try:
+        yield content
+    finally:
+        rows.close()
 
 
 def _columns(layer: Layer) -> tuple[Column, ...]:
@@ -75,20 +83,38 @@ def _columns(layer: Layer) -> tuple[Column, ...]:
     return tuple(found)
 
 
-def _batches(
-    conn: Connection, statement: Select[tuple[object, ...]], layer: Layer, used: Transformation
-) -> Iterator[Batch]:
-    """The rows in order; a batch holds about 16 MB, one row where that is larger."""
-    size = _FIRST_ROWS
-    with conn.execute(statement, execution_options={"stream_results": True}) as result:
+class _Rows:
+    """The rows in order, as often as they are asked for; a batch holds about 16 MB, but at least a row.
+
+    A writer that gives up leaves its rows half read, and who knows when they are collected; so the cursor is
+    closed here, before the connection goes to somebody else.
+    """
+
+    def __init__(self, conn: Connection, statement: Select[Any], layer: Layer, used: Transformation) -> None:
+        self._conn, self._statement, self._layer, self._used = conn, statement, layer, used
+        self._result: CursorResult[Any] | None = None
+
+    def close(self) -> None:
+        """End the reading that is under way."""
+        if self._result is not None:
+            self._result.close()
+            self._result = None
+
+    def __call__(self) -> Iterator[Batch]:
+        self.close()
+        self._result = self._conn.execute(self._statement, execution_options={"stream_results": True})
+        return self._batches(self._result)
+
+    def _batches(self, result: CursorResult[Any]) -> Iterator[Batch]:
+        size = _FIRST_ROWS
         while rows := result.fetchmany(size):
             columns = list(zip(*rows, strict=True))[1:]
             wkb = columns.pop()
             geometry = None
             held = _ROW_BYTES * len(rows)
-            if layer.has_geometry:
+            if self._layer.has_geometry:
                 held += sum(len(shape) for shape in wkb if shape is not None)
-                geometry = used.geometries(shapely.from_wkb(np.array(wkb, dtype=object)))
+                geometry = self._used.geometries(shapely.from_wkb(np.array(wkb, dtype=object)))
             yield Batch(columns, geometry)
             size = max(1, min(size * 8, _MOST_ROWS, _BATCH_BYTES * len(rows) // held))
 

@@ -127,5 +127,8 @@ def _write(held: HeldRows, path: Path) -> GivenBack:
     content = held.content(as_table=path.suffix.lower() in _TABLES)
     encoding = _CODECS.get((held.run["encoding"] or "").lower().replace("-", ""), "UTF-8")
     options = WriteOptions(decimals=17, encoding=encoding, turn_rings=False)
-    written, files = written_whole(path, lambda at: write(at, content, options))
+    try:
+        written, files = written_whole(path, lambda at: write(at, content, options))
+    finally:
+        held.close()
     return GivenBack(held.run["run_id"], path, written.rows, files, written.beside)

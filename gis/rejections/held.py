@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import orjson
 import shapely
-from sqlalchemy import Connection, RowMapping, text
+from sqlalchemy import Connection, CursorResult, RowMapping, text
 
 from gis.crs import parse_crs
 from gis.errors import CrsError
@@ -57,6 +57,7 @@ class HeldRows:
     is_open: bool = False
 
     def __post_init__(self) -> None:
+        self._result: CursorResult[Any] | None = None
         self.rows = 0
         self.shapes: set[str] = set()
         seen: dict[str, set[type]] = {}
@@ -84,8 +85,15 @@ class HeldRows:
             "is_open": self.is_open,
         }
         options = {"stream_results": True, "max_row_buffer": _BATCH_ROWS}
-        with self.conn.execute(_ROWS, given, execution_options=options) as result:
-            yield from result.mappings()
+        self.close()
+        self._result = self.conn.execute(_ROWS, given, execution_options=options)
+        yield from self._result.mappings()
+
+    def close(self) -> None:
+        """End the reading that is under way: a writer that gave up has left it half read."""
+        if self._result is not None:
+            self._result.close()
+            self._result = None
 
     def _values(self, row: RowMapping) -> Mapping[str, Any]:
         held = row["held"] or {}

@@ -23,14 +23,15 @@ from gis.export import export_layer
 from gis.settings import MapDefinition
 from layers.district import load_district
 from tests.gis.kit import LAYERS
-result = export_layer(create_engine(sys.argv[1]), MapDefinition(load_district(), LAYERS, {}), LAYERS["spots"], Path(sys.argv[2]))
+definition = MapDefinition(load_district(), LAYERS, {})
+result = export_layer(create_engine(sys.argv[1]), definition, LAYERS["spots"], Path(sys.argv[2]))
 print(result.rows, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 """
 _FILL = """
 INSERT INTO layer.spots (uid, code, name, kind, whole_number, ratio, is_on, day, geom, source_id, rev_from)
 SELECT n::text, n::text, '东阳市第' || n || '号取水井', 'a', n, n / 7.0, true, '2020-01-01',
        ST_SetSRID(ST_MakePoint(119 + n / 1e6, 29), 4490), 1, 1
-FROM generate_series(:first, :last) AS n
+FROM generate_series(CAST(:first AS int), CAST(:last AS int)) AS n
 """
 
 
