@@ -102,7 +102,7 @@ def ask_now(server: str, path: str) -> dict[str, Any]:
 
 def here(page: Page, step: str) -> None:
     """The step whose number is marked in the panel."""
-    expect(panel(page).locator("[aria-current=step]")).to_contain_text(step, timeout=30_000)
+    expect(panel(page).locator("[aria-current=step]")).to_contain_text(step, timeout=60_000)
 
 
 def test_a_file_is_dropped_understood_and_imported(
@@ -147,7 +147,7 @@ def test_a_file_is_dropped_understood_and_imported(
     side.get_by_role("button", name="导入其余 5 行").click()
 
     here(page, "写入")
-    expect(side.get_by_text("已写入，修订")).to_be_visible(timeout=30_000)
+    expect(side.get_by_text("已写入，修订")).to_be_visible(timeout=60_000)
     now = ask_now(import_server, f"collections/{LAYER}/items?limit=1000")
     assert now["numberMatched"] == before + 5
     placed = {row["id"]: row["geometry"]["coordinates"] for row in now["features"]}
@@ -192,7 +192,7 @@ def test_a_phone_imports_from_a_sheet_and_is_told_of_a_refusal(
     page.get_by_role("button", name="导入数据").tap()
     sheet = panel(page)
     drop(page, ("坏.zip", archive[:200]))
-    expect(sheet.get_by_role("alert")).to_be_visible(timeout=30_000)
+    expect(sheet.get_by_role("alert")).to_be_visible(timeout=60_000)
     expect(sheet.get_by_role("button", name="选择文件")).to_be_visible()
     drop(page, ("永康排污口.zip", archive))
     here(page, "文件与坐标")
@@ -200,7 +200,7 @@ def test_a_phone_imports_from_a_sheet_and_is_told_of_a_refusal(
         narrow(page)
         sheet.get_by_role("button", name=press, exact=True).tap()
     here(page, "试算检查")
-    expect(sheet.locator(".import-balance")).to_be_visible(timeout=30_000)
+    expect(sheet.locator(".import-balance")).to_be_visible(timeout=60_000)
     narrow(page)
 
 

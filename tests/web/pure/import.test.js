@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { firstChoice, intentions, lacking, planOf, rowList, sizeOf, stepOf, twoGuesses } from '../../../web/js/pure/import.js';
+import { firstChoice, intentions, lacking, planOf, rowList, sizeOf, stepOf, twoGuesses, union } from '../../../web/js/pure/import.js';
 
 const candidate = (crs, score, old = false) => ({ crs, score, title: { zh: crs, en: crs }, swapped: false, inside: 1, needs_parameters: old ? { zh: '旧', en: 'old' } : null, evidence: [], centre: null, bbox: null });
 const group = (number, winner, ...candidates) => ({ number, rows: 3, first_row: 1, last_row: 3, candidates, winner });
@@ -80,6 +80,11 @@ test('what is dropped is screened, imported, or as the user says', () => {
   assert.equal(ways(['地块.txt'], null, true), 'load');
   assert.equal(ways(['a.ZIP'], null), 'load');
   assert.equal(ways(['a.shp', 'a.dbf'], null), 'load');
+});
+
+test('boxes are joined', () => {
+  assert.equal(union([null, null]), null);
+  assert.deepEqual(union([null, [1, 2, 3, 4], [0, 3, 2, 9]]), [0, 2, 3, 9]);
 });
 
 test('sizes are told in a fitting unit', () => {

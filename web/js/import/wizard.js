@@ -1,7 +1,7 @@
 /** The import of a file in four steps, in the panel at the side; one import at a time, found again after a reload. */
 
 import * as api from '../api.js';
-import { firstChoice, firstMapping, isBusy, planOf, stepOf, twoGuesses } from '../pure/import.js';
+import { firstChoice, firstMapping, isBusy, planOf, stepOf, twoGuesses, union } from '../pure/import.js';
 import { switched } from '../state.js';
 import { language, t } from '../words.js';
 import { h, renew } from '../ui/dom.js';
@@ -234,18 +234,24 @@ export function createWizard(app, panel) {
   function mark() {
     app.rowMarks.clearAll();
     if (!inFront || !wizard.found.id) return;
-    if (wizard.step === 1 || wizard.step === 2) markGuesses();
+    if (wizard.step === 1 || wizard.step === 2) void markGuesses();
     else if (wizard.step === 3 && wizard.found.check) void markChanges();
   }
 
-  function markGuesses() {
-    for (const group of wizard.found.proposal?.crs?.groups ?? []) {
+  async function markGuesses() {
+    const groups = wizard.found.proposal?.crs?.groups ?? [];
+    const boxes = await Promise.all(groups.flatMap((group) => {
       const guesses = twoGuesses(group, wizard.choice.crs[group.number] ?? '').slice(0, wizard.step === 1 ? 2 : 1);
-      guesses.forEach((crs, at) => void markGuess(group, crs, at));
-    }
+      return guesses.map((crs, at) => markGuess(group, crs, at));
+    }));
+    const whole = union(boxes);
+    if (whole && inFront) app.showBox(whole);
   }
 
-  /** @param {import('../types').CrsGroup} group @param {string} crs @param {number} at 0 the chosen one, 1 the next best */
+  /**
+   * Draw a group as it would lie; the box of the chosen reading.
+   * @param {import('../types').CrsGroup} group @param {string} crs @param {number} at 0 the chosen one, 1 the next best
+   */
   async function markGuess(group, crs, at) {
     const [mine, key] = [turn, `${group.number} ${crs}`];
     const layer = wizard.choice.layer;
@@ -253,14 +259,15 @@ export function createWizard(app, panel) {
     previews.set(key, asked);
     try {
       const rows = await asked;
-      if (mine !== turn || !inFront || (wizard.choice.crs[group.number] === crs) !== (at === 0)) return;
+      if (mine !== turn || !inFront || (wizard.choice.crs[group.number] === crs) !== (at === 0)) return null;
       const title = group.candidates.find((each) => each.crs === crs)?.title;
       const name = title ? pick(title, language()) : crs;
       app.rowMarks.show(`${group.number}-${at}`, rows, at === 0 ? 'first' : 'second', ({ row }) => t('import.row', { n: row ?? '', name }));
-      if (at === 0 && rows.bbox) app.showBox(rows.bbox);
+      return at === 0 ? rows.bbox : null;
     } catch (error) {
       previews.delete(key);
       if (at === 0) app.fail(error);
+      return null;
     }
   }
 

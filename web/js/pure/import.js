@@ -155,6 +155,14 @@ export function intentions(files, sites, isBoundaryPoints) {
   return { screen: true, load: sites.length > 1 || sites.some(({ hasProperties }) => hasProperties) };
 }
 
+/** The box around boxes; null around none. @param {readonly (import('../types').Box | null)[]} boxes @returns {import('../types').Box | null} */
+export function union(boxes) {
+  return boxes.reduce((whole, box) => {
+    if (!whole || !box) return whole ?? box;
+    return [Math.min(whole[0], box[0]), Math.min(whole[1], box[1]), Math.max(whole[2], box[2]), Math.max(whole[3], box[3])];
+  }, null);
+}
+
 /** The size of a file in a unit a person reads. @param {number} bytes @returns {[number, 'B' | 'KB' | 'MB']} */
 export function sizeOf(bytes) {
   if (bytes < 1024) return [bytes, 'B'];
