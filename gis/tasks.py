@@ -47,7 +47,9 @@ def _queue_due_harvests(work: Work, payload: Mapping[str, Any]) -> Mapping[str, 
 
 
 def _forget_old_jobs(work: Work, payload: Mapping[str, Any]) -> None:
-    """Remove jobs that ended long ago, and the clock's own ticks after a day."""
+    """Remove jobs and runs of harvests that ended long ago, and the clock's own ticks after a day."""
+    from gis.harvest import forget_runs
+
     with connect(work.engine, write=True) as conn:
         in_queue(conn).execute(
             text(
@@ -58,6 +60,7 @@ def _forget_old_jobs(work: Work, payload: Mapping[str, Any]) -> None:
             ),
             {"days": KEEP_DAYS},
         )
+        forget_runs(conn, KEEP_DAYS)
 
 
 TASKS: dict[str, Task] = {

@@ -14,7 +14,7 @@ revision, or nothing.
 from gis.harvest.book import add_harvest, due, find_harvest, list_harvests, remove_harvest
 from gis.harvest.model import Harvest, Wishes
 from gis.harvest.net import NetLimits
-from gis.harvest.run import HarvestResult, back_off, run_harvest
+from gis.harvest.run import HarvestResult, back_off, forget_runs, run_harvest
 
 __all__ = [
     "Harvest",
@@ -25,6 +25,7 @@ __all__ = [
     "back_off",
     "due",
     "find_harvest",
+    "forget_runs",
     "list_harvests",
     "remove_harvest",
     "run_harvest",

@@ -17,7 +17,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, func, insert, select, text, update
+from sqlalchemy import Connection, Engine, delete, func, insert, select, text, update
 
 from gis import tables
 from gis.db import connect
@@ -34,7 +34,7 @@ from gis.revisions import alive
 from gis.rhythms import rhythm_span
 from gis.settings import MapDefinition
 
-__all__ = ["HarvestResult", "back_off", "run_harvest"]
+__all__ = ["HarvestResult", "back_off", "forget_runs", "run_harvest"]
 
 FIRST_WAIT, LONGEST_WAIT = timedelta(minutes=5), timedelta(days=1)
 _READING_S = 600
@@ -299,6 +299,14 @@ def _note_failure(engine: Engine, harvest: Harvest, run_id: int, error: OneMapEr
             .values(state="failed", finished=now, error=_words(error))
         )
         conn.execute(update(h).where(h.c.harvest_id == harvest.id).values(failures=failures, next_at=next_at))
+
+
+def forget_runs(conn: Connection, days: int) -> None:
+    """Remove runs older than ``days``, but for the newest of each harvest."""
+    r = tables.harvest_runs
+    newest = select(func.max(r.c.harvest_run_id)).group_by(r.c.harvest_id)
+    old = r.c.finished < func.now() - timedelta(days=days)
+    conn.execute(delete(r).where(old, r.c.harvest_run_id.not_in(newest)))
 
 
 def _words(error: OneMapError) -> dict[str, str]:

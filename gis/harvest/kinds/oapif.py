@@ -7,6 +7,7 @@ CQL2 (Part 3), or where it is the word "datetime" and the collection's own time 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 from gis.harvest.kinds.paging import complete, newest, next_link
@@ -30,6 +31,7 @@ def fetch(ask: Ask) -> Fetched:
     query: dict[str, str | int] = {"limit": ask.wishes.page or PAGE}
     since = _since(ask, collection)
     query |= since
+    started = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     with FeatureFile(ask.folder) as file:
         url: str | None = items
         matched, seen, latest = None, set(), ask.mark.get("newest")
@@ -43,10 +45,13 @@ def fetch(ask: Ask) -> Fetched:
             matched = page.get("numberMatched", matched)
             latest = newest(latest, features, ask.wishes.updated)
             ask.told(file.rows, matched)
+            if isinstance(matched, int) and file.rows > matched:
+                break  # pages that come again and again
             link = next_link(page)
             url = None if link is None else ask.net.require_here(joined(url, link))
     complete(file, matched)
-    mark = {"newest": latest} if ask.wishes.updated else {}
+    # The collection's own time has no property by which the newest could be told.
+    mark = {"newest": started if ask.wishes.updated == "datetime" else latest} if ask.wishes.updated else {}
     return Fetched(
         file.path, whole=not since, rows=file.rows, crs="CRS84", columns=frozenset(file.columns), mark=mark
     )

@@ -144,13 +144,15 @@ class _Handler(BaseHTTPRequestHandler):
         since = re.fullmatch(
             r"\"updated\" >= TIMESTAMP\('(\d{4}-\d\d-\d\d)T00:00:00Z'\)", query.get("filter", "")
         )
+        moment = re.fullmatch(r"(\d{4}-\d\d-\d\d)T[\d:]+Z/\.\.", query.get("datetime", ""))
+        since = since or moment
         rows = self.held.rows(_day(since[1]) if since else None)
         start, limit = int(query.get("offset", 0)), min(int(query.get("limit", 10)), self.held.page)
         page = rows[start : start + limit]
         links = [{"rel": "self", "href": self.path}]
         if start + limit < len(rows):
             more = f"{base}/collections/wells/items?limit={limit}&offset={start + limit}"
-            more += f"&filter={query['filter']}" if since else ""
+            more += "".join(f"&{name}={query[name]}" for name in ("filter", "datetime") if name in query)
             if "loop" in self.held.faults:
                 more = f"{base}/collections/wells/items?limit={limit}&offset={start}"
             if "next_elsewhere" in self.held.faults:
@@ -196,6 +198,7 @@ class _Handler(BaseHTTPRequestHandler):
             page, more = [numbered[i] for i in wanted], False
         else:
             start, size = int(query["resultoffset"]), min(int(query["resultrecordcount"]), held.page)
+            start = 0 if "no_offset" in held.faults else start
             page, more = rows[start : start + size], start + size < len(rows) and "half" not in held.faults
         ids = {well.code: i for i, well in numbered.items()}
         features = [self._arcgis_feature(well, ids[well.code]) for well in page]

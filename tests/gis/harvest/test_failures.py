@@ -5,10 +5,11 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from sqlalchemy import text
 
 from gis.db import connect
 from gis.errors import ImportRefused, NotFound, OneMapError, QueryError
-from gis.harvest import Wishes, add_harvest, back_off, due, find_harvest, remove_harvest
+from gis.harvest import Wishes, add_harvest, back_off, due, find_harvest, forget_runs, remove_harvest
 from gis.sources import set_source
 from tests.gis.harvest.conftest import Harvester
 from tests.gis.harvest.platform import Platform
@@ -26,6 +27,7 @@ FAULTS = [
     ("oapif", "renamed", "harvest_schema_changed"),
     ("arcgis", "arcgis_error", "harvest_status"),
     ("arcgis", "half", "harvest_incomplete"),
+    ("arcgis", "no_offset", "harvest_incomplete"),
     ("arcgis", "renamed", "harvest_schema_changed"),
     ("wfs", "wfs_exception", "harvest_status"),
     ("wfs", "half", "harvest_incomplete"),
@@ -182,8 +184,6 @@ def test_proxies_of_the_environment_are_not_used(
 
 
 def test_a_run_that_was_killed_counts_as_failed_at_the_next(harvester: Harvester, platform: Platform) -> None:
-    from sqlalchemy import text
-
     harvester.add("oapif")
     with connect(harvester.engine, write=True) as conn:
         conn.execute(
@@ -197,6 +197,17 @@ def test_a_run_that_was_killed_counts_as_failed_at_the_next(harvester: Harvester
         harvester.scalar("SELECT error ->> 'code' FROM core.harvest_runs ORDER BY 1 LIMIT 1")
         == "harvest_interrupted"
     )
+
+
+def test_runs_of_long_ago_are_forgotten_but_for_the_newest(harvester: Harvester, platform: Platform) -> None:
+    harvester.add("oapif")
+    for _ in range(3):
+        harvester.run()
+    with connect(harvester.engine, write=True) as conn:
+        conn.execute(text("UPDATE core.harvest_runs SET finished = finished - interval '91 days'"))
+        forget_runs(conn, 90)
+        assert conn.scalar(text("SELECT count(*) FROM core.harvest_runs")) == 1
+    assert harvester.card().confirmed_at is not None
 
 
 def test_two_processes_do_not_run_one_harvest_at_once(harvester: Harvester, platform: Platform) -> None:

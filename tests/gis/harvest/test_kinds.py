@@ -65,6 +65,14 @@ def test_only_what_is_new_is_asked_for_where_the_source_can_say(
     assert harvester.held() == harvester.expected()
 
 
+def test_a_collection_may_tell_changes_by_its_own_time(harvester: Harvester, platform: Platform) -> None:
+    harvester.add("oapif", updated="datetime")
+    harvester.run()
+    platform.put("W9", updated=40_000)  # in the year 2079
+    done = harvester.run()
+    assert (done.whole, done.fetched) == (False, 1) and harvester.held() == harvester.expected()
+
+
 def test_arcgis_without_pagination_goes_by_object_ids(harvester: Harvester, platform: Platform) -> None:
     platform.pagination = False
     harvester.add("arcgis")
