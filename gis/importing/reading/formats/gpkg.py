@@ -81,7 +81,8 @@ def _database(path: Path) -> Iterator[sqlite3.Connection]:
             if damage != ("ok",):
                 raise refused("gpkg_unreadable", value=clip(damage[0] if damage else "quick_check"))
             yield database
-    except sqlite3.Error as error:
+    # A damaged name makes SQLite's own words undecodable, a damaged number is none.
+    except (sqlite3.Error, sqlite3.Warning, ValueError, TypeError, OverflowError) as error:
         raise refused("gpkg_unreadable", value=clip(error)) from error
 
 
