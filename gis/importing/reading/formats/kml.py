@@ -35,6 +35,7 @@ _GEOMETRIES = {"Point", "LineString", "LinearRing", "Polygon", "MultiGeometry"}
 _TEXTS = {"name", "description", "address", "phoneNumber", "Snippet"}
 _CONTAINERS = {"Document", "Folder"}
 _NUMBERS = re.compile(r"[0-9eE+\-.,\s]*")
+_PLAIN = re.compile(r"([+-]?[0-9]+(?:\.[0-9]*)?),([+-]?[0-9]+(?:\.[0-9]*)?)(?:,[+-]?[0-9]+(?:\.[0-9]*)?)?")
 _COMMA = re.compile(r"\s*,\s*")
 
 
@@ -115,13 +116,14 @@ class _Document:
     _nodes: list[_Node] = field(default_factory=list)  # from the Placemark down to where we are
     _name: list[str] | None = None  # the name of a folder, while it is read
     _size: int = 0
+    _depth: int = field(default_factory=lambda: limits().json_depth)
 
     def start(self, tag: str, attributes: dict[str, str]) -> None:
         tag = tag.rpartition(":")[2]
         if not self._open and tag.lower() not in ("kml", "document", "folder", "placemark"):
             raise refused("not_kml", value=f"<{shown(tag, 40)}>")
-        if len(self._open) >= limits().json_depth:
-            raise refused("too_deep", value=f"> {limits().json_depth}")
+        if len(self._open) >= self._depth:
+            raise refused("too_deep", value=f"> {self._depth}")
         if self._nodes or tag == "Placemark":
             node = _Node(tag, attributes)
             if self._nodes:
@@ -227,6 +229,8 @@ def _shape(node: _Node) -> Shape:
         return _several([child for child in node.children if child.tag in _GEOMETRIES])
     if node.tag == "Polygon":
         return shapes.polygon(list(_rings(node)))
+    if node.tag == "Point" and (found := node.first("coordinates")) and (m := _PLAIN.fullmatch(found.text)):
+        return shapes.point(float(m[1]), float(m[2]))  # as most are
     array = _coordinates(node)
     if node.tag == "Point":
         if len(array) != 1:
