@@ -60,4 +60,4 @@ def test_ten_times_the_rows_take_no_more_memory(kit: Engine, tmp_path: Path) -> 
     assert {rows for rows, _ in few.values()} == {30_000} and {rows for rows, _ in many.values()} == {300_000}
     grown = {ending: round(many[ending][1] - few[ending][1]) for ending in endings}
     print(grown, {ending: round(peak) for ending, (_, peak) in many.items()})  # noqa: T201
-    assert all(mb < 60 for mb in grown.values()), grown
+    assert all(mb < 100 for mb in grown.values()), grown
