@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 from pathlib import Path
@@ -62,7 +63,7 @@ def read_file(
     from gis.importing.reading.sandbox import read_in_child
 
     name = name or path.name
-    held = folder or Path(tempfile.mkdtemp(prefix="onemap-rows-"))
+    held = folder or Path(tempfile.mkdtemp(prefix=f"onemap-rows-{os.getpid()}-"))
     try:
         with lay_out(path, limits) as laid:
             read_in_child(laid, name, options, limits, held)

@@ -209,9 +209,10 @@ def scratch_folder() -> Iterator[Path]:
 
 
 def _sweep() -> None:
-    """Remove the scratch folders of processes that were killed."""
-    for folder in _scratch_base().glob(f"{_PREFIX}*-*"):
-        match = re.match(rf"{_PREFIX}(\d+)-", folder.name)
+    """Remove what processes that were killed have left: scratch folders and rows."""
+    bases = {_scratch_base(), Path(tempfile.gettempdir())}
+    for folder in (found for base in bases for found in base.glob("onemap-r*-*-*")):
+        match = re.match(r"onemap-(?:read|rows)-(\d+)-", folder.name)
         if match is None or folder.is_symlink():
             continue
         try:
