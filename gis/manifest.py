@@ -131,8 +131,11 @@ def pending(conn: Connection, loads: list[Load]) -> list[Load]:
 
 
 def load(engine: Engine, definition: MapDefinition, entry: Load) -> ImportResult:
-    """Import one load, and remember its digest; raises what `gis.importing.import_file` raises."""
-    from gis.importing import ImportOptions, SourceInfo, import_file  # takes a second; often not needed
+    """Import one load, and remember its digest; raises what `gis.intake.take_in` raises."""
+    # These take a second to load, and are often not needed.
+    from gis.importing import ImportOptions, SourceInfo
+    from gis.intake import take_in
+
 
     title = entry.source.title
     info = SourceInfo(
@@ -143,7 +146,7 @@ def load(engine: Engine, definition: MapDefinition, entry: Load) -> ImportResult
         info, crs=entry.crs, mode="replace", allow_large_close=True, coverage=entry.coverage,
         outside=entry.outside,
     )  # fmt: skip
-    result = import_file(engine, definition, entry.layer, entry.path, options)
+    result = take_in(engine, definition, entry.layer, entry.path, options)
     remember = insert(tables.store).values(key=entry.key, value=entry.digest)
     stated = {name: value for name in _REGISTERED if (value := getattr(entry.source, name)) is not None}
     with connect(engine, write=True) as conn:

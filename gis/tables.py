@@ -288,7 +288,12 @@ links = Table(
     Column("undone_by", Text),
     Column("undone_at", DateTime(timezone=True)),
     Index(
-        "uq_links_standing", "layer", "uid_a", "uid_b", unique=True, postgresql_where=text("undone_at IS NULL")
+        "uq_links_standing",
+        "layer",
+        "uid_a",
+        "uid_b",
+        unique=True,
+        postgresql_where=text("undone_at IS NULL"),
     ),
     comment="What people decided about two rows of different sources; nothing is deleted, only undone",
 )

@@ -156,10 +156,10 @@ def _tell_done(results: list[ImportResult], *, as_json: bool, dry_run: bool) -> 
 def _import_one(
     onemap: Opened, layer: str, file: Path, options: ImportOptions, bar: Progress
 ) -> ImportResult:
-    from gis.importing import import_file
+    from gis.intake import take_in
 
     task = bar.add_task(file.name, total=None)
-    return import_file(
+    return take_in(
         onemap.engine, onemap.definition, layer, file, options, progress=_phases(bar, task, file.name)
     )
 

@@ -26,9 +26,10 @@ from gis.harvest.book import find_harvest
 from gis.harvest.kinds import KINDS
 from gis.harvest.model import Ask, Fetched, Harvest
 from gis.harvest.net import Net, NetLimits
-from gis.importing import ImportOptions, ImportResult, SourceInfo, import_file
+from gis.importing import ImportOptions, ImportResult, SourceInfo
 from gis.importing.issues import refused
 from gis.importing.reading import Limits
+from gis.intake import take_in
 from gis.jobs import WorkStopped
 from gis.revisions import alive
 from gis.rhythms import rhythm_span
@@ -225,7 +226,7 @@ def _store(
         source, crs=crs, mapping=harvest.wishes.mapping, mode="replace" if fetched.whole else "upsert",
         who=who, allow_large_close=allow_large_close, close_beside_refused=False,
     )  # fmt: skip
-    return import_file(
+    return take_in(
         engine, definition, harvest.layer, fetched.path, options, progress=told,
         limits=replace(Limits(), file_mb=limits.total_mb, seconds=_READING_S),
     )  # fmt: skip

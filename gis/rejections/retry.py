@@ -13,9 +13,10 @@ from sqlalchemy import Engine, RowMapping, select, update
 from gis import tables
 from gis.db import connect
 from gis.errors import ImportRefused
-from gis.importing import ImportOptions, ImportResult, SourceInfo, import_file
+from gis.importing import ImportOptions, ImportResult, SourceInfo
 from gis.importing.reading import TRUSTED, Reading, ReadOptions, read_file
 from gis.importing.returned import ROW_NUMBER
+from gis.intake import take_in
 from gis.rejections.giving import find_run
 from gis.settings import MapDefinition
 
@@ -66,7 +67,7 @@ def retry_rejects(
         run = find_run(conn, run_id)
     with read_file(path, _read_options(run), limits=TRUSTED) as reading:
         options = _options(run, reading, crs=crs, who=who, dry_run=dry_run)
-        result = import_file(engine, definition, run["layer"], path, options, reading=reading)
+        result = take_in(engine, definition, run["layer"], path, options, reading=reading)
         numbers = _numbers(reading)
     bad = _bad_rows(engine, result)
     resolved = sorted({n for at, n in numbers.items() if at not in bad})

@@ -12,13 +12,14 @@ from sqlalchemy import Engine
 
 from gis.db import connect
 from gis.errors import NotFound
-from gis.importing import ImportResult, import_file
+from gis.importing import ImportResult
 from gis.importing.detective import load_evidence
 from gis.importing.detective import propose as propose_places
 from gis.importing.mapping import propose as propose_columns
 from gis.importing.mapping.wording import targets
 from gis.importing.options import Progress
 from gis.importing.reading import Limits, Reading, read_file
+from gis.intake import take_in
 from gis.settings import MapDefinition
 from gis.uploads.changes import changes
 from gis.uploads.facts import describe, findings
@@ -163,7 +164,7 @@ def _run(
     path = dataset(sorted(upload.files.iterdir()))
     options = plan.options(who, map_file=upload.folder / _DRAWN if dry_run else None)
     reading = Reading.load(upload.spool)
-    return import_file(engine, definition, plan.layer, path, options, progress=progress, reading=reading)
+    return take_in(engine, definition, plan.layer, path, options, progress=progress, reading=reading)
 
 
 def _closes_many(plan: Plan, result: ImportResult) -> bool:

@@ -13,6 +13,7 @@ from gis import linking
 from gis.db import connect
 from gis.errors import NotFound, QueryError
 from gis.importing import ImportOptions, SourceInfo, import_file
+from gis.intake import take_in
 from gis.linking.candidates import core_name
 from gis.settings import MapDefinition
 from gis.sync import sync
@@ -225,3 +226,17 @@ def test_the_precedence_of_a_field_decides_what_is_shown(
 )
 def test_the_core_of_a_name(name: str | None, core: str) -> None:
     assert core_name(name) == core
+
+
+def test_what_is_taken_in_is_compared_at_once(
+    store: Engine, definition: MapDefinition, load: Callable[[str, str], None], tmp_path: Path
+) -> None:
+    load("登记", REGISTER)
+    path = tmp_path / "permits.csv"
+    path.write_text(PERMITS, encoding="utf-8")
+    info = SourceInfo("许可", "许可库", bureau="许可局", accuracy_m=20.0)
+    take_in(store, definition, "enterprises", path, ImportOptions(info, crs="EPSG:4490"))
+    assert len(disagreements(store)) == 3
+    take_in(store, definition, "enterprises", path, ImportOptions(info, crs="EPSG:4490"))
+    with connect(store) as conn:
+        assert conn.scalar(text("SELECT count(*) FROM core.revisions")) == 3
