@@ -27,12 +27,12 @@ from gis.importing.stage import ROW_NO, Stage
 from gis.settings import MapDefinition
 from layers.model import Layer
 
-__all__ = ["NEAR_M", "PILE_NAMES", "ROUND_DEGREES", "ROUND_PILE_NAMES", "Cross"]
+__all__ = ["NEAR_M", "PILE_NAMES", "ROUND_DEGREES", "ROUND_PILE_ROWS", "Cross"]
 
 # So many different names at exactly one coordinate are no building full of firms but a placeholder ...
 PILE_NAMES = 10
-# ... and fewer where the coordinate is round.
-ROUND_PILE_NAMES = 3
+# ... and so are fewer rows, whatever their names, where the coordinate is round.
+ROUND_PILE_ROWS = 3
 # A single row is suspected only at a coordinate as round as this, among many rows that are not.
 ROUND_DEGREES, PILE_ROUND_DEGREES, ROUND_METRES = 0.1, 0.01, 1000.0
 ROUND_FEW, ROUND_SHARE = 20, 0.1
@@ -164,7 +164,7 @@ class Cross:
             pairs = np.unique(np.column_stack([group[together].astype(np.uint64), labels[together]]), axis=0)
             names[together] = np.bincount(pairs[:, 0].astype(np.int64), minlength=len(rows))[group[together]]
         is_round = self._round(xy, PILE_ROUND_DEGREES)
-        piled = (names >= PILE_NAMES) | (is_round & (names >= ROUND_PILE_NAMES))
+        piled = (names >= PILE_NAMES) | (is_round & (np.bincount(group)[group] >= ROUND_PILE_ROWS))
         alone = self._round(xy, ROUND_DEGREES)
         if len(rows) >= ROUND_FEW and (alone & ~piled).sum() <= ROUND_SHARE * len(rows):
             piled |= alone
@@ -186,6 +186,8 @@ class Cross:
     def _near(self, rows: Rows, xy: NDArray[np.float64], labels: Hashes) -> list[Issue]:
         """Rows of one name within `NEAR_M`: in the order of name and x, each is held against the next."""
         shared = _shared(labels) & (labels != _hashed(pa.nulls(1, pa.string()))[0])
+        if 2 * len(np.unique(labels)) < len(labels):
+            return []  # the label is a category, not a name
         rows, xy, labels = rows[shared], xy[shared], labels[shared]
         if len(rows) < 2:
             return []

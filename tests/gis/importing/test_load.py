@@ -46,7 +46,7 @@ def test_many_names_at_one_point_are_flagged_and_few_are_not(load: Load) -> None
 
 
 def test_round_coordinates_are_flagged_among_others(load: Load) -> None:
-    few = "".join(f"F{i},楼{i},dug,1,119.71,28.93\n" for i in range(3))
+    few = "".join(f"F{i},,dug,{i},119.71,28.93\n" for i in range(3))
     result = load("wells", HEADER + scattered(30) + few + "R,整,dug,1,120,29\n")
     assert rows_told(result, "placeholder_position") == {30, 31, 32, 33}
     # Where all are round, they are so by the way they were measured.
