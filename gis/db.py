@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import psycopg
 from sqlalchemy import Connection, Engine, create_engine, event, exc
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.pool import ConnectionPoolEntry
@@ -63,16 +64,22 @@ def translated() -> Iterator[None]:
             remedy_zh="请稍后重试。",
         ) from error
     except exc.DBAPIError as error:
-        state = getattr(error.orig, "sqlstate", None)
-        if state in _BUSY_STATES:
-            raise DatabaseBusy(
-                f"The database did not finish in time ({state}).",
-                f"数据库未能及时完成（{state}）。",
-                remedy_en="Try again, or ask for less at once.",
-                remedy_zh="请重试，或缩小请求范围。",
-            ) from error
-        reason = str(error.orig).partition("\n")[0]
-        raise DatabaseError(f"The database refused: {reason}", f"数据库拒绝了请求：{reason}") from error
+        raise _in_words(error.orig) from error
+    except psycopg.Error as error:  # from COPY, which goes past SQLAlchemy
+        raise _in_words(error) from error
+
+
+def _in_words(error: BaseException | None) -> DatabaseError:
+    state = getattr(error, "sqlstate", None)
+    if state in _BUSY_STATES:
+        return DatabaseBusy(
+            f"The database did not finish in time ({state}).",
+            f"数据库未能及时完成（{state}）。",
+            remedy_en="Try again, or ask for less at once.",
+            remedy_zh="请重试，或缩小请求范围。",
+        )
+    reason = str(error).partition("\n")[0]
+    return DatabaseError(f"The database refused: {reason}", f"数据库拒绝了请求：{reason}")
 
 
 @contextmanager

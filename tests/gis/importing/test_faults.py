@@ -207,9 +207,10 @@ def test_a_full_disk_leaves_nothing(store: Engine, small_map: MapDefinition, tmp
     @event.listens_for(small, "connect")
     def _no_room(connection: Any, _record: object) -> None:
         process = connection.info.backend_pid
-        owner = Path(f"/proc/{process}").stat().st_uid
+        owner = Path(f"/proc/{process}").stat()
         command = ["prlimit", "--pid", str(process), f"--fsize={17 << 20}"]
-        subprocess.run(command, check=True, user=owner if owner != os.geteuid() else None)
+        as_owner = {"user": owner.st_uid, "group": owner.st_gid} if owner.st_uid != os.geteuid() else {}
+        subprocess.run(command, check=True, **as_owner)
 
     with pytest.raises(DatabaseError):
         import_file(small, small_map, "wells", path, ImportOptions(SourceInfo("s"), crs="EPSG:4490"))
