@@ -84,6 +84,6 @@ def test_a_card_shows_what_each_source_states(
     expect(section).to_contain_text("2 个来源的 2 行记录指同一对象")
     expect(section).to_contain_text("相距 734 m")
     shown = section.locator(".claim.shown")
-    expect(shown).to_have_count(3)
+    expect(shown).to_have_count(4)
     expect(shown.filter(has_text="永康五金有限公司")).to_contain_text("排污许可库")
     assert section.evaluate("element => element.scrollWidth <= element.clientWidth")
