@@ -136,7 +136,6 @@ def load(engine: Engine, definition: MapDefinition, entry: Load) -> ImportResult
     from gis.importing import ImportOptions, SourceInfo
     from gis.intake import take_in
 
-
     title = entry.source.title
     info = SourceInfo(
         title_zh=title.zh, title_en=title.en, **entry.source.model_dump(exclude={"title", *_REGISTERED})

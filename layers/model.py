@@ -294,7 +294,7 @@ class Linking(Frozen):
     """How rows of different sources that mean the same thing are found and shown as one.
 
     ``match`` fields name the thing exactly (a credit code); ``name`` and ``address`` are compared where they
-    are missing. ``precedence`` says per field, "geom" for the place, or "default" which source is shown first:
+    are missing. ``precedence`` says for a field, "geom" (the place) or "default" which source is shown first:
     names of sources or of bureaux, "*" standing for all others, of which the newest statement counts.
     ``compare`` are the fields whose differences are disagreements; all that both rows state when empty.
     """

@@ -133,7 +133,11 @@ REFUSALS = {
     "range of a text": ('type = "text"', 'type = "text"\nmin = 1', ["'code'", "'min'"]),
     "broken pattern": ('type = "text"', 'type = "text"\npattern = "("', ["'('", "regular expression"]),
     "example of an unknown field": ('{kind = "a"}', "{depth = 3}", ["'no code'", "'depth'"]),
-    "example with an unknown issue": ('"required_missing"', '"required_mising"', ["'required_mising'", "required_missing"]),
+    "example with an unknown issue": (
+        '"required_missing"',
+        '"required_mising"',
+        ["'required_mising'", "required_missing"],
+    ),
     "accepted with a code": (
         'outcome = "accepted"',
         'outcome = "accepted"\ncode = "pattern"',

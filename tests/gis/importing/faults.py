@@ -273,7 +273,8 @@ def _bomb() -> bytes:
 
 @fault("own-gpkg-vrt", "points.gpkg", FILE, reasons=["not_a_gpkg"], checks=[{"check": "no_outbound"}])
 def _vrt() -> bytes:
-    return b'<OGRVRTDataSource><OGRVRTLayer name="x"><SrcDataSource>/etc/passwd</SrcDataSource></OGRVRTLayer></OGRVRTDataSource>'
+    layer = b'<OGRVRTLayer name="x"><SrcDataSource>/etc/passwd</SrcDataSource></OGRVRTLayer>'
+    return b"<OGRVRTDataSource>" + layer + b"</OGRVRTDataSource>"
 
 
 @fault(
