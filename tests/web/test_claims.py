@@ -74,7 +74,7 @@ def test_each_field_comes_with_its_sources(linked_server: str) -> None:
     assert {row["properties"]["owner"] for row in rows["features"]} == {"市场监管局"}
 
 
-@pytest.mark.parametrize("width", [1280, 390])
+@pytest.mark.parametrize("width", [pytest.param(1280, marks=pytest.mark.long), 390])
 def test_a_card_shows_what_each_source_states(
     linked_server: str, new_page: Callable[..., Page], width: int
 ) -> None:

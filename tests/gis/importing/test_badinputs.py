@@ -72,7 +72,14 @@ def _say(text_: str) -> None:
     sys.stdout.write(f"\n{text_}\n")
 
 
-@pytest.mark.parametrize("case", corpus.cases(), ids=lambda case: case.id)
+@pytest.mark.parametrize(
+    "case",
+    [
+        # The files that are made on demand are large.
+        pytest.param(case, id=case.id, marks=pytest.mark.long if case.on_demand else ())
+        for case in corpus.cases()
+    ],
+)
 def test_bad_file_ends_as_its_manifest_says(
     case: Case, store: Engine, definition: MapDefinition, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

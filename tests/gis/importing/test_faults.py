@@ -152,7 +152,7 @@ def _settled(engine: Engine) -> dict[str, Any]:
     return held(engine)
 
 
-@pytest.mark.parametrize("point", ["after_rows", "after_commit"])
+@pytest.mark.parametrize("point", ["after_rows"])
 def test_killed_at_a_point_the_store_is_whole_or_empty(
     point: str, driver: Callable[..., int], fresh: Callable[[], str], small_map: MapDefinition, wells: Path
 ) -> None:

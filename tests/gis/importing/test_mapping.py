@@ -328,7 +328,7 @@ NAME_PARTS = st.sampled_from(
 )
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(st.lists(st.lists(NAME_PARTS | st.text(max_size=3), max_size=5).map("".join), max_size=6, unique=True))
 def test_no_name_of_a_column_is_a_surprise(names: list[str]) -> None:
     reading = table_of({"ent_id": ["1"], "name": ["甲"], **{name: ["x"] for name in names}})

@@ -43,10 +43,14 @@ export function createHeader(header, nav, app, on) {
   /** @param {string} kind */
   const pressed = (kind) => (kind === 'layers' ? document.body.classList.contains('layers-open') : store.get().panel === kind);
 
+  // The search stays where it is: an input that is moved loses the focus, and its list closes.
+  const brandRow = h('div', { class: 'brand-row' });
+  refill(header, brandRow, on.search);
+
   const render = () => {
     const real = store.get().realConflicts;
     document.title = `${t('brand.title', { district: pick(config.district.name, language()) })} · onemap`;
-    refill(header, h('div', { class: 'brand-row' }, brand(), languageButton()), on.search);
+    refill(brandRow, brand(), ...languageButton());
     nav.setAttribute('aria-label', t('nav.label'));
     refill(
       nav,
