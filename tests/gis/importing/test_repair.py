@@ -118,7 +118,7 @@ def test_a_shape_of_millions_of_crossings_harms_no_other_row(take: Import) -> No
         (Limits(vertices=3), BOWTIE, "geometry_too_complex"),
         (Limits(total_seconds=0), BOWTIE, "repair_timeout"),
         (Limits(seconds=0.05, total_seconds=20), None, "repair_timeout"),
-        (Limits(memory_mb=1), None, "geometry_too_complex"),
+        (Limits(memory_mb=1, seconds=60, total_seconds=60), None, "geometry_too_complex"),
     ],
 )
 def test_the_limits_hold(small_map: MapDefinition, limits: Limits, shape: str | None, code: str) -> None:
@@ -133,7 +133,7 @@ def test_the_limits_hold(small_map: MapDefinition, limits: Limits, shape: str | 
 
 def test_after_a_killed_child_the_next_shape_is_repaired(small_map: MapDefinition) -> None:
     shapes = np.array([shapely.from_wkt(star(801)), shapely.from_wkt(BOWTIE)], dtype=object)
-    with Mender.of(small_map, Limits(seconds=0.3)) as mender:
+    with Mender.of(small_map, Limits(seconds=1.5)) as mender:
         issues = mender.mend(small_map.layers["pads"], np.array([0, 1]), shapes, np.array([True, True]))
     assert [i.code for i in issues] == ["repair_timeout", "geometry_repaired"]
 
