@@ -133,7 +133,7 @@ def test_the_limits_hold(small_map: MapDefinition, limits: Limits, shape: str | 
 
 def test_after_a_killed_child_the_next_shape_is_repaired(small_map: MapDefinition) -> None:
     shapes = np.array([shapely.from_wkt(star(801)), shapely.from_wkt(BOWTIE)], dtype=object)
-    with Mender.of(small_map, Limits(seconds=1.5)) as mender:
+    with Mender.of(small_map, Limits(seconds=0.3)) as mender:
         issues = mender.mend(small_map.layers["pads"], np.array([0, 1]), shapes, np.array([True, True]))
     assert [i.code for i in issues] == ["repair_timeout", "geometry_repaired"]
 
