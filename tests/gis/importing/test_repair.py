@@ -135,7 +135,9 @@ def test_after_a_killed_child_the_next_shape_is_repaired(small_map: MapDefinitio
     shapes = np.array([shapely.from_wkt(star(801)), shapely.from_wkt(BOWTIE)], dtype=object)
     with Mender.of(small_map, Limits(seconds=0.3)) as mender:
         issues = mender.mend(small_map.layers["pads"], np.array([0, 1]), shapes, np.array([True, True]))
-    assert [i.code for i in issues] == ["repair_timeout", "geometry_repaired"]
+    # Where the machine stands still meanwhile, the child may reach the end of its memory first.
+    assert issues[0].code in ("repair_timeout", "geometry_too_complex")
+    assert issues[1].code == "geometry_repaired"
 
 
 def test_an_import_with_repairs_is_undone_in_one_step(
