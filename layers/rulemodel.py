@@ -19,15 +19,19 @@ from layers.model import Frozen, Text, Unfit
 
 __all__ = [
     "LAW_DATE",
+    "NONE",
     "PARCEL",
     "SEVERITIES",
     "AreaShare",
     "AreaShareOutside",
     "Article",
+    "Attribute",
     "Bounds",
     "Condition",
     "CountGt",
     "DWithin",
+    "DWithinBy",
+    "DWithinStated",
     "Disjoint",
     "Expectation",
     "Fixture",
@@ -35,6 +39,7 @@ __all__ = [
     "FixtureZone",
     "Group",
     "Intersects",
+    "NotDWithin",
     "Predicate",
     "Prefix",
     "Reference",
@@ -44,6 +49,7 @@ __all__ = [
     "Scalar",
     "Severity",
     "SiteKind",
+    "StatedNone",
     "Table",
     "TableRow",
     "Unless",
@@ -61,6 +67,8 @@ Confidence = Literal["S", "M"]
 SEVERITIES: tuple[Severity, ...] = ("prohibited", "restricted", "review", "notice")
 PARCEL = "parcel"
 """The subject kind of a drawn site; it is no layer."""
+NONE = "none"
+"""The code that states that there is none."""
 LAW_DATE = "law_date"
 """Stands for the law date in a comparison."""
 
@@ -75,16 +83,31 @@ def capped(severity: Severity, cap: Severity = "review") -> Severity:
 
 
 class Bounds(Frozen):
-    """A value within bounds, both included; ``law_date`` stands for the law date."""
+    """A value within bounds; ``law_date`` stands for the law date."""
 
     at_least: Scalar | None = Field(default=None, alias=">=")
+    above: Scalar | None = Field(default=None, alias=">")
     at_most: Scalar | None = Field(default=None, alias="<=")
+
+    @property
+    def values(self) -> tuple[Scalar, ...]:
+        """The bounds that are given."""
+        return tuple(v for v in (self.at_least, self.above, self.at_most) if v is not None)
 
     @model_validator(mode="after")
     def _one_at_least(self) -> Self:
-        if self.at_least is None and self.at_most is None:
-            raise Unfit("A comparison has no bound.", 'Give ">=", "<=" or both.')
+        if not self.values:
+            raise Unfit("A comparison has no bound.", 'Give ">=", ">" or "<=".')
         return self
+
+
+class StatedNone(Frozen):
+    """It is stated that there is none: the code "none", a text that says so, the number 0.
+
+    A value that is missing states nothing, so it leaves the filter undecided.
+    """
+
+    none: Literal[True]
 
 
 class Prefix(Frozen):
@@ -93,7 +116,7 @@ class Prefix(Frozen):
     prefix: Annotated[tuple[Annotated[str, Field(min_length=1)], ...], Field(min_length=1)]
 
 
-Condition = Bounds | Prefix | Annotated[tuple[Scalar, ...], Field(min_length=1)] | Scalar
+Condition = Bounds | Prefix | StatedNone | Annotated[tuple[Scalar, ...], Field(min_length=1)] | Scalar
 Where = dict[str, Condition]
 
 
@@ -141,6 +164,51 @@ class UpstreamWithin(DWithin):
     op: Literal["upstream_within"]  # type: ignore[assignment]  # narrows the tag of the union
 
 
+class DWithinStated(_Predicate):
+    """The subject is nearer to a zone than its own ``attribute`` says, in metres.
+
+    Where the subject does not state it, everything within ``at_most_m`` may matter. The loader sees to it
+    that no stated distance can be larger, so what lies farther is clear whatever the attribute.
+    """
+
+    op: Literal["dwithin_stated"]
+    attribute: str
+    at_most_m: Metres
+    statutory: bool
+
+    @property
+    def reach_m(self) -> float:
+        """The largest distance that a subject may state."""
+        return self.at_most_m
+
+    @property
+    def is_statutory(self) -> bool | None:
+        """Whether the law makes the stated distance binding."""
+        return self.statutory
+
+
+class DWithinBy(_Predicate):
+    """The subject is nearer to a zone than the distance for the zone's value of ``attribute``.
+
+    A zone with a value that is not listed does not count; one without a value may have the largest distance.
+    """
+
+    op: Literal["dwithin_by"]
+    attribute: str
+    distances_m: Annotated[dict[str, Metres], Field(min_length=1)]
+    statutory: bool
+
+    @property
+    def reach_m(self) -> float:
+        """The largest of the distances."""
+        return max(self.distances_m.values())
+
+    @property
+    def is_statutory(self) -> bool | None:
+        """Whether the law states the distances."""
+        return self.statutory
+
+
 class AreaShare(_Predicate):
     """More than ``min_share`` of the subject, and more than ``min_area_m2``, lies in zones."""
 
@@ -169,8 +237,42 @@ class Disjoint(_Predicate):
     op: Literal["disjoint"]
 
 
+class NotDWithin(Disjoint):
+    """The subject is as a whole farther than ``distance_m`` from any zone."""
+
+    op: Literal["not_dwithin"]  # type: ignore[assignment]  # narrows the tag of the union
+    distance_m: Metres
+    statutory: bool
+
+    @property
+    def reach_m(self) -> float:
+        """The distance of the rule."""
+        return self.distance_m
+
+    @property
+    def is_statutory(self) -> bool | None:
+        """Whether the law states the distance."""
+        return self.statutory
+
+
+class Attribute(_Predicate):
+    """The subject's attributes alone decide; where it lies does not matter."""
+
+    op: Literal["attribute"]
+
+
 Predicate = Annotated[
-    Intersects | DWithin | UpstreamWithin | AreaShare | AreaShareOutside | CountGt | Disjoint,
+    Intersects
+    | DWithin
+    | UpstreamWithin
+    | DWithinStated
+    | DWithinBy
+    | AreaShare
+    | AreaShareOutside
+    | CountGt
+    | Disjoint
+    | NotDWithin
+    | Attribute,
     Field(discriminator="op"),
 ]
 
@@ -188,7 +290,7 @@ class RuleEntry(Frozen):
     id: Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9]*-[0-9A-Z]+$")]
     title: Text
     subjects: Annotated[tuple[str, ...], Field(min_length=1)]
-    zone_layer: str
+    zone_layer: str | None = None
     zone_where: Where = Field(default_factory=dict)
     subject_where: Where = Field(default_factory=dict)
     predicate: Predicate
@@ -202,6 +304,23 @@ class RuleEntry(Frozen):
     note: Text | None = None
     confidence: Confidence = "S"
     enabled: bool = True
+
+    @model_validator(mode="after")
+    def _zones_unless_attributes_decide(self) -> Self:
+        alone = isinstance(self.predicate, Attribute)
+        if alone != (self.zone_layer is None) or (alone and self.zone_where):
+            raise Unfit(
+                f"Rule {self.id} has op {self.predicate.op!r} and zone_layer {self.zone_layer!r}.",
+                'Only a rule with op "attribute" has no zones, and it has none.',
+            )
+        if alone and not self.subject_where:
+            raise Unfit(f"Rule {self.id} holds for every subject.", "Give it a subject_where.")
+        if isinstance(self.predicate, DWithinBy) and self.predicate.attribute in self.zone_where:
+            raise Unfit(
+                f"Rule {self.id} filters zones by {self.predicate.attribute!r}, which sets the distance.",
+                "List only the values that count in distances_m.",
+            )
+        return self
 
     @model_validator(mode="after")
     def _operational_distance_only_calls_for_review(self) -> Self:
@@ -298,10 +417,10 @@ class SiteKind(Frozen):
 
 
 class FixtureSubject(Frozen):
-    """What a fixture screens. ``wkt`` in metres of any plane; ``accuracy_m`` nan: not known."""
+    """What a fixture screens. ``wkt`` in metres of any plane, may be none; ``accuracy_m`` nan: not known."""
 
     layer: str | None = None
-    wkt: str
+    wkt: str | None = None
     accuracy_m: float = 0.0
     attributes: dict[str, Scalar] = Field(default_factory=dict)
 

@@ -28,9 +28,12 @@ from layers.model import DefinitionError, Frozen, Layer, Text, Unfit, known
 from layers.model import Field as LayerField
 from layers.rulemodel import (
     LAW_DATE,
+    NONE,
     PARCEL,
     Article,
     Bounds,
+    DWithinBy,
+    DWithinStated,
     Fixture,
     Group,
     Prefix,
@@ -41,6 +44,7 @@ from layers.rulemodel import (
     Scalar,
     Severity,
     SiteKind,
+    StatedNone,
     Table,
     Where,
     canonical_hash,
@@ -274,14 +278,34 @@ def _check_rule(entry: RuleEntry, names: _Names) -> None:
         known(f"{entry.id} cites the legal key", key, names.references)
     for name in entry.tables:
         known(f"{entry.id} names the table", name, names.tables)
-    zone_layer = _screened_layer(entry, entry.zone_layer, names.layers)
-    _check_where(entry.id, entry.zone_where, zone_layer)
+    if entry.zone_layer is not None:
+        zone_layer = _screened_layer(entry, entry.zone_layer, names.layers)
+        _check_where(entry.id, entry.zone_where, zone_layer)
+        if isinstance(entry.predicate, DWithinBy):
+            _check_where(
+                entry.id, {entry.predicate.attribute: tuple(entry.predicate.distances_m)}, zone_layer
+            )
     for subject in entry.subjects:
         if subject == PARCEL:
             continue
         layer = _screened_layer(entry, subject, names.layers)
         for where in (entry.subject_where, *(exception.where for exception in entry.unless)):
             _check_where(entry.id, where, layer)
+        if isinstance(entry.predicate, DWithinStated):
+            _check_stated_distance(entry.id, entry.predicate, layer)
+
+
+def _check_stated_distance(rule_id: str, predicate: DWithinStated, layer: Layer) -> None:
+    """What is beyond ``at_most_m`` counts as clear, so no subject may state more."""
+    known(f"{rule_id} takes its distance from the field", predicate.attribute, (f.name for f in layer.fields))
+    field = layer.field(predicate.attribute)
+    bounded = field.min is not None and field.min >= 0 and field.max is not None
+    if field.type not in ("integer", "number") or not bounded or (field.max or 0) > predicate.at_most_m:
+        raise Unfit(
+            f"{rule_id} takes its distance from {layer.id}.{field.name}, which may be beyond"
+            f" {predicate.at_most_m:g} m.",
+            "Give the field a min and a max within at_most_m, or the rule a larger at_most_m.",
+        )
 
 
 def _screened_layer(entry: RuleEntry, name: str, layers: Mapping[str, Layer]) -> Layer:
@@ -312,12 +336,17 @@ def _check_condition(condition: Any, field: LayerField) -> None:
         case Prefix():
             if field.type not in ("text", "enum"):
                 raise Unfit(f"A prefix does not fit type {field.type}.", "Compare with values instead.")
-        case Bounds(at_least=low, at_most=high):
+        case StatedNone():
+            if field.type in ("text", "number", "integer"):
+                return
+            if field.type != "enum":
+                raise Unfit(f"None is no value of type {field.type}.", "Compare with values instead.")
+            _check_value(NONE, field)
+        case Bounds():
             if field.type not in ("integer", "number", "date", "datetime"):
                 raise Unfit(f"A comparison does not fit type {field.type}.", "Compare with values instead.")
-            for value in (low, high):
-                if value is not None:
-                    _check_value(value, field)
+            for value in condition.values:
+                _check_value(value, field)
         case tuple():
             for value in condition:
                 _check_value(value, field)
@@ -364,7 +393,8 @@ def _fixtures(folder: Path, rules: Mapping[str, Rule], layers: Mapping[str, Laye
 
 def _completed(fixture: Fixture, rule: Rule, file: FixtureFile) -> Fixture:
     """The fixture with what it leaves to its file or its rule."""
-    zones = tuple(z.model_copy(update={"wkt": z.wkt or file.zone}) for z in fixture.zones)
+    given = fixture.zones if rule.zone_layer else ()
+    zones = tuple(z.model_copy(update={"wkt": z.wkt or file.zone}) for z in given)
     subject = fixture.subject.model_copy(update={"layer": fixture.subject.layer or rule.subjects[0]})
     shared = {"coverage": fixture.coverage or file.coverage, "law_date": fixture.law_date or file.law_date}
     return fixture.model_copy(update={"zones": zones, "subject": subject, **shared})
@@ -377,4 +407,4 @@ def _check_fixture(fixture: Fixture, rule: Rule, layers: Mapping[str, Layer]) ->
     if subject != PARCEL:
         _check_where(f"Fixture {fixture.note!r}", dict(fixture.subject.attributes), layers[subject])
     for zone in fixture.zones:
-        _check_where(f"Fixture {fixture.note!r}", dict(zone.attributes), layers[rule.zone_layer])
+        _check_where(f"Fixture {fixture.note!r}", dict(zone.attributes), layers[str(rule.zone_layer)])

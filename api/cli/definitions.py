@@ -79,7 +79,7 @@ def list_rules(
         say("legal", "依据"),
     ]
     rows = (
-        (r.id, title(r.title), r.severity, " ".join(r.subjects), r.zone_layer, " ".join(r.legal))
+        (r.id, title(r.title), r.severity, " ".join(r.subjects), r.zone_layer or "—", " ".join(r.legal))
         for r in chosen
     )
     grid(say("Rules", "规则"), columns, rows)

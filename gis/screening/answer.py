@@ -21,7 +21,7 @@ from gis.screening.findings import Cleared, Finding, ZoneFact
 from gis.screening.judge import Judgement, judge
 from gis.screening.request import ScreenRequest, Site, read_site
 from gis.screening.sentences import missing_names, say
-from gis.screening.snapshot import Snapshot, enabled_rules, take_snapshot
+from gis.screening.snapshot import Snapshot, enabled_rules, take_snapshot, zone_layers
 from gis.screening.wording import citation, field_titles, met_of, outside_share
 from gis.settings import MapDefinition
 
@@ -67,7 +67,7 @@ def screen(
     with connect(engine) as conn:
         newest = head(conn)
         revision = newest if request.as_of is None else resolve_as_of(conn, request.as_of)
-        snapshot = take_snapshot(conn, definition, revision, law_date, (rule.zone_layer for rule in used))
+        snapshot = take_snapshot(conn, definition, revision, law_date, zone_layers(used))
         sources = _sources(conn, snapshot)
     judgement = judge(site.subjects, snapshot.prepared, definition.packs.values(), law_date, threads=threads)
     return _Writer(definition, site, snapshot, judgement, sources).record(request, newest)
@@ -232,6 +232,7 @@ class _Writer:
             "bearing_deg": zone.bearing_deg,
             "margin_m": zone.margin_m,
             "error_m": zone.error_m,
+            "limit_m": zone.limit_m,
             "on_boundary": zone.on_boundary,
             "is_indicative": zone.is_indicative,
             "is_demonstration": bool(rows.is_demonstration[zone.row]),

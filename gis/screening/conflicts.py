@@ -31,7 +31,7 @@ from gis.revisions import Change, alive, apply_staged, head
 from gis.screening.judge import Judgement, judge
 from gis.screening.ledger import ledger_rows
 from gis.screening.rows import LayerRows, read_rows
-from gis.screening.snapshot import Snapshot, as_subjects, enabled_rules, take_snapshot
+from gis.screening.snapshot import Snapshot, as_subjects, enabled_rules, take_snapshot, zone_layers
 from gis.settings import MapDefinition
 from layers.model import Layer
 from layers.rulemodel import PARCEL
@@ -113,7 +113,7 @@ def refresh(
     subject_layers = list(dict.fromkeys(s for rule in rules for s in rule.subjects if s != PARCEL))
     with connect(engine) as conn:
         rev = head(conn)
-        snapshot = take_snapshot(conn, definition, rev, law_date, (rule.zone_layer for rule in rules))
+        snapshot = take_snapshot(conn, definition, rev, law_date, zone_layers(rules))
         subjects = [read_rows(conn, definition, definition.layers[s], rev) for s in subject_layers]
     frames, uncovered = [], 0
     coarse_m = definition.district.coarse_position_m
@@ -149,7 +149,7 @@ def _uncovered(judged: Judgement) -> int:
     total = 0
     for outcome in judged.outcomes:
         unknown = outcome.answer.code == UNKNOWN
-        unknown[outcome.hits.subject] = False
+        unknown[outcome.hits.subject[~np.isnan(outcome.hits.limit_m)]] = False
         total += int(unknown.sum())
     return total
 

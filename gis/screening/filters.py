@@ -2,6 +2,11 @@
 
 A missing attribute is not false: a row for which a filter cannot be decided is *unknown*, with the names of
 the attributes that would decide it. So an absent value can never turn a hit into a silent pass.
+
+That there is none of something (no consent, no protection distance, no permitted class of activity) is a
+statement like any other and has to be made: the code "none" of an enum, a text such as "none" or "无", the
+number 0. Only that meets the condition ``{none = true}``. A value that is missing does not say that there is
+none; it says nothing, and the row is unknown.
 """
 
 from __future__ import annotations
@@ -15,7 +20,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from layers.rulemodel import LAW_DATE, Bounds, Condition, Prefix, Scalar, Where
+from layers.rulemodel import LAW_DATE, NONE, Bounds, Condition, Prefix, Scalar, StatedNone, Where
 
 __all__ = ["Attributes", "Column", "FilterResult", "Flags", "evaluate"]
 
@@ -99,7 +104,8 @@ def evaluate(where: Where, attributes: Attributes, law_date: date) -> FilterResu
     Parameters
     ----------
     where : mapping
-        Conditions by attribute: equality, any of, bounds, or prefix. An empty filter holds for every row.
+        Conditions by attribute: equality, any of, bounds, prefix, or stated to be none. An empty filter
+        holds for every row.
     attributes : Attributes
         The columns.
     law_date : datetime.date
@@ -126,17 +132,31 @@ def evaluate(where: Where, attributes: Attributes, law_date: date) -> FilterResu
 def _holds(condition: Condition, value: Any, law_date: date) -> bool:
     """Whether a value that is not missing meets the condition."""
     match condition:
-        case Bounds(at_least=low, at_most=high):
+        case Bounds(at_least=low, above=above, at_most=high):
             day = _as_day(value)
-            return (low is None or bool(day >= _bound(low, law_date))) and (
-                high is None or bool(day <= _bound(high, law_date))
+            return (
+                (low is None or bool(day >= _bound(low, law_date)))
+                and (above is None or bool(day > _bound(above, law_date)))
+                and (high is None or bool(day <= _bound(high, law_date)))
             )
+        case StatedNone():
+            return _says_none(value)
         case Prefix(prefix=prefixes):
             return str(value).startswith(prefixes)
         case tuple():
             return any(_same(value, option) for option in condition)
         case _:
             return _same(value, condition)
+
+
+_NONE_IN_WORDS = frozenset({NONE, "无", "没有", "nil", "n/a"})
+
+
+def _says_none(value: Any) -> bool:
+    """Whether a value states that there is none of what it would tell."""
+    if isinstance(value, str):
+        return value.strip().casefold() in _NONE_IN_WORDS
+    return not isinstance(value, (bool, np.bool_)) and bool(value == 0)
 
 
 def _same(value: Any, option: Scalar) -> bool:

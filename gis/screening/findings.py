@@ -56,6 +56,8 @@ class ZoneFact:
         How far within the rule's limit (positive) the subject's nearest place is.
     error_m : float or None
         Combined error; None when an accuracy is not known.
+    limit_m : float or None
+        The rule's distance for this zone; None where the subject would have to state it.
     on_boundary : bool
         A mere touch of the limit.
     witness : geometry
@@ -76,6 +78,7 @@ class ZoneFact:
     bearing_deg: float | None
     margin_m: float | None
     error_m: float | None
+    limit_m: float | None
     on_boundary: bool
     is_indicative: bool
     witness: BaseGeometry

@@ -26,11 +26,11 @@ def outcome_of(pack: RulePack, fixture: Fixture) -> Expectation:
         layer_id=subject.layer or "",
         kinds=frozenset({fixture.subject.layer}),
         uids=_objects(["subject"]),
-        geoms=_objects([shapely.from_wkt(subject.wkt)]),
+        geoms=_objects([shapely.from_wkt(subject.wkt) if subject.wkt else None]),
         accuracy_m=np.array([subject.accuracy_m]),
         attributes={name: _objects([value]) for name, value in subject.attributes.items()},
     )
-    zones = {rule.zone_layer: _zones(fixture, rule.zone_layer)}
+    zones = {rule.zone_layer: _zones(fixture, rule.zone_layer)} if rule.zone_layer else {}
     found = judge(subjects, zones, [pack], fixture.law_date, only=[rule.id])
     findings = found.findings(0)
     if not findings:

@@ -6,7 +6,8 @@ distance d of the rule (0 for "intersects"):
 
 * conflict when sd + e < d, clear when sd - e > d, else edge. A mere touch (sd = d with e = 0) is edge:
   whether it counts is a matter of the law's wording, so a person decides.
-* "disjoint" and "area_share_outside" turn it round: lying in no zone is the conflict.
+* "disjoint", "not_dwithin" and "area_share_outside" turn it round: lying in no zone (or not within d of one)
+  is the conflict.
 * A zone for which the filter cannot be decided ("maybe" zone) makes unknown what it would make a conflict
   or edge.
 * Coverage says where a layer is complete, so only there does the absence of a zone mean anything. Where a
@@ -70,13 +71,15 @@ class Found:
 class Question:
     """One rule's predicate, put to the zones it is about.
 
-    ``found`` holds what several rules ask of the same subjects.
+    ``found`` holds what several rules ask of the same subjects. ``is_assumed``: the distance is the largest
+    possible one, because the subjects do not state theirs.
     """
 
     predicate: Predicate
     selection: Selection
     threads: int | None = None
     found: Found = field(default_factory=lambda: Found())
+    is_assumed: bool = False
 
     @property
     def layer(self) -> PreparedLayer:

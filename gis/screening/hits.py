@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields
+from typing import Any, Self
 
 import numpy as np
 import shapely
@@ -42,6 +42,8 @@ class Hits:
         How far within the rule's limit (positive) the subject's nearest place is.
     error_m : float64[k]
         Combined error of the pair; NaN when an accuracy is not known.
+    limit_m : float64[k]
+        The rule's distance for the pair; NaN where the subject would have to state it.
     on_boundary : bool[k]
         The subject merely touches the limit.
     witness : object[k]
@@ -60,6 +62,7 @@ class Hits:
     bearing_deg: Floats
     margin_m: Floats
     error_m: Floats
+    limit_m: Floats
     on_boundary: Flags
     witness: Geometries
     dimension: Indices
@@ -69,9 +72,18 @@ class Hits:
         """No pairs."""
         whole, real, object_ = np.empty(0, np.int64), np.empty(0), np.empty(0, object)
         flag = np.empty(0, bool)
-        return cls(
-            whole, whole, np.empty(0, np.int8), flag, real, real, real, real, real, real, flag, object_, whole
-        )
+        code = np.empty(0, np.int8)
+        return cls(whole, whole, code, flag, real, real, real, real, real, real, real, flag, object_, whole)
+
+    @classmethod
+    def joined(cls, several: Sequence[Hits]) -> Self:
+        """The pairs of several, one after the other."""
+        names = [entry.name for entry in fields(cls)]
+        return cls(*(np.concatenate([getattr(hits, name) for hits in several]) for name in names))
+
+    def take(self, places: Indices) -> Self:
+        """Some of the pairs, in the order of ``places``."""
+        return type(self)(*(getattr(self, entry.name)[places] for entry in fields(self)))
 
     def __len__(self) -> int:
         return len(self.subject)
@@ -87,7 +99,8 @@ def find_hits(
 ) -> Hits:
     """Return the pairs behind the findings of ``rows``: each zone that may be within the rule's distance.
 
-    For a rule about lying in no zone, a subject that no zone reaches is paired with the nearest one.
+    For a rule about lying in no zone, a subject that no zone reaches is paired with the nearest one; where
+    the distance is assumed, every subject is paired with the nearest one only.
 
     Parameters
     ----------
@@ -109,10 +122,12 @@ def find_hits(
 def _pairs(
     geoms: Geometries, accuracy_m: Floats, rows: Indices, question: Question, zones: ZoneSet
 ) -> tuple[Indices, Indices, Floats]:
-    s, z, gap = near_pairs(geoms[rows], accuracy_m[rows], zones, question.reach_m, question.threads)
-    s = rows[s]
+    nearest_only = question.is_assumed
+    asked = rows[:0] if nearest_only else rows
+    s, z, gap = near_pairs(geoms[asked], accuracy_m[asked], zones, question.reach_m, question.threads)
+    s = asked[s]
     alone = np.setdiff1d(rows, s)
-    if question.seeks_absence and len(zones.pieces) and len(alone):
+    if (question.seeks_absence or nearest_only) and len(zones.pieces) and len(alone):
         (at, piece), far = zones.tree.query_nearest(geoms[alone], return_distance=True, all_matches=False)
         s, z = np.concatenate([s, alone[at]]), np.concatenate([z, zones.pieces.owner[piece]])
         gap = np.concatenate([gap, far])
@@ -137,6 +152,8 @@ def _measured(
     extended = np.flatnonzero((dimension > 0) & (gap == 0))
     shared[extended] = _of_pairs(overlap, geoms, zones, s[extended], z[extended], question)
     margin = np.where(gap > 0, question.reach_m - gap, answer.margin_m[s])
+    if question.is_assumed:
+        margin[:] = np.nan
     shown, direction = _drawn(geoms, s, z, gap, question)
     return Hits(
         subject=s,
@@ -149,6 +166,7 @@ def _measured(
         bearing_deg=direction,
         margin_m=margin,
         error_m=accuracy_m[s] + zones.accuracy_m[z],
+        limit_m=np.full(len(s), np.nan if question.is_assumed else question.reach_m),
         on_boundary=np.where(gap > 0, np.abs(margin) <= TOUCH_M, answer.on_boundary[s]),
         witness=shown,
         dimension=dimension,

@@ -22,8 +22,10 @@ from datetime import date
 import numpy as np
 import shapely
 
-from gis.kernel import CLEAR, UNKNOWN, Parts, combine, signed_margin
+from gis.kernel import CLEAR, CONFLICT, UNKNOWN, Parts, combine, signed_margin
 from gis.kernel.arrays import Floats, Geometries, Indices
+from gis.screening.asking import Ask, asks_of, merged_filter, worst_of, worst_pairs
+from gis.screening.assumed import ask_assumed
 from gis.screening.division import met_as_unknown, whole
 from gis.screening.filters import Attributes, FilterResult, Flags, evaluate
 from gis.screening.findings import (
@@ -41,7 +43,17 @@ from gis.screening.inputs import PreparedLayer, Subjects, ZoneLayer, screenable
 from gis.screening.points import ask_points
 from gis.screening.sites import ask_sites
 from layers.model import Text
-from layers.rulemodel import SEVERITIES, Reference, Rule, RulePack, Severity, UpstreamWithin, Verdict, capped
+from layers.rulemodel import (
+    SEVERITIES,
+    Attribute,
+    Reference,
+    Rule,
+    RulePack,
+    Severity,
+    UpstreamWithin,
+    Verdict,
+    capped,
+)
 
 __all__ = ["Judgement", "RuleOutcome", "judge"]
 
@@ -198,18 +210,21 @@ def judge(
         for rule in pack.rules
         if rule.enabled and (only is None or rule.id in only) and not subjects.kinds.isdisjoint(rule.subjects)
     ]
+    asked = [asks_of(rule, attributes, law_date) for _, rule in applied]
     reach: dict[str, float] = {}
-    for _, rule in applied:
-        reach[rule.zone_layer] = max(reach.get(rule.zone_layer, 0.0), rule.predicate.reach_m)
+    for (_, rule), asks in zip(applied, asked, strict=True):
+        if rule.zone_layer is not None:
+            farthest = max((ask.predicate.reach_m for ask in asks if not ask.is_assumed), default=0.0)
+            reach[rule.zone_layer] = max(reach.get(rule.zone_layer, 0.0), farthest)
     case = _Case(subjects, attributes, fits, law_date, threads, reach)
     prepared: dict[str, PreparedLayer] = {}
     outcomes = []
-    for pack, rule in applied:
-        layer = None
-        if rule.zone_layer not in no_access and rule.zone_layer in zones:
-            layer = prepared.get(rule.zone_layer) or _prepared(zones[rule.zone_layer])
-            prepared[rule.zone_layer] = layer
-        outcomes.append(_apply(rule, pack, layer, case, rule.zone_layer in no_access))
+    for (pack, rule), asks in zip(applied, asked, strict=True):
+        layer, name = None, rule.zone_layer
+        if name is not None and name not in no_access and name in zones:
+            layer = prepared.get(name) or _prepared(zones[name])
+            prepared[name] = layer
+        outcomes.append(_apply(rule, asks, pack, layer, case, name in no_access))
     return Judgement(subjects, law_date, tuple(outcomes))
 
 
@@ -263,32 +278,40 @@ class _Case:
         return self._far[name]
 
 
-def _apply(rule: Rule, pack: RulePack, layer: PreparedLayer | None, case: _Case, hidden: bool) -> RuleOutcome:
+def _apply(
+    rule: Rule, asks: list[Ask], pack: RulePack, layer: PreparedLayer | None, case: _Case, hidden: bool
+) -> RuleOutcome:
     """Apply one rule: attributes that settle it, exceptions, the ground, and what attributes leave open."""
-    applicable = evaluate(rule.subject_where, case.attributes, case.law_date)
     exempt = _exempt(rule, case)
-    asked = np.flatnonzero(~applicable.no & (exempt < 0))
-    answer = Answer.blank(len(case))
-    question = None
-    if layer is not None:
-        question = Question(
-            rule.predicate, layer.select(rule.zone_where, case.law_date), case.threads, case.found
-        )
-        answer.put(asked, _ask(question, case, asked))
-    else:
-        _leave_open(answer, asked, "access" if hidden else "coverage", case)
-    hits = _hits(question, case, answer)
-    _apply_unknown_filter(case.subjects.geoms, applicable, answer)
+    answers, pairs, zone_count = [], [], 0
+    for ask in asks:
+        asked = np.flatnonzero(ask.rows & (exempt < 0))
+        answer, question = Answer.blank(len(case)), None
+        if isinstance(ask.predicate, Attribute):
+            _fill(answer, asked, CONFLICT, case)
+        elif layer is None:
+            _fill(answer, asked, UNKNOWN, case)
+            note_missing(answer.missing, "access" if hidden else "coverage", asked, len(case))
+        else:
+            zones = layer.select(ask.zone_where, case.law_date)
+            question = Question(ask.predicate, zones, case.threads, case.found, ask.is_assumed)
+            answer.put(asked, _ask(question, case, asked))
+            zone_count = max(zone_count, len(zones.both))
+        hits = _hits(question, case, answer)
+        _apply_unknown_filter(case.subjects.geoms, ask.applicable, answer)
+        hits.code[ask.applicable.unknown[hits.subject]] = UNKNOWN
+        answers.append(answer)
+        pairs.append(hits)
     return RuleOutcome(
         rule=rule,
         citations=pack.cite(rule.legal, case.law_date),
         has_basis=pack.has_basis(rule.legal, case.law_date),
-        answer=answer,
-        applicable=applicable,
+        answer=worst_of(case.subjects.geoms, answers),
+        applicable=merged_filter(asks),
         exempt=exempt,
-        hits=hits,
+        hits=worst_pairs(pairs),
         layer=layer,
-        zone_count=0 if question is None else len(question.selection.both),
+        zone_count=zone_count,
     )
 
 
@@ -303,6 +326,8 @@ def _exempt(rule: Rule, case: _Case) -> Indices:
 
 def _ask(question: Question, case: _Case, rows: Indices) -> Answer:
     """Put the question to the subjects at ``rows``: points all at once, lines and polygons one by one."""
+    if question.is_assumed:
+        return ask_assumed(case.subjects, case.fits, case.depth(question.layer), question, rows)
     geoms, accuracy = case.subjects.geoms[rows], case.subjects.accuracy_m[rows].astype(np.float64)
     depth = case.depth(question.layer)[rows]
     answer = Answer.blank(len(rows))
@@ -321,21 +346,20 @@ def _ask(question: Question, case: _Case, rows: Indices) -> Answer:
     return answer
 
 
-def _leave_open(answer: Answer, rows: Indices, name: str, case: _Case) -> None:
-    """Make unknown what cannot be asked of the ground."""
-    answer.code[rows] = UNKNOWN
-    note_missing(answer.missing, name, rows, len(case))
+def _fill(answer: Answer, rows: Indices, code: int, case: _Case) -> None:
+    """Give subjects one verdict throughout: no ground has a say."""
+    answer.code[rows] = code
     for row in rows[case.fits[rows]]:
         geometry = case.subjects.geoms[row]
         if shapely.get_type_id(geometry) != 0:
-            answer.parts[int(row)] = whole(geometry, UNKNOWN)
+            answer.parts[int(row)] = whole(geometry, code)
 
 
 def _hits(question: Question | None, case: _Case, answer: Answer) -> Hits:
     if question is None:
         return Hits.none()
     asked = (answer.code > CLEAR) & case.fits
-    if not question.seeks_absence:
+    if not question.seeks_absence and not question.is_assumed:
         asked &= ~case.far(question.layer)
     rows = np.flatnonzero(asked)
     if not len(rows):
@@ -387,8 +411,6 @@ def _zone_fact(outcome: RuleOutcome, place: int) -> ZoneFact:
     assert layer is not None
     zone, source = int(hits.zone[place]), layer.source
     code, dimension = int(hits.code[place]), int(hits.dimension[place])
-    if outcome.applicable.unknown[hits.subject[place]]:
-        code = UNKNOWN
     return ZoneFact(
         layer=source.layer_id,
         uid=str(source.uids[zone]),
@@ -404,6 +426,7 @@ def _zone_fact(outcome: RuleOutcome, place: int) -> ZoneFact:
         bearing_deg=number(hits.bearing_deg[place]),
         margin_m=number(hits.margin_m[place]),
         error_m=number(hits.error_m[place]),
+        limit_m=number(hits.limit_m[place]),
         on_boundary=bool(hits.on_boundary[place]),
         is_indicative=bool(hits.is_indicative[place]),
         witness=hits.witness[place],

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from gis.kernel import CLEAR, CONFLICT, EDGE, UNKNOWN
+from gis.kernel import CLEAR, CONFLICT, EDGE
 from gis.screening.findings import VERDICTS
 from gis.screening.judge import Judgement, RuleOutcome
 from gis.screening.rows import LayerRows
@@ -80,12 +80,15 @@ def ledger_rows(
 def _met(
     outcome: RuleOutcome, subjects: LayerRows, origin: NDArray[np.int64], zones: Mapping[str, LayerRows]
 ) -> pd.DataFrame:
-    """Pairs of a subject and a zone behind findings that are not clear."""
+    """Pairs of a subject and a zone behind findings that are not clear.
+
+    A zone near a subject that does not state the rule's distance is no hit: the pair is left out.
+    """
     h, rule = outcome.hits, outcome.rule
-    if not len(h):
+    code = h.code
+    keep = np.flatnonzero((code != CLEAR) & ~np.isnan(h.limit_m))
+    if not len(keep) or rule.zone_layer is None:
         return pd.DataFrame()
-    code = np.where(outcome.applicable.unknown[h.subject], UNKNOWN, h.code)
-    keep = np.flatnonzero(code != CLEAR)
     s, z = origin[h.subject[keep]], h.zone[keep]
     zone = zones[rule.zone_layer]
     frame = pd.DataFrame(
@@ -159,7 +162,7 @@ def _described(
         article="；".join(c.citation("zh") for c in outcome.citations) or None,
         article_en="; ".join(c.citation("en") for c in outcome.citations) or None,
     )  # fmt: skip
-    zone = frame["zone_layer"] + "/" + frame["zone_uid"].fillna("").astype(str)
+    zone = frame["zone_layer"].fillna("").astype(str) + "/" + frame["zone_uid"].fillna("").astype(str)
     frame["uid"] = (
         frame["subject_layer"] + "/" + frame["subject_uid"].astype(str) + "|" + zone + "|" + frame["rules"]
     )

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from layers.model import Text
-from layers.rulemodel import Rule
+from layers.rulemodel import Attribute, Rule
 
 __all__ = ["Met", "missing_names", "say"]
 
@@ -20,6 +20,7 @@ class Met:
     """The zone that matters most to a finding. Lengths in metres, areas in square metres, shares 0 to 1.
 
     ``bearing_deg`` leads from the zone to the subject, clockwise from north; NaN where it has no meaning.
+    ``limit_m`` is the rule's distance; None where nobody stated it.
     """
 
     name: str
@@ -29,6 +30,7 @@ class Met:
     distance_m: float
     bearing_deg: float | None
     more: int = 0
+    limit_m: float | None = 0.0
 
 
 def say(
@@ -84,6 +86,8 @@ def _place(rule: Rule, met: Met | None, margin_m: float | None, outside_share: f
     if outside_share is not None:
         share = _percent(outside_share)
         return Text(zh=f"地块有 {share} 位于区域之外。", en=f"{share} of the site lies outside the zones.")
+    if isinstance(rule.predicate, Attribute):
+        return Text(zh="由对象的属性决定，与位置无关。", en="Its attributes decide, wherever it lies.")
     if met is None:
         return Text(zh="未落入任何相关区域。", en="It lies in no zone of this kind.")
     others_zh = f"等 {met.more + 1} 处" if met.more else ""
@@ -102,7 +106,7 @@ def _place(rule: Rule, met: Met | None, margin_m: float | None, outside_share: f
         return Text(
             zh=f"有 {length}（{share}）位于{name_zh}内。", en=f"{length} ({share}) of it lies in {name_en}."
         )
-    depth = None if margin_m is None or math.isnan(margin_m) else margin_m - rule.predicate.reach_m
+    depth = None if margin_m is None or math.isnan(margin_m) else margin_m - (met.limit_m or 0.0)
     if depth is not None and depth > 0:
         return Text(
             zh=f"位于{name_zh}内，距边界 {_m(depth)}。",
@@ -120,8 +124,8 @@ def _apart(rule: Rule, met: Met, name_zh: str, name_en: str) -> Text:
             f"位于{name_zh}{_COMPASS_ZH[sector]}侧 {far}",
             f"Lies {far} {_COMPASS_EN[sector]} of {name_en}",
         )
-    if rule.predicate.reach_m > 0:
-        limit = _m(rule.predicate.reach_m)
+    if met.limit_m:
+        limit = _m(met.limit_m)
         kind_zh, kind_en = (
             ("法定", "statutory")
             if rule.predicate.is_statutory

@@ -18,7 +18,7 @@ from gis.screening.rows import LayerRows, read_rows
 from gis.settings import MapDefinition
 from layers.rulepacks import Rule
 
-__all__ = ["Snapshot", "as_subjects", "enabled_rules", "take_snapshot"]
+__all__ = ["Snapshot", "as_subjects", "enabled_rules", "take_snapshot", "zone_layers"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,6 +51,11 @@ _SNAPSHOTS_SIZE = 16
 def enabled_rules(definition: MapDefinition) -> tuple[Rule, ...]:
     """The rules of the packs that are on, without those switched off, in order of their groups."""
     return tuple(rule for pack in definition.packs.values() for rule in pack.rules if rule.enabled)
+
+
+def zone_layers(rules: Iterable[Rule]) -> list[str]:
+    """The ids of the zone layers that ``rules`` ask, each once."""
+    return list(dict.fromkeys(rule.zone_layer for rule in rules if rule.zone_layer is not None))
 
 
 def take_snapshot(

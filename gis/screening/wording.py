@@ -39,7 +39,7 @@ def met_of(finding: Finding) -> Met | None:
     bearing = None if zone.bearing_deg is None else (zone.bearing_deg + 180.0) % 360.0
     return Met(
         name=zone.name or zone.uid, overlap_m2=zone.overlap_m2, overlap_m=zone.overlap_m, share=zone.share,
-        distance_m=zone.distance_m, bearing_deg=bearing, more=len(finding.zones) - 1,
+        distance_m=zone.distance_m, bearing_deg=bearing, more=len(finding.zones) - 1, limit_m=zone.limit_m,
     )  # fmt: skip
 
 

@@ -190,6 +190,21 @@ def test_the_hash_of_a_rule_follows_its_law_and_its_tables_and_nothing_else(
         ("DW.toml", '"outfalls"', '"outfall"', "outfalls"),
         ("DW.toml", "water_supply_related = false", 'water_supply_related = "no"', "boolean"),
         ("DW.toml", 'op = "intersects"', 'op = "touches"', "touches"),
+        ("DW.toml", 'op = "intersects"', 'op = "attribute"', "has no zones"),
+        ("DW.toml", "distance_m = 500", 'attribute = "grade"', "distance_m"),
+        ("RL.toml", "{is_core_reserve = false}", "{is_core_reserve = {none = true}}", "None is no value"),
+        (
+            "DW.toml", '{op = "dwithin", distance_m = 500,',
+            '{op = "dwithin_stated", attribute = "eia_protection_distance_m", at_most_m = 90000,', "field",
+        ),
+        (
+            "RL.toml", '{op = "dwithin", distance_m = 100,',
+            '{op = "dwithin_stated", attribute = "eia_protection_distance_m", at_most_m = 500,', "beyond",
+        ),
+        (
+            "DW.toml", '{op = "dwithin", distance_m = 500,',
+            '{op = "dwithin_by", attribute = "grade", distances_m = {1 = 100}, ', "sets the distance",
+        ),
         ("DW.toml", 'group = "DW"', 'group = "WD"', "Group 'WD'"),
         ("DW.toml", 'id = "XDW-02"', 'id = "XDW-01"', "exists already"),
         ("DW.toml", "distance_m = 500", "distance_m = -1", "greater than or equal"),

@@ -27,8 +27,10 @@ def objects(values: Sequence[Any]) -> Any:
 def rule(op: str = "intersects", *, id: str = "T-01", **fields: Any) -> Rule:
     """A rule on layer "zones" for subjects "things"; ``op`` and its numbers make the predicate."""
     numbers = {"distance_m", "statutory", "min_share", "min_area_m2", "n"}
+    numbers |= {"attribute", "at_most_m", "distances_m"}
     predicate = {"op": op, **{name: fields.pop(name) for name in numbers & fields.keys()}}
-    given = {"title": TEXT, "subjects": ("things",), "zone_layer": "zones", "severity": "prohibited"}
+    given = {"title": TEXT, "subjects": ("things",), "severity": "prohibited"}
+    given["zone_layer"] = None if op == "attribute" else "zones"
     rest = {"legal": ("BAN",), "pack": "test", "group": id.split("-")[0], "hash": ""}
     return Rule.model_validate({**given, **rest, "id": id, "predicate": predicate, **fields})
 

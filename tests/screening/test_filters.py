@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from gis.screening.filters import Attributes, FilterResult, evaluate
-from layers.rulemodel import Bounds, Prefix, Where
+from layers.rulemodel import Bounds, Prefix, StatedNone, Where
 
 DAY = date(2026, 9, 1)
 
@@ -22,7 +22,7 @@ def letters(found: FilterResult) -> str:
 
 
 def bounds(**keys: Any) -> Bounds:
-    return Bounds.model_validate({{"least": ">=", "most": "<="}[k]: v for k, v in keys.items()})
+    return Bounds.model_validate({{"least": ">=", "above": ">", "most": "<="}[k]: v for k, v in keys.items()})
 
 
 def test_a_scalar_means_equality_and_a_missing_value_is_unknown() -> None:
@@ -51,6 +51,17 @@ def test_bounds_take_in_their_ends_and_the_law_date() -> None:
     assert letters(result({"deadline": bounds(least="law_date")}, deadline=deadline)) == "nyyyu"
     assert letters(result({"deadline": bounds(most="law_date")}, deadline=deadline)) == "yyynu"
     assert letters(result({"size": bounds(least=1, most=2)}, size=[0.9, 1, 1.5, 2.0, 2.1])) == "nyyyn"
+
+
+def test_a_strict_bound_leaves_its_end_out() -> None:
+    assert letters(result({"size": bounds(above=0)}, size=[0, 0.1, -1.0, None])) == "nynu"
+
+
+def test_only_a_stated_none_is_none() -> None:
+    none = {"a": StatedNone(none=True)}
+    assert letters(result(none, a=["none", " 无 ", "None", "浙环〔2024〕1号", "", None])) == "yyynnu"
+    assert letters(result(none, a=[0, 0.0, 12.5, float("nan")])) == "yynu"
+    assert letters(result(none, a=[False, None])) == "nu"
 
 
 def test_an_empty_filter_holds_for_every_row() -> None:

@@ -11,7 +11,7 @@ from layers.rulemodel import Rule
 from layers.rulepacks import load_packs
 
 RULES = {rule.id: rule for pack in load_packs((), load_layers()).values() for rule in pack.rules}
-NEAR = Met("杨溪", None, None, None, 340.0, 45.0)
+NEAR = Met("杨溪", None, None, None, 340.0, 45.0, limit_m=500.0)
 WITHIN = Met("杨溪", None, None, None, 0.0, None)
 
 

@@ -1,0 +1,74 @@
+"""Subjects that do not state the distance of a rule: whether any zone is near enough to matter."""
+
+from __future__ import annotations
+
+import numpy as np
+import shapely
+
+from gis.kernel import UNKNOWN
+from gis.kernel.arrays import TOUCH_M, Floats, Geometries, Indices
+from gis.kernel.zones import ZoneSet
+from gis.screening.division import whole
+from gis.screening.filters import Flags
+from gis.screening.ground import Answer, Question, note_missing
+from gis.screening.inputs import Subjects
+
+__all__ = ["ask_assumed"]
+
+
+def ask_assumed(
+    subjects: Subjects, fits: Flags, depth_m: Floats, question: Question, rows: Indices
+) -> Answer:
+    """Unknown where a zone may lie within the largest possible distance or coverage ends there, else clear.
+
+    The verdict is that of the whole subject: how much of it lies within a distance that nobody stated has no
+    answer. The caller adds the name of the distance to what is missing.
+
+    Parameters
+    ----------
+    subjects : Subjects
+        All n, metres in the measuring plane.
+    fits : bool[n]
+        Which have a usable geometry.
+    depth_m : float64[n]
+        How deep each lies in the layer's coverage; negative outside.
+    question : Question
+    rows : int64[k]
+        The subjects that are asked.
+
+    Returns
+    -------
+    Answer
+        Over the k rows.
+    """
+    geoms, accuracy = subjects.geoms[rows], subjects.accuracy_m[rows].astype(np.float64)
+    usable, count = fits[rows], len(rows)
+    answer = Answer.blank(count)
+    limit = np.nan_to_num(accuracy) + question.reach_m
+    near, bare = np.zeros(count, dtype=bool), np.zeros(count, dtype=bool)
+    placed = np.flatnonzero(usable)
+    zones, official = question.selection.both, question.selection.official.both
+    near[placed] = _may_be_near(geoms[placed], limit[placed], zones) | np.isnan(accuracy[placed])
+    if len(official) < len(zones):
+        answer.capped[placed] = near[placed] & ~_may_be_near(geoms[placed], limit[placed], official)
+    bare[placed] = ~(depth_m[rows][placed] > limit[placed])
+    answer.code[near | bare | ~usable] = UNKNOWN
+    note_missing(answer.missing, "geometry", ~usable, count)
+    note_missing(answer.missing, "accuracy_m", usable & np.isnan(accuracy), count)
+    note_missing(answer.missing, "coverage", bare, count)
+    for row in np.flatnonzero((near | bare) & (shapely.get_dimensions(geoms) > 0)):
+        answer.parts[int(row)] = whole(geoms[row], UNKNOWN)
+    return answer
+
+
+def _may_be_near(geoms: Geometries, limit_m: Floats, zones: ZoneSet) -> Flags:
+    """Which places a zone may lie within ``limit_m`` of, given the errors of the zones."""
+    if np.isnan(zones.accuracy_m).any():
+        return np.ones(len(geoms), dtype=bool)
+    near = np.zeros(len(geoms), dtype=bool)
+    if not len(zones.pieces) or not len(geoms):
+        return near
+    (at, _), gap = zones.tree.query_nearest(geoms, return_distance=True, all_matches=False)
+    # The coarsest zone's error for all: at worst it asks for a distance that would not have mattered.
+    near[at] = gap <= limit_m[at] + zones.accuracy_m.max() + TOUCH_M
+    return near
