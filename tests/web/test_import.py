@@ -124,8 +124,8 @@ def test_a_file_is_dropped_understood_and_imported(
     settled(page)
     here(page, "文件与坐标")  # found again
     heading = side.locator(".import-heading")
-    # Not to_be_focused: a window that stands behind others has no focus at all, and which one does is chance.
-    eventually(page, lambda: bool(heading.evaluate("it => it === document.activeElement")), "it is read first")
+    # Not to_be_focused: a window that stands behind others has no focus at all.
+    eventually(page, lambda: bool(heading.evaluate("it => it === document.activeElement")), "focus")
     side.get_by_role("button", name="位置正确，下一步").click()
 
     here(page, "图层与字段")
