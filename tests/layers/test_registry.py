@@ -150,7 +150,7 @@ def test_aliases_of_published_rules_lead_to_layers() -> None:
     layers = load_layers()
     for alias, layer in load_aliases().items():
         assert resolve(alias, layers) == layer
-    assert resolve("river_line", layers) == "rivers"
+    assert resolve("river_line", layers) == "river_lines"
     assert resolve("enterprise", layers) == "enterprises"
     assert resolve("parks", layers) == "parks"
     with pytest.raises(KeyError):
