@@ -305,6 +305,19 @@ class RuleEntry(Frozen):
     confidence: Confidence = "S"
     enabled: bool = True
 
+    @property
+    def subject_wheres(self) -> tuple[Where, ...]:
+        """All filters of the subject: what the rule is for, and its exceptions."""
+        return (self.subject_where, *(entry.where for entry in self.unless))
+
+    @property
+    def subject_attributes(self) -> tuple[str, ...]:
+        """The attributes of the subject that the rule asks for, each once."""
+        names = [name for where in self.subject_wheres for name in where]
+        if isinstance(self.predicate, DWithinStated):
+            names.append(self.predicate.attribute)
+        return tuple(dict.fromkeys(names))
+
     @model_validator(mode="after")
     def _zones_unless_attributes_decide(self) -> Self:
         alone = isinstance(self.predicate, Attribute)

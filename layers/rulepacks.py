@@ -287,12 +287,29 @@ def _check_rule(entry: RuleEntry, names: _Names) -> None:
             )
     for subject in entry.subjects:
         if subject == PARCEL:
+            _check_parcel(entry, names)
             continue
         layer = _screened_layer(entry, subject, names.layers)
-        for where in (entry.subject_where, *(exception.where for exception in entry.unless)):
+        for where in entry.subject_wheres:
             _check_where(entry.id, where, layer)
         if isinstance(entry.predicate, DWithinStated):
             _check_stated_distance(entry.id, entry.predicate, layer)
+
+
+def _check_parcel(entry: RuleEntry, names: _Names) -> None:
+    """A drawn site states fields of the layers that it answers to, so one of these has what the rule asks.
+
+    A pack without drawn sites of its own leaves that to the pack it is used with.
+    """
+    beside = {name for site in names.head.sites if PARCEL in site.subjects for name in site.subjects}
+    layers = [names.layers[name] for name in sorted(beside - {PARCEL})]
+    for where in entry.subject_wheres if layers else ():
+        for name, condition in where.items():
+            known(
+                f"{entry.id} filters parcels by the field", name, (f.name for x in layers for f in x.fields)
+            )
+            layer = next(x for x in layers if any(f.name == name for f in x.fields))
+            _check_where(entry.id, {name: condition}, layer)
 
 
 def _check_stated_distance(rule_id: str, predicate: DWithinStated, layer: Layer) -> None:

@@ -17,10 +17,11 @@ __all__ = ["outcome_of"]
 def outcome_of(pack: RulePack, fixture: Fixture) -> Expectation:
     """Return what the judge says of a fixture's subject; equal to ``fixture.expect`` when all is well.
 
-    The fixture's plane is taken as the measuring plane (metres). Raises KernelInputError for an invalid zone.
+    A rule that is off is judged like one that is on. The fixture's plane is taken as the
+    measuring plane (metres). Raises KernelInputError for an invalid zone.
     """
     assert fixture.law_date is not None and fixture.subject.layer is not None
-    rule = pack.rule(fixture.rule)
+    rule = pack.rule(fixture.rule).model_copy(update={"enabled": True})
     subject = fixture.subject
     subjects = Subjects(
         layer_id=subject.layer or "",
@@ -31,7 +32,7 @@ def outcome_of(pack: RulePack, fixture: Fixture) -> Expectation:
         attributes={name: _objects([value]) for name, value in subject.attributes.items()},
     )
     zones = {rule.zone_layer: _zones(fixture, rule.zone_layer)} if rule.zone_layer else {}
-    found = judge(subjects, zones, [pack], fixture.law_date, only=[rule.id])
+    found = judge(subjects, zones, [pack.model_copy(update={"rules": (rule,)})], fixture.law_date)
     findings = found.findings(0)
     if not findings:
         return Expectation(verdict="clear")

@@ -81,16 +81,22 @@ def site_kinds(definition: MapDefinition) -> dict[str, SiteKind]:
 def site_fields(definition: MapDefinition, kind: SiteKind) -> list[Field]:
     """The attributes that decide rules for a site of ``kind``, as the subject layers define them."""
     asked: dict[str, Field] = {}
+    fields = _fields(definition, kind)
     for pack in definition.packs.values():
         for rule in pack.rules:
-            for subject in rule.subjects:
-                if subject == PARCEL or subject not in kind.subjects or not rule.enabled:
-                    continue
-                names = [*rule.subject_where, *(name for u in rule.unless for name in u.where)]
-                for name in names:
-                    if name not in kind.attributes:
-                        asked.setdefault(name, definition.layers[subject].field(name))
+            if not rule.enabled or not set(kind.subjects) & set(rule.subjects):
+                continue
+            for name in rule.subject_attributes:
+                # A parcel is no layer of its own: what is asked of it is a field of another subject.
+                if name in fields and name not in kind.attributes:
+                    asked.setdefault(name, fields[name])
     return list(asked.values())
+
+
+def _fields(definition: MapDefinition, kind: SiteKind) -> dict[str, Field]:
+    """All fields of the layers that a site of ``kind`` answers to."""
+    layers = [definition.layers[subject] for subject in kind.subjects if subject != PARCEL]
+    return {field.name: field for layer in layers for field in layer.fields}
 
 
 def read_site(definition: MapDefinition, request: ScreenRequest, *, max_vertices: int) -> Site:
@@ -194,7 +200,7 @@ def _checked_attributes(
     definition: MapDefinition, kind: SiteKind, given: Mapping[str, Any]
 ) -> dict[str, Any]:
     """The given attributes as typed values; only fields of the layers that the kind answers to are known."""
-    fields = {f.name: f for s in kind.subjects if s != PARCEL for f in definition.layers[s].fields}
+    fields = _fields(definition, kind)
     values: dict[str, Any] = {}
     for name, value in given.items():
         if name not in fields:

@@ -14,6 +14,17 @@ from layers.rulepacks import RulePack, load_packs, rulepack_schema
 from layers.vocabulary import read_toml
 
 PACK = SHIPPED / "rules" / "cn-zhejiang"
+GROUPS = {
+    "DW": 15, "RL": 8, "NR": 5, "HF": 6, "ZC": 9, "LS": 6, "RV": 8, "NS": 4, "SR": 7, "OF": 6, "ZD": 3,
+    "PK": 2, "AQ": 1,
+}  # fmt: skip
+# What the list of rules cites, whether or not a rule does.
+CITED = """
+C66 C67 C1234 C60 C59 C105 C163 C164 C184 C207 C208 C1119 C249 C250 C275 C276 C277 C298 C301 C317 C318
+C319 C320 C321 C1145 C1109 C329 C427 C445 C481 C1179 C566 C553 C766 C751 C749 C861 ZRBH N142 N142M TDF35
+JBNT17 UGB ZJYY21 ZJYY22 ZJYY23 ZJYY24 ZJSW15 ZJSW36 JHSH24 JHSH13 JHSH16 ZJHD18 ZJHD25 ZJHD34 CJ26 FMQD
+PWK35 XQ11 HJ22 GBT39499 HF82 GWLM GB3096 H45 GB3095Z
+""".split()
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +44,7 @@ def copy(tmp_path: Path) -> Path:
     shutil.copytree(PACK, folder)
     for path in [*folder.glob("*.toml"), *folder.glob("fixtures/*.toml")]:
         text = path.read_text().replace('id = "cn-zhejiang"', 'id = "other"')
-        for group in ("DW", "RL", "NR", "HF", "ZC", "LS"):
+        for group in GROUPS:
             text = text.replace(f'"{group}-', f'"X{group}-')
         path.write_text(text)
     return tmp_path
@@ -49,13 +60,42 @@ def articles(pack: RulePack, rule: str, law_date: date) -> list[str]:
     return [r.citation("zh") for r in pack.cite(pack.rule(rule).legal, law_date)]
 
 
-def test_the_six_groups_have_their_49_rules_in_group_order(pack: RulePack) -> None:
+def test_the_groups_have_their_80_rules_in_group_order(pack: RulePack) -> None:
     counts: dict[str, int] = {}
     for rule in pack.rules:
         counts[rule.group] = counts.get(rule.group, 0) + 1
         assert rule.id.startswith(rule.group + "-")
-    assert counts == {"DW": 15, "RL": 8, "NR": 5, "HF": 6, "ZC": 9, "LS": 6}
-    assert list(counts) == ["DW", "RL", "NR", "HF", "ZC", "LS"]
+    assert sum(counts.values()) == 80
+    assert list(counts.items()) == list(GROUPS.items())
+    assert {rule.id for rule in pack.rules if not rule.enabled} == {"RV-05", "RV-06", "RV-07"}
+
+
+def test_every_article_that_the_rules_may_cite_is_there_with_its_dates(pack: RulePack) -> None:
+    assert len(CITED) == 66
+    assert set(CITED) <= set(pack.references)
+    undated = [r.key for r in pack.references.values() if not r.dates_confirmed]
+    assert all("待核对" in pack.references[key].dates_source.zh for key in undated)
+
+
+@pytest.mark.parametrize(
+    ("rule", "before", "after"),
+    [
+        ("NS-01", "噪声污染防治法第35条", "生态环境法典第566条"),
+        ("SR-05", "大气污染防治法第81条", "生态环境法典第250条"),
+        ("OF-05", "水污染防治法第22条", "生态环境法典第163条"),
+        ("OF-06", "水污染防治法第23条", "生态环境法典第184条"),
+        ("RV-01", "河道管理条例第24条", "生态环境法典第751条"),
+    ],
+)
+def test_a_new_group_is_cited_the_law_of_its_day(pack: RulePack, rule: str, before: str, after: str) -> None:
+    old, new = articles(pack, rule, date(2026, 8, 14)), articles(pack, rule, date(2026, 8, 15))
+    assert before in old and after not in old
+    assert after in new and before not in new
+
+
+def test_the_air_standard_changed_before_the_code(pack: RulePack) -> None:
+    assert [r.key for r in pack.cite(["GB3095Z"], date(2026, 2, 28))] == ["GB3095Z-2012"]
+    assert [r.key for r in pack.cite(["GB3095Z"], date(2026, 3, 1))] == ["GB3095Z"]
 
 
 def test_a_project_of_2024_is_cited_the_law_of_2024(pack: RulePack) -> None:
@@ -106,7 +146,8 @@ def test_a_law_cited_through_two_keys_is_cited_once(pack: RulePack) -> None:
 
 def test_dates_from_memory_are_marked_unconfirmed(pack: RulePack) -> None:
     confirmed = {r.law.zh for r in pack.references.values() if r.dates_confirmed}
-    assert confirmed == {"生态环境法典", "自然保护区条例", "入河排污口监督管理办法（生态环境部令第35号）"}
+    decree = "入河排污口监督管理办法（生态环境部令第35号）"
+    assert confirmed == {"生态环境法典", "自然保护区条例", decree, "GB 3095-2026 环境空气质量标准"}
     assert not pack.references["SW66-2017"].dates_confirmed
     assert pack.references["SW66-2017"].valid_to == date(2026, 8, 14)
 
@@ -122,7 +163,9 @@ def test_citations_read_in_both_languages(pack: RulePack) -> None:
 
 def test_no_operational_distance_is_more_severe_than_review(pack: RulePack) -> None:
     operational = [rule for rule in pack.rules if rule.predicate.is_statutory is False]
-    assert {rule.id for rule in operational} == {"DW-13", "DW-14", "RL-08", "NR-05", "LS-06"}
+    assert {rule.id for rule in operational} == {
+        "DW-13", "DW-14", "RL-08", "NR-05", "LS-06", "RV-07", "SR-02", "SR-04", "OF-01", "OF-02", "OF-04",
+    }  # fmt: skip
     assert all(capped(rule.severity) == rule.severity for rule in operational)
 
 
