@@ -13,6 +13,7 @@ import os
 from pathlib import Path
 
 from making.frame import read_base
+from making.further import further_zones
 from making.open_layers import write_open_layers
 from making.plan import write_plan
 from making.subjects import write_subjects
@@ -23,6 +24,7 @@ def make(folder: Path, out: Path) -> None:
     """Write all data files from the open data in ``folder`` to ``out``."""
     base = read_base(folder)
     zones = make_zones(base)
+    zones = {**zones, **further_zones(base, zones)}
     write_open_layers(base, out)
     write_plan(base, out)
     write_zones(base, zones, out)

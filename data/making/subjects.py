@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -39,13 +40,16 @@ def write_subjects(base: Base, zones: Zones, out: Path) -> None:
     cases = tomllib.loads((Path(__file__).parent / "cases.toml").read_text(encoding="utf-8"))
     places = Places(base, zones)
     placed: Mapping[str, list[Row]] = cases["placed"]
-    enterprises = _enterprises(places, placed["enterprises"], cases["trades"])
-    outfalls = _outfalls(places, placed["outfalls"], enterprises)
+    further: Mapping[str, list[Row]] = cases["further"]
+    enterprises = _enterprises(places, placed["enterprises"], further["enterprises"], cases["trades"])
+    outfalls = _outfalls(places, placed["outfalls"], further["outfalls"], enterprises)
     made = {
         "enterprises": enterprises,
-        "projects": _projects(places, placed["projects"]),
+        "projects": _projects(places, placed["projects"], further["projects"]),
         "outfalls": outfalls,
-        "pollution_sources": _pollution_sources(places, placed["pollution_sources"]),
+        "pollution_sources": _pollution_sources(
+            places, placed["pollution_sources"], further["pollution_sources"]
+        ),
         "monitoring_stations": _stations(places, outfalls),
         "waste_facilities": _waste_facilities(places),
     }
@@ -130,13 +134,22 @@ def _row(base: Base, key: str, number: str, name: str, point: BaseGeometry, accu
     }
 
 
-def _enterprises(places: Places, cases: Sequence[Row], trades: Mapping[str, Row]) -> list[Row]:
+def _drawn(places: Places, cases: Sequence[Row], layer: str) -> list[tuple[BaseGeometry, Row]]:
+    """Cases after the ordinary subjects, by random numbers of their own, so those stay where they are."""
+    topic = rng(f"further {layer}")
+    return [(places.draw(case, topic), case) for case in cases]
+
+
+def _enterprises(
+    places: Places, cases: Sequence[Row], further: Sequence[Row], trades: Mapping[str, Row]
+) -> list[Row]:
     topic = rng("enterprises")
     points = [(places.draw(case, topic), case) for case in cases]
     points += [
         (places.town(town, topic), {"trade": _ORDINARY[i % len(_ORDINARY)]})
         for i, town in enumerate(_TOWNS * 3)
     ]
+    points += _drawn(places, further, "enterprises")
     return [
         _enterprise(places.base, i, point, case, trades[case["trade"]], topic)
         for i, (point, case) in enumerate(points, start=1)
@@ -172,11 +185,18 @@ def _enterprise(base: Base, i: int, point: BaseGeometry, case: Row, trade: Row, 
         "online_monitor": trade["permit"] == "key" and i % 4 != 0,
         "industrial_noise": "noise" in does,
         "emits_air": "air" in does,
+        "kind": "none",
+        "has_building": True,
+        "oil_fume": False,
+        "odour": False,
+        "waste_incineration": False,
+        "hazardous_waste_facility": False,
+        "eia_protection_distance_m": 50.0 if "air" in does else 0.0,
         **_set(case),
     }
 
 
-def _projects(places: Places, cases: Sequence[Row]) -> list[Row]:
+def _projects(places: Places, cases: Sequence[Row], further: Sequence[Row]) -> list[Row]:
     topic = rng("projects")
     points = [(places.draw(case, topic), case) for case in cases]
     usual = {"kind": "rebuild", "industry_tier": "tier1"}
@@ -184,6 +204,7 @@ def _projects(places: Places, cases: Sequence[Row]) -> list[Row]:
         (places.town(town, topic), {"title": f"{_ORDINARY[i % len(_ORDINARY)]}技改项目", "set": usual})
         for i, town in enumerate(_TOWNS)
     ]
+    points += _drawn(places, further, "projects")
     return [_project(places.base, i, point, case, topic) for i, (point, case) in enumerate(points, start=1)]
 
 
@@ -210,16 +231,24 @@ def _project(base: Base, i: int, point: BaseGeometry, case: Row, topic: Random) 
         "in_unit_negative_list": False,
         "has_building": True,
         "river_works": False,
+        "industrial_noise": False,
+        "two_high": False,
+        "waste_incineration": False,
+        "hazardous_waste_facility": False,
+        "eia_protection_distance_m": 0.0,
         **_set(case),
     }
 
 
-def _outfalls(places: Places, cases: Sequence[Row], enterprises: Sequence[Row]) -> list[Row]:
+def _outfalls(
+    places: Places, cases: Sequence[Row], further: Sequence[Row], enterprises: Sequence[Row]
+) -> list[Row]:
     topic = rng("outfalls")
     owners = [row for row in enterprises if row["permit_code"] and row["discharges_pollutants"]]
     rows = []
-    for i, case in enumerate(cases, start=1):
-        point, owner = places.draw(case, topic), owners[i % len(owners)]
+    points = ((places.draw(case, topic), case) for case in cases)
+    for i, (point, case) in enumerate(chain(points, _drawn(places, further, "outfalls")), start=1):
+        owner = owners[i % len(owners)]
         accuracy = float(topic.choice((10, 15)))
         rows.append(
             {
@@ -231,6 +260,7 @@ def _outfalls(places: Places, cases: Sequence[Row], enterprises: Sequence[Row]) 
                 "outfall_class": "industrial",
                 "discharges_pollutants": True,
                 "discharge_to": "surface_water",
+                "approval_no": f"演示准〔2023〕{i}号",
                 "registered": True,
                 "in_permit": True,
                 "treated_centrally": False,
@@ -242,7 +272,7 @@ def _outfalls(places: Places, cases: Sequence[Row], enterprises: Sequence[Row]) 
     return rows
 
 
-def _pollution_sources(places: Places, cases: Sequence[Row]) -> list[Row]:
+def _pollution_sources(places: Places, cases: Sequence[Row], further: Sequence[Row]) -> list[Row]:
     topic = rng("pollution_sources")
     points = [(places.draw(case, topic), case) for case in cases]
     usual: Sequence[Row] = (
@@ -251,6 +281,7 @@ def _pollution_sources(places: Places, cases: Sequence[Row]) -> list[Row]:
         {"title": "喷涂废气", "set": {"source_type": "exhaust"}},
     )
     points += [(places.town(town, topic), usual[i % 3]) for i, town in enumerate(_TOWNS)]
+    points += _drawn(places, further, "pollution_sources")
     rows = []
     for i, (point, case) in enumerate(points, start=1):
         accuracy, name = float(topic.choice((10, 15))), f"{case['title']}{i:02d}"
@@ -262,6 +293,7 @@ def _pollution_sources(places: Places, cases: Sequence[Row]) -> list[Row]:
                 "fuel": "none",
                 "fuel_banned_in_category": False,
                 "boiler": False,
+                "leq_exceeds_zone_limit": False,
                 "status": "在用",
                 **_set(case),
             }

@@ -61,7 +61,7 @@ def write_zones(base: Base, zones: Zones, out: Path) -> None:
         write_geojson(out / f"coverage_{name}.geojson", [covered])
 
 
-def _rows(
+def rows_of(
     base: Base, layer: str, shapes: Sequence[tuple[str, BaseGeometry, Mapping[str, Any]]], accuracy: float
 ) -> list[Row]:
     """Finished rows of (name, geometry, attributes); polygons become multi-polygons."""
@@ -83,20 +83,20 @@ def _rows(
     return rows
 
 
-def _clip(geometry: BaseGeometry, area: BaseGeometry) -> BaseGeometry:
+def clip(geometry: BaseGeometry, area: BaseGeometry) -> BaseGeometry:
     """The part inside ``area``, without the crumbs a border leaves."""
     kept = [p for p in shapely.get_parts(polygons(geometry.intersection(area))) if p.area > 2_000]
     return shapely.MultiPolygon(kept)
 
 
-def _yongkang_river(base: Base) -> BaseGeometry:
+def yongkang_river(base: Base) -> BaseGeometry:
     """The course through Yongkang and Wuyi, from its upper end down (lines of the source that follow on)."""
     return shapely.line_merge(
         shapely.union_all([base.rivers[i] for i in ("19188", "19191", "19189")]), directed=True
     )
 
 
-def _along(line: BaseGeometry, lon: float, lat: float) -> float:
+def along(line: BaseGeometry, lon: float, lat: float) -> float:
     """The distance along ``line`` of its nearest point to a place in degrees."""
     return float(line.project(metre_point(lon, lat)))
 
@@ -105,9 +105,9 @@ def _water(base: Base) -> tuple[list[Row], list[Row], list[Row]]:
     """Reservoir, protection zones and intakes: two river reaches, one reservoir, three rural sources."""
     topic = rng("water")
     lake, lake_zones, lake_intake = _reservoir(base, topic)
-    south = _yongkang_river(base)
+    south = yongkang_river(base)
     north = base.rivers["19112"]
-    at_south, at_north = _along(south, 120.051, 28.832), _along(north, 119.862, 29.172)
+    at_south, at_north = along(south, 120.051, 28.832), along(north, 119.862, 29.172)
     shapes = [
         *_river_source("A", south, at_south, base.counties[YONGKANG], topic),
         *lake_zones,
@@ -121,11 +121,11 @@ def _water(base: Base) -> tuple[list[Row], list[Row], list[Row]]:
     ]
     in_use = [(name, point, {**given, "in_use": True}) for name, point, given in intakes]
     lakes = [("水库B", lake, {"area_km2": round(lake.area / 1e6, 2)})]
-    named = [{k: v for k, v in row.items() if k != "county"} for row in _rows(base, "lakes", lakes, 30.0)]
+    named = [{k: v for k, v in row.items() if k != "county"} for row in rows_of(base, "lakes", lakes, 30.0)]
     return (
         named,
-        _rows(base, "water_source_zones", shapes, 30.0),
-        _rows(base, "water_intakes", in_use, 20.0),
+        rows_of(base, "water_source_zones", shapes, 30.0),
+        rows_of(base, "water_intakes", in_use, 20.0),
     )
 
 
@@ -138,9 +138,9 @@ def _river_source(
     outer = reach(line, intake - 7200, intake + 450, 950, topic).difference(first.union(second))
     given = {"water_body": f"演示河段{name}", "source_kind": "river"}
     return [
-        (f"水源地{name}一级保护区", _clip(first, area), {"grade": "1", **given}),
-        (f"水源地{name}二级保护区", _clip(second, area), {"grade": "2", **given}),
-        (f"水源地{name}准保护区", _clip(outer, area), {"grade": "quasi", **given}),
+        (f"水源地{name}一级保护区", clip(first, area), {"grade": "1", **given}),
+        (f"水源地{name}二级保护区", clip(second, area), {"grade": "2", **given}),
+        (f"水源地{name}准保护区", clip(outer, area), {"grade": "quasi", **given}),
     ]
 
 
@@ -152,14 +152,14 @@ def _reservoir(
     area = base.counties[YONGKANG]
     arms = [wander(dam, heading, length, topic) for heading, length in ((80, 2900), (125, 2100), (38, 1800))]
     water = shapely.union_all([reach(arm, 0, arm.length, 150 + 40 * i, topic) for i, arm in enumerate(arms)])
-    lake = _clip(water.union(blob(dam, 420, topic, stretch=1.6)).simplify(8), area)
+    lake = clip(water.union(blob(dam, 420, topic, stretch=1.6)).simplify(8), area)
     first = lake.buffer(200, quad_segs=6).simplify(6)
     second = gathered(lake.centroid, 2300, topic, lobes=6, holes=0).union(first.buffer(150))
     given = {"water_body": "演示水库B", "source_kind": "lake"}
     zones: list[tuple[str, BaseGeometry, Mapping[str, Any]]] = [
-        ("水源地B一级保护区", _clip(first, area), {"grade": "1", **given}),
-        ("水源地B二级保护区", _clip(second.difference(first), area), {"grade": "2", **given}),
-        ("水源地B准保护区", _clip(second.buffer(900).difference(second), area), {"grade": "quasi", **given}),
+        ("水源地B一级保护区", clip(first, area), {"grade": "1", **given}),
+        ("水源地B二级保护区", clip(second.difference(first), area), {"grade": "2", **given}),
+        ("水源地B准保护区", clip(second.buffer(900).difference(second), area), {"grade": "quasi", **given}),
     ]
     return lake, zones, dam
 
@@ -169,7 +169,7 @@ def _rural_sources(base: Base, topic: Random) -> list[tuple[str, BaseGeometry, M
     return [
         (
             f"农村水源{i}保护范围",
-            _clip(blob(metre_point(lon, lat), 520, topic, stretch=1.5, turn=40 * i), base.counties[county]),
+            clip(blob(metre_point(lon, lat), 520, topic, stretch=1.5, turn=40 * i), base.counties[county]),
             {"grade": "rural", "water_body": f"演示山塘{i}", "source_kind": "ground"},
         )
         for i, (county, lon, lat) in enumerate(places, start=1)
@@ -184,19 +184,19 @@ def _nature_reserves(base: Base) -> list[Row]:
         ("自然保护区乙", WUYI, 119.62, 28.62, 6200),
     ):
         area = base.counties[county]
-        whole = _clip(gathered(metre_point(lon, lat), radius, topic, lobes=5, holes=1), area)
-        core = _clip(gathered(metre_point(lon, lat), radius * 0.45, topic, lobes=3, holes=0), whole)
+        whole = clip(gathered(metre_point(lon, lat), radius, topic, lobes=5, holes=1), area)
+        core = clip(gathered(metre_point(lon, lat), radius * 0.45, topic, lobes=3, holes=0), whole)
         shapes.append((f"{name}核心保护区", core, {"control": "core", "type": "nature_reserve"}))
         shapes.append(
             (f"{name}一般控制区", whole.difference(core), {"control": "general", "type": "nature_reserve"})
         )
-    park = _clip(gathered(metre_point(119.80, 29.262), 2400, topic, lobes=6, holes=2), base.counties[JINDONG])
+    park = clip(gathered(metre_point(119.80, 29.262), 2400, topic, lobes=6, holes=2), base.counties[JINDONG])
     shapes.append(("山地自然公园", park, {"control": "general", "type": "nature_park"}))
     line = base.rivers["19112"]
-    at = _along(line, 119.79, 29.115)
-    wet = _clip(reach(line, at - 1900, at + 1900, 260, topic), base.counties[JINDONG])
+    at = along(line, 119.79, 29.115)
+    wet = clip(reach(line, at - 1900, at + 1900, 260, topic), base.counties[JINDONG])
     shapes.append(("沿江湿地公园", wet, {"control": "general", "type": "wetland_park"}))
-    return _rows(base, "nature_reserves", shapes, 30.0)
+    return rows_of(base, "nature_reserves", shapes, 30.0)
 
 
 def _eco_redlines(base: Base, zones: Zones) -> list[Row]:
@@ -229,10 +229,10 @@ def _eco_redlines(base: Base, zones: Zones) -> list[Row]:
     taken = shapely.union_all([*cores, banks, *(row["geom"] for row in zones["urban_boundary"])])
     for i, (county, lon, lat, radius, kind, core_flag) in enumerate(ranges, start=1):
         drawn = gathered(metre_point(lon, lat), radius, topic, lobes=6, holes=2)
-        shape = _clip(drawn.difference(taken), base.counties[county])
+        shape = clip(drawn.difference(taken), base.counties[county])
         taken = taken.union(shape)
         shapes.append((f"红线 山地{i}", shape, {"is_core_reserve": core_flag, "kind": kind}))
-    return _rows(base, "eco_redlines", shapes, 30.0)
+    return rows_of(base, "eco_redlines", shapes, 30.0)
 
 
 def _fuel_ban_zones(base: Base) -> list[Row]:
@@ -241,14 +241,14 @@ def _fuel_ban_zones(base: Base) -> list[Row]:
     shapes: list[tuple[str, BaseGeometry, Mapping[str, Any]]] = []
     for county, town, inner, outer in ((YONGKANG, "江南街道", 2300, 4300), (JINDONG, "多湖街道", 1900, 3600)):
         seat, area = base.seats[town].point, base.counties[county]
-        strict = _clip(blob(seat, inner, topic, stretch=1.3, turn=25), area)
-        wide = _clip(blob(seat, outer, topic, stretch=1.25, turn=30), area).difference(strict)
+        strict = clip(blob(seat, inner, topic, stretch=1.3, turn=25), area)
+        wide = clip(blob(seat, outer, topic, stretch=1.25, turn=30), area).difference(strict)
         shapes.append((f"{county}禁燃区Ⅲ类区", strict, {"fuel_category": "III"}))
         shapes.append((f"{county}禁燃区Ⅱ类区", wide, {"fuel_category": "II"}))
     for county, town in ((YONGKANG, "古山镇"), (YONGKANG, "芝英镇"), (JINDONG, "孝顺镇")):
-        shape = _clip(blob(base.seats[town].point, 1500, topic, stretch=1.4, turn=70), base.counties[county])
+        shape = clip(blob(base.seats[town].point, 1500, topic, stretch=1.4, turn=70), base.counties[county])
         shapes.append((f"{town}禁燃区Ⅰ类区", shape, {"fuel_category": "I"}))
-    return _rows(base, "fuel_ban_zones", shapes, 50.0)
+    return rows_of(base, "fuel_ban_zones", shapes, 50.0)
 
 
 def _heat_grid_areas(base: Base) -> list[Row]:
@@ -257,9 +257,9 @@ def _heat_grid_areas(base: Base) -> list[Row]:
     for county, lon, lat, radius in ((YONGKANG, 120.058, 28.912, 1900), (JINDONG, 119.882, 29.192, 1700)):
         shape = gathered(metre_point(lon, lat), radius, topic, lobes=3, holes=1)
         shapes.append(
-            (f"{county}集中供热区", _clip(shape, base.counties[county]), {"served_since": "2021-10-01"})
+            (f"{county}集中供热区", clip(shape, base.counties[county]), {"served_since": "2021-10-01"})
         )
-    return _rows(base, "heat_grid_areas", shapes, 40.0)
+    return rows_of(base, "heat_grid_areas", shapes, 40.0)
 
 
 def _urban_boundary(base: Base) -> list[Row]:
@@ -270,8 +270,8 @@ def _urban_boundary(base: Base) -> list[Row]:
             continue
         big = seat.town in ("江南街道", "多湖街道", "孝顺镇")
         drawn = gathered(seat.point, 3000 if big else 1100, topic, lobes=4, holes=1 if big else 0)
-        shapes.append((seat.county, _clip(drawn, base.counties[seat.county])))
-    return _rows(
+        shapes.append((seat.county, clip(drawn, base.counties[seat.county])))
+    return rows_of(
         base,
         "urban_boundary",
         [
@@ -288,14 +288,14 @@ def _urban_boundary(base: Base) -> list[Row]:
 
 def _river_scope(base: Base) -> list[Row]:
     topic = rng("river_scope")
-    lines = ((YONGKANG, _yongkang_river(base), 75), (JINDONG, base.rivers["19112"], 110))
-    return _rows(
+    lines = ((YONGKANG, yongkang_river(base), 75), (JINDONG, base.rivers["19112"], 110))
+    return rows_of(
         base,
         "river_scope",
         [
             (
                 f"{county}河道管理范围",
-                _clip(reach(line, 0, line.length, width, topic), base.counties[county]),
+                clip(reach(line, 0, line.length, width, topic), base.counties[county]),
                 {"river_class": "county"},
             )
             for county, line, width in lines
@@ -327,7 +327,7 @@ def _basic_farmland(base: Base, zones: Zones) -> list[Row]:
                 )
             )
         field = shapely.union_all(patches).simplify(8).difference(barred)
-        shapes.append((seat.town, _clip(field, base.counties[seat.county])))
+        shapes.append((seat.town, clip(field, base.counties[seat.county])))
     taken: BaseGeometry = shapely.MultiPolygon()
     rows = []
     for town, shape in shapes:
@@ -336,7 +336,7 @@ def _basic_farmland(base: Base, zones: Zones) -> list[Row]:
         rows.append(
             (f"{town}永久基本农田", rest, {"plot_code": None, "area_mu": round(rest.area * 3 / 2000, 1)})
         )
-    return _rows(base, "basic_farmland", rows, 30.0)
+    return rows_of(base, "basic_farmland", rows, 30.0)
 
 
 _UNITS = {
@@ -367,7 +367,7 @@ def _control_units(base: Base) -> list[Row]:
             (f"{county}管控单元{i:02d}", cell, {"unit_class": kind, "subclass": sub})
             for i, (cell, (kind, sub)) in enumerate(zip(cells, kinds, strict=True), start=1)
         ]
-        made = _rows(base, f"control_units-{base.codes[county]}", shapes, 40.0)
+        made = rows_of(base, f"control_units-{base.codes[county]}", shapes, 40.0)
         rows += [{**row, "unit_code": row["id"].removeprefix("demo-control_units-")} for row in made]
     gap = blob(metre_point(*GAP), 650, topic, stretch=1.5)
     return [
@@ -398,7 +398,7 @@ def _env_function_zones(base: Base) -> list[Row]:
         (f"环境功能区 {title}", shapely.coverage_union_all([next(cells) for _ in places]), {"kind": kind})
         for kind, (title, places) in kinds.items()
     ]
-    return [{**row, "valid_to": "2020-05-31"} for row in _rows(base, "env_function_zones", shapes, 100.0)]
+    return [{**row, "valid_to": "2020-05-31"} for row in rows_of(base, "env_function_zones", shapes, 100.0)]
 
 
 def _zero_discharge_areas(base: Base) -> list[Row]:
@@ -408,19 +408,19 @@ def _zero_discharge_areas(base: Base) -> list[Row]:
     shapes = [
         (
             f"零直排区{i}",
-            _clip(gathered(metre_point(lon, lat), r, topic, lobes=3, holes=0), base.counties[c]),
+            clip(gathered(metre_point(lon, lat), r, topic, lobes=3, holes=0), base.counties[c]),
             {"kind": k},
         )
         for i, (c, lon, lat, r, k) in enumerate(places, start=1)
     ]
-    return _rows(base, "zero_discharge_areas", shapes, 30.0)
+    return rows_of(base, "zero_discharge_areas", shapes, 30.0)
 
 
 def _noise_zones(base: Base) -> list[Row]:
     """Classes 0 to 3 as a partition of built-up Yongkang, with a road's strip of class 4a cut out."""
     topic = rng("noise_zones")
     centre = base.seats["江南街道"].point
-    town = _clip(gathered(centre, 2600, topic, lobes=5, holes=0), base.counties[YONGKANG])
+    town = clip(gathered(centre, 2600, topic, lobes=5, holes=0), base.counties[YONGKANG])
     road = reach(wander(shapely.Point(centre.x - 4200, centre.y - 500), 12, 8600, topic), 0, 9000, 45, topic)
     classes = ("2", "1", "3", "2", "1", "0", "3")
     seeds = [centre] + [inside(town, topic, margin=500) for _ in classes[1:]]
@@ -430,8 +430,8 @@ def _noise_zones(base: Base) -> list[Row]:
             zip(partition(polygons(town), seeds, topic), classes, strict=True), start=1
         )
     ]
-    cells.append(("声环境4a类区", _clip(road, town), {"noise_class": "4a"}))
-    return _rows(base, "noise_zones", cells, 30.0)
+    cells.append(("声环境4a类区", clip(road, town), {"noise_class": "4a"}))
+    return rows_of(base, "noise_zones", cells, 30.0)
 
 
 def _sensitive_receptors(base: Base) -> list[Row]:
@@ -449,7 +449,7 @@ def _sensitive_receptors(base: Base) -> list[Row]:
         kind = topic.choice(("school", "school", "hospital", "nursing_home", "sanatorium"))
         at = inside(seat.point.buffer(1500), topic)
         shapes.append((f"{seat.town}{titles[kind]}", at, {"kind": kind, "people": topic.randrange(60, 1800)}))
-    return _rows(base, "sensitive_receptors", shapes, 20.0)
+    return rows_of(base, "sensitive_receptors", shapes, 20.0)
 
 
 def _grids(base: Base) -> list[Row]:
@@ -459,4 +459,4 @@ def _grids(base: Base) -> list[Row]:
         (f"网格 {seat.town}一带", cell, {"grid_code": f"DEMO-G-{seat.code}", "level": "township"})
         for seat, cell in zip(seats, cells, strict=True)
     ]
-    return _rows(base, "grids", shapes, 100.0)
+    return rows_of(base, "grids", shapes, 100.0)

@@ -203,6 +203,13 @@ HITS = {
     ),
     "ZC": ("control_units", {"unit_class": "priority"}, "projects", {"industry_tier": "tier3"}),
     "LS": ("basic_farmland", {}, "projects", {"soil_polluting": True}),
+    "RV": ("shoreline_zones", {"shore_class": "protection"}, "projects", {}),
+    "NS": ("noise_sensitive_areas", {}, "projects", {"industrial_noise": True}),
+    "SR": ("residential_buildings", {}, "enterprises", {"oil_fume": True}),
+    "OF": ("water_function_zones", {"attains": False}, "outfalls", {"kind": "new"}),
+    "ZD": ("zero_discharge_areas", {}, "outfalls", {"dry_weather_flow": True}),
+    "PK": ("parks", {}, "projects", {"industry_tier": "tier2"}),
+    "AQ": ("air_function_zones", {"air_class": "1"}, "enterprises", {"emits_air": True}),
 }
 
 
