@@ -16,6 +16,29 @@ import pydantic
 from pydantic import Field, model_validator
 
 from layers.model import Frozen, Text, Unfit
+from layers.predicates import (
+    LAW_DATE,
+    NONE,
+    AreaShare,
+    AreaShareOutside,
+    Attribute,
+    Bounds,
+    Condition,
+    CountGt,
+    Disjoint,
+    DWithin,
+    DWithinBy,
+    DWithinStated,
+    InTable,
+    Intersects,
+    NotDWithin,
+    Predicate,
+    Prefix,
+    Scalar,
+    StatedNone,
+    UpstreamWithin,
+    Where,
+)
 
 __all__ = [
     "LAW_DATE",
@@ -38,6 +61,7 @@ __all__ = [
     "FixtureSubject",
     "FixtureZone",
     "Group",
+    "InTable",
     "Intersects",
     "NotDWithin",
     "Predicate",
@@ -51,6 +75,7 @@ __all__ = [
     "SiteKind",
     "StatedNone",
     "Table",
+    "TableAddition",
     "TableRow",
     "Unless",
     "UpstreamWithin",
@@ -67,214 +92,11 @@ Confidence = Literal["S", "M"]
 SEVERITIES: tuple[Severity, ...] = ("prohibited", "restricted", "review", "notice")
 PARCEL = "parcel"
 """The subject kind of a drawn site; it is no layer."""
-NONE = "none"
-"""The code that states that there is none."""
-LAW_DATE = "law_date"
-"""Stands for the law date in a comparison."""
-
-Scalar = bool | int | float | date | str
-Metres = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-Share = Annotated[float, Field(ge=0, le=1)]
 
 
 def capped(severity: Severity, cap: Severity = "review") -> Severity:
     """``severity``, or ``cap`` where it is more severe than that."""
     return max(severity, cap, key=SEVERITIES.index)
-
-
-class Bounds(Frozen):
-    """A value within bounds; ``law_date`` stands for the law date."""
-
-    at_least: Scalar | None = Field(default=None, alias=">=")
-    above: Scalar | None = Field(default=None, alias=">")
-    at_most: Scalar | None = Field(default=None, alias="<=")
-
-    @property
-    def values(self) -> tuple[Scalar, ...]:
-        """The bounds that are given."""
-        return tuple(v for v in (self.at_least, self.above, self.at_most) if v is not None)
-
-    @model_validator(mode="after")
-    def _one_at_least(self) -> Self:
-        if not self.values:
-            raise Unfit("A comparison has no bound.", 'Give ">=", ">" or "<=".')
-        return self
-
-
-class StatedNone(Frozen):
-    """It is stated that there is none: the code "none", a text that says so, the number 0.
-
-    A value that is missing states nothing, so it leaves the filter undecided.
-    """
-
-    none: Literal[True]
-
-
-class Prefix(Frozen):
-    """A text that begins with one of these."""
-
-    prefix: Annotated[tuple[Annotated[str, Field(min_length=1)], ...], Field(min_length=1)]
-
-
-Condition = Bounds | Prefix | StatedNone | Annotated[tuple[Scalar, ...], Field(min_length=1)] | Scalar
-Where = dict[str, Condition]
-
-
-class _Predicate(Frozen):
-    """What all predicates answer: the distance that counts as met, and whether the law states it."""
-
-    @property
-    def reach_m(self) -> float:
-        """A zone this near, in metres of the measuring plane, counts as met."""
-        return 0.0
-
-    @property
-    def is_statutory(self) -> bool | None:
-        """Whether the law states the distance; None for a predicate without one."""
-        return None
-
-
-class Intersects(_Predicate):
-    """The subject meets a zone."""
-
-    op: Literal["intersects"]
-
-
-class DWithin(_Predicate):
-    """The subject is nearer than ``distance_m`` to a zone; ``statutory`` false: an operational parameter."""
-
-    op: Literal["dwithin"]
-    distance_m: Metres
-    statutory: bool
-
-    @property
-    def reach_m(self) -> float:
-        """The distance of the rule."""
-        return self.distance_m
-
-    @property
-    def is_statutory(self) -> bool | None:
-        """Whether the law states the distance."""
-        return self.statutory
-
-
-class UpstreamWithin(DWithin):
-    """The subject is within ``distance_m`` upstream of a zone."""
-
-    op: Literal["upstream_within"]  # type: ignore[assignment]  # narrows the tag of the union
-
-
-class DWithinStated(_Predicate):
-    """The subject is nearer to a zone than its own ``attribute`` says, in metres.
-
-    Where the subject does not state it, everything within ``at_most_m`` may matter. The loader sees to it
-    that no stated distance can be larger, so what lies farther is clear whatever the attribute.
-    """
-
-    op: Literal["dwithin_stated"]
-    attribute: str
-    at_most_m: Metres
-    statutory: bool
-
-    @property
-    def reach_m(self) -> float:
-        """The largest distance that a subject may state."""
-        return self.at_most_m
-
-    @property
-    def is_statutory(self) -> bool | None:
-        """Whether the law makes the stated distance binding."""
-        return self.statutory
-
-
-class DWithinBy(_Predicate):
-    """The subject is nearer to a zone than the distance for the zone's value of ``attribute``.
-
-    A zone with a value that is not listed does not count; one without a value may have the largest distance.
-    """
-
-    op: Literal["dwithin_by"]
-    attribute: str
-    distances_m: Annotated[dict[str, Metres], Field(min_length=1)]
-    statutory: bool
-
-    @property
-    def reach_m(self) -> float:
-        """The largest of the distances."""
-        return max(self.distances_m.values())
-
-    @property
-    def is_statutory(self) -> bool | None:
-        """Whether the law states the distances."""
-        return self.statutory
-
-
-class AreaShare(_Predicate):
-    """More than ``min_share`` of the subject, and more than ``min_area_m2``, lies in zones."""
-
-    op: Literal["area_share"]
-    min_share: Share = 0.0
-    min_area_m2: Metres = 0.0
-
-
-class AreaShareOutside(_Predicate):
-    """More than ``min_share`` of the subject lies outside all zones."""
-
-    op: Literal["area_share_outside"]
-    min_share: Share = 0.0
-
-
-class CountGt(_Predicate):
-    """The subject meets more than ``n`` zones."""
-
-    op: Literal["count_gt"]
-    n: Annotated[int, Field(ge=0)]
-
-
-class Disjoint(_Predicate):
-    """The subject meets no zone."""
-
-    op: Literal["disjoint"]
-
-
-class NotDWithin(Disjoint):
-    """The subject is as a whole farther than ``distance_m`` from any zone."""
-
-    op: Literal["not_dwithin"]  # type: ignore[assignment]  # narrows the tag of the union
-    distance_m: Metres
-    statutory: bool
-
-    @property
-    def reach_m(self) -> float:
-        """The distance of the rule."""
-        return self.distance_m
-
-    @property
-    def is_statutory(self) -> bool | None:
-        """Whether the law states the distance."""
-        return self.statutory
-
-
-class Attribute(_Predicate):
-    """The subject's attributes alone decide; where it lies does not matter."""
-
-    op: Literal["attribute"]
-
-
-Predicate = Annotated[
-    Intersects
-    | DWithin
-    | UpstreamWithin
-    | DWithinStated
-    | DWithinBy
-    | AreaShare
-    | AreaShareOutside
-    | CountGt
-    | Disjoint
-    | NotDWithin
-    | Attribute,
-    Field(discriminator="op"),
-]
 
 
 class Unless(Frozen):
@@ -396,20 +218,70 @@ class Reference(Article):
 
 
 class TableRow(Frozen):
-    """One row of a list that rules lean on."""
+    """One row of a list that rules lean on.
+
+    A row with filters holds for a zone and a subject that pass them; one without is there to be read.
+    """
 
     code: str
     zh: str
     en: str
     confidence: Confidence
+    zone: Where = Field(default_factory=dict)
+    subject: Where = Field(default_factory=dict)
+
+    @property
+    def holds_somewhere(self) -> bool:
+        """Whether the row can hold of anything."""
+        return bool(self.zone or self.subject)
 
 
 class Table(Frozen):
-    """A list that rules lean on."""
+    """A list that rules lean on.
+
+    A table that ``decides`` an attribute of subjects finds it where nobody stated it: it is true where any
+    row holds. Where none holds it is false when the table is ``complete``, else it stays unknown.
+    """
 
     title: Text
     legal: tuple[str, ...] = ()
+    decides: str | None = None
+    complete: bool = False
     rows: Annotated[tuple[TableRow, ...], Field(min_length=1)]
+
+    @property
+    def deciding(self) -> tuple[TableRow, ...]:
+        """The rows that can hold."""
+        return tuple(row for row in self.rows if row.holds_somewhere)
+
+    @model_validator(mode="after")
+    def _decides_by_rows(self) -> Self:
+        if (self.decides is None) == bool(self.deciding) or (self.complete and self.decides is None):
+            raise Unfit(
+                f"Table {self.title.en!r} decides {self.decides!r} by {len(self.deciding)} rows.",
+                "A table that decides an attribute has rows with zone or subject filters; another has none.",
+            )
+        codes = [row.code for row in self.rows]
+        if len(set(codes)) < len(codes):
+            raise Unfit(f"Table {self.title.en!r} has a code twice.", "Give each row a code of its own.")
+        return self
+
+
+class TableAddition(Frozen):
+    """A district's own rows of a table, beside the pack's or, with ``replace``, instead of them."""
+
+    replace: bool = False
+    complete: bool | None = None
+    legal: tuple[str, ...] = ()
+    rows: tuple[TableRow, ...] = ()
+
+    def applied(self, table: Table) -> Table:
+        """The table as the district has it."""
+        rows = self.rows if self.replace else (*table.rows, *self.rows)
+        given: dict[str, Any] = {"rows": rows, "legal": (*table.legal, *self.legal)}
+        if self.complete is not None:
+            given["complete"] = self.complete
+        return Table.model_validate({**dict(table), **given})
 
 
 class Group(Frozen):
@@ -484,6 +356,10 @@ class RulePack(Frozen):
     tables: dict[str, Table]
     fixtures: tuple[Fixture, ...]
     hash: str
+
+    def deciding(self, rule: RuleEntry) -> tuple[Table, ...]:
+        """The tables that decide an attribute which ``rule`` asks of its subjects."""
+        return tuple(self.tables[n] for n in rule.tables if self.tables[n].decides in rule.subject_where)
 
     def rule(self, rule_id: str) -> Rule:
         """The rule with this id; KeyError when there is none."""

@@ -8,6 +8,8 @@ A pack is a folder ``rules/<pack>/``, shipped here or in a folder of ``ONEMAP_LA
     tables.toml        lists that rules lean on (optional)
     fixtures/*.toml    places with the verdict they must get (optional)
 
+A district's own rows of a pack's tables are in ``tables/<pack>.toml`` of a folder of ``ONEMAP_LAYERS``.
+
 Rules know layers and fields by name only; the loader refuses a name that does not exist. What a rule means
 on the ground is `gis.screening.judge`'s business.
 """
@@ -16,7 +18,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from types import MappingProxyType
@@ -25,28 +26,21 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, Field, ValidationError
 
 from layers.model import DefinitionError, Frozen, Layer, Text, Unfit, known
-from layers.model import Field as LayerField
+from layers.predicates import Condition, InTable, Where
+from layers.rulechecks import Names, check_rule, check_where
 from layers.rulemodel import (
-    LAW_DATE,
-    NONE,
     PARCEL,
     Article,
-    Bounds,
-    DWithinBy,
-    DWithinStated,
     Fixture,
     Group,
-    Prefix,
     Reference,
     Rule,
     RuleEntry,
     RulePack,
-    Scalar,
     Severity,
     SiteKind,
-    StatedNone,
     Table,
-    Where,
+    TableAddition,
     canonical_hash,
     with_predecessors,
 )
@@ -113,7 +107,7 @@ def load_packs(folders: Sequence[Path], layers: Mapping[str, Layer]) -> Mapping[
     packs: dict[str, RulePack] = {}
     rules: dict[str, str] = {}
     for folder in _pack_folders([SHIPPED, *folders]):
-        pack = _load_pack(folder, layers)
+        pack = _load_pack(folder, layers, folders)
         if pack.id in packs:
             raise DefinitionError(folder, f"Rule pack {pack.id!r} exists already.", "Choose another id.")
         packs[pack.id] = pack
@@ -177,15 +171,17 @@ def _read(path: Path, kind: type[M]) -> M:
         raise as_definition_error(path, error, raw) from error
 
 
-def _load_pack(folder: Path, layers: Mapping[str, Layer]) -> RulePack:
+def _load_pack(folder: Path, layers: Mapping[str, Layer], outside: Sequence[Path] = ()) -> RulePack:
     head = _read(folder / "pack.toml", PackFile)
     references = _references(folder)
     tables = _tables(folder, references)
+    for added in outside:
+        _add_rows(added / "tables" / f"{head.id}.toml", tables, references)
     with _refusals_name(folder / "pack.toml"):
         for site in head.sites:
             for subject in site.subjects:
                 known(f"Site kind {site.kind} answers to", subject, [PARCEL, *layers])
-    rules = _rules(folder, _Names(head, layers, references, tables))
+    rules = _rules(folder, head, Names(head.sites, layers, references, tables))
     return RulePack(
         **{name: getattr(head, name) for name in PackFile.model_fields},
         rules=rules,
@@ -221,6 +217,19 @@ def _check_predecessors(reference: Reference, references: Mapping[str, Reference
             )
 
 
+def _add_rows(path: Path, tables: dict[str, Table], references: Mapping[str, Reference]) -> None:
+    """Give the tables of a pack what a district's file says of them."""
+    for name, raw in read_toml(path).items() if path.is_file() else ():
+        with _refusals_name(path):
+            known("Table", name, tables)
+            try:
+                tables[name] = TableAddition.model_validate(raw).applied(tables[name])
+            except ValidationError as error:
+                raise as_definition_error(path, error, raw) from error
+            for key in tables[name].legal:
+                known("Legal key", key, references)
+
+
 def _tables(folder: Path, references: Mapping[str, Reference]) -> dict[str, Table]:
     path = folder / "tables.toml"
     if not path.is_file():
@@ -237,163 +246,50 @@ def _tables(folder: Path, references: Mapping[str, Reference]) -> dict[str, Tabl
     return tables
 
 
-@dataclass(frozen=True)
-class _Names:
-    """All that the rules of a pack may refer to."""
-
-    head: PackFile
-    layers: Mapping[str, Layer]
-    references: Mapping[str, Reference]
-    tables: Mapping[str, Table]
-
-
-def _rules(folder: Path, names: _Names) -> tuple[Rule, ...]:
+def _rules(folder: Path, head: PackFile, names: Names) -> tuple[Rule, ...]:
     rules: dict[str, Rule] = {}
     for path in sorted(folder.glob("*.toml")):
         if path.name in ("pack.toml", "tables.toml"):
             continue
         file = _read(path, RuleFile)
         with _refusals_name(path):
-            known("Group", file.group, (group.id for group in names.head.groups))
-            for entry in file.rules:
-                if entry.id in rules:
-                    raise Unfit(f"Rule {entry.id} exists already.", "Choose another id.")
-                _check_rule(entry, names)
-                rules[entry.id] = _placed(entry, file.group, names)
-    orders = {group.id: (group.order, group.id) for group in names.head.groups}
+            known("Group", file.group, (group.id for group in head.groups))
+            for written in file.rules:
+                if written.id in rules:
+                    raise Unfit(f"Rule {written.id} exists already.", "Choose another id.")
+                entry = _with_codes(written, names.tables)
+                check_rule(entry, names)
+                rules[entry.id] = _placed(entry, file.group, head.id, names)
+    orders = {group.id: (group.order, group.id) for group in head.groups}
     return tuple(sorted(rules.values(), key=lambda rule: (orders[rule.group], rule.id)))
 
 
-def _placed(entry: RuleEntry, group: str, names: _Names) -> Rule:
+def _with_codes(entry: RuleEntry, tables: Mapping[str, Table]) -> RuleEntry:
+    """The rule with the codes of a table where it names the table."""
+
+    def written_out(where: Where) -> Where:
+        return {name: _codes_of(condition, entry, tables) for name, condition in where.items()}
+
+    unless = [one.model_copy(update={"where": written_out(one.where)}) for one in entry.unless]
+    filters = {name: written_out(getattr(entry, name)) for name in ("zone_where", "subject_where")}
+    return entry.model_copy(update={**filters, "unless": tuple(unless)})
+
+
+def _codes_of(condition: Condition, entry: RuleEntry, tables: Mapping[str, Table]) -> Condition:
+    if not isinstance(condition, InTable):
+        return condition
+    known(f"{entry.id} compares with the table", condition.table, entry.tables)
+    known(f"{entry.id} names the table", condition.table, tables)
+    return tuple(row.code for row in tables[condition.table].rows)
+
+
+def _placed(entry: RuleEntry, group: str, pack: str, names: Names) -> Rule:
     content = [
         entry,
         sorted(with_predecessors(entry.legal, names.references).items()),
         {name: names.tables[name] for name in entry.tables},
     ]
-    return Rule(**dict(entry), pack=names.head.id, group=group, hash=canonical_hash(content))
-
-
-def _check_rule(entry: RuleEntry, names: _Names) -> None:
-    for key in entry.legal:
-        known(f"{entry.id} cites the legal key", key, names.references)
-    for name in entry.tables:
-        known(f"{entry.id} names the table", name, names.tables)
-    if entry.zone_layer is not None:
-        zone_layer = _screened_layer(entry, entry.zone_layer, names.layers)
-        _check_where(entry.id, entry.zone_where, zone_layer)
-        if isinstance(entry.predicate, DWithinBy):
-            _check_where(
-                entry.id, {entry.predicate.attribute: tuple(entry.predicate.distances_m)}, zone_layer
-            )
-    for subject in entry.subjects:
-        if subject == PARCEL:
-            _check_parcel(entry, names)
-            continue
-        layer = _screened_layer(entry, subject, names.layers)
-        for where in entry.subject_wheres:
-            _check_where(entry.id, where, layer)
-        if isinstance(entry.predicate, DWithinStated):
-            _check_stated_distance(entry.id, entry.predicate, layer)
-
-
-def _check_parcel(entry: RuleEntry, names: _Names) -> None:
-    """A drawn site states fields of the layers that it answers to, so one of these has what the rule asks.
-
-    A pack without drawn sites of its own leaves that to the pack it is used with.
-    """
-    beside = {name for site in names.head.sites if PARCEL in site.subjects for name in site.subjects}
-    layers = [names.layers[name] for name in sorted(beside - {PARCEL})]
-    for where in entry.subject_wheres if layers else ():
-        for name, condition in where.items():
-            known(
-                f"{entry.id} filters parcels by the field", name, (f.name for x in layers for f in x.fields)
-            )
-            layer = next(x for x in layers if any(f.name == name for f in x.fields))
-            _check_where(entry.id, {name: condition}, layer)
-
-
-def _check_stated_distance(rule_id: str, predicate: DWithinStated, layer: Layer) -> None:
-    """What is beyond ``at_most_m`` counts as clear, so no subject may state more."""
-    known(f"{rule_id} takes its distance from the field", predicate.attribute, (f.name for f in layer.fields))
-    field = layer.field(predicate.attribute)
-    bounded = field.min is not None and field.min >= 0 and field.max is not None
-    if field.type not in ("integer", "number") or not bounded or (field.max or 0) > predicate.at_most_m:
-        raise Unfit(
-            f"{rule_id} takes its distance from {layer.id}.{field.name}, which may be beyond"
-            f" {predicate.at_most_m:g} m.",
-            "Give the field a min and a max within at_most_m, or the rule a larger at_most_m.",
-        )
-
-
-def _screened_layer(entry: RuleEntry, name: str, layers: Mapping[str, Layer]) -> Layer:
-    known(f"{entry.id} refers to the layer", name, layers)
-    if not layers[name].has_geometry:
-        raise Unfit(f"{entry.id} refers to layer {name!r}, which has no geometry.", "Choose another layer.")
-    return layers[name]
-
-
-def _check_where(rule_id: str, where: Where, layer: Layer) -> None:
-    fields = {field.name: field for field in layer.fields}
-    for name, condition in where.items():
-        known(f"{rule_id} filters {layer.id} by the field", name, fields)
-        with _names_rule(rule_id, layer, name):
-            _check_condition(condition, fields[name])
-
-
-@contextmanager
-def _names_rule(rule_id: str, layer: Layer, name: str) -> Iterator[None]:
-    try:
-        yield
-    except Unfit as error:
-        raise Unfit(f"{rule_id} on {layer.id}.{name}: {error.what}", error.remedy) from error
-
-
-def _check_condition(condition: Any, field: LayerField) -> None:
-    match condition:
-        case Prefix():
-            if field.type not in ("text", "enum"):
-                raise Unfit(f"A prefix does not fit type {field.type}.", "Compare with values instead.")
-        case StatedNone():
-            if field.type in ("text", "number", "integer"):
-                return
-            if field.type != "enum":
-                raise Unfit(f"None is no value of type {field.type}.", "Compare with values instead.")
-            _check_value(NONE, field)
-        case Bounds():
-            if field.type not in ("integer", "number", "date", "datetime"):
-                raise Unfit(f"A comparison does not fit type {field.type}.", "Compare with values instead.")
-            for value in condition.values:
-                _check_value(value, field)
-        case tuple():
-            for value in condition:
-                _check_value(value, field)
-        case _:
-            _check_value(condition, field)
-
-
-_PYTHON_TYPES: Mapping[str, tuple[type, ...]] = MappingProxyType(
-    {
-        "text": (str,),
-        "enum": (str,),
-        "integer": (int,),
-        "number": (int, float),
-        "boolean": (bool,),
-        "date": (date,),
-        "datetime": (date,),
-    }
-)
-
-
-def _check_value(value: Scalar, field: LayerField) -> None:
-    if value == LAW_DATE and field.type in ("date", "datetime"):
-        return
-    fits = isinstance(value, _PYTHON_TYPES[field.type]) and isinstance(value, bool) == (
-        field.type == "boolean"
-    )
-    if not fits:
-        raise Unfit(f"{value!r} does not fit type {field.type}.", "Correct the value.")
-    if field.type == "enum":
-        known("Code", str(value), (code.code for code in field.code_list))
+    return Rule(**dict(entry), pack=pack, group=group, hash=canonical_hash(content))
 
 
 def _fixtures(folder: Path, rules: Mapping[str, Rule], layers: Mapping[str, Layer]) -> tuple[Fixture, ...]:
@@ -422,6 +318,6 @@ def _check_fixture(fixture: Fixture, rule: Rule, layers: Mapping[str, Layer]) ->
     subject = str(fixture.subject.layer)
     known(f"Fixture {fixture.note!r} screens", subject, rule.subjects)
     if subject != PARCEL:
-        _check_where(f"Fixture {fixture.note!r}", dict(fixture.subject.attributes), layers[subject])
+        check_where(f"Fixture {fixture.note!r}", dict(fixture.subject.attributes), layers[subject])
     for zone in fixture.zones:
-        _check_where(f"Fixture {fixture.note!r}", dict(zone.attributes), layers[str(rule.zone_layer)])
+        check_where(f"Fixture {fixture.note!r}", dict(zone.attributes), layers[str(rule.zone_layer)])

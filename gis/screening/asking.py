@@ -2,6 +2,10 @@
 
 A distance that differs from subject to subject, or from zone to zone, is asked once for each of its values.
 So the ground knows fixed distances only, and a rule's answer is the worst of those to its questions.
+
+An attribute that a table decides is asked as stated where somebody stated it. Where nobody did, each row of
+the table is a question of its own: its filters of zone and subject instead of the attribute. Where no row
+holds, a complete table settles it, and another leaves it open.
 """
 
 from __future__ import annotations
@@ -15,10 +19,11 @@ import numpy as np
 
 from gis.kernel import UNKNOWN, Parts, combine
 from gis.kernel.arrays import Geometries
-from gis.screening.filters import Attributes, FilterResult, Flags, evaluate
+from gis.screening.filters import Attributes, FilterResult, Flags, both, evaluate
 from gis.screening.ground import Answer, Missing, note_missing
 from gis.screening.hits import Hits
-from layers.rulemodel import Bounds, DWithin, DWithinBy, DWithinStated, Predicate, Rule, Where
+from layers.predicates import Bounds, DWithin, DWithinBy, DWithinStated, Predicate, Where, both_of
+from layers.rulemodel import Rule, Table, TableRow
 
 __all__ = ["Ask", "asks_of", "merged_filter", "worst_of", "worst_pairs"]
 
@@ -39,6 +44,8 @@ class Ask:
         With a fixed distance.
     is_assumed : bool
         The distance is the largest possible one, because the subjects do not state theirs.
+    row : TableRow or None
+        The row of a table that is asked instead of an attribute that nobody stated.
     """
 
     rows: Flags
@@ -46,15 +53,18 @@ class Ask:
     zone_where: Where
     predicate: Predicate
     is_assumed: bool = False
+    row: TableRow | None = None
 
 
-def asks_of(rule: Rule, attributes: Attributes, law_date: date) -> list[Ask]:
+def asks_of(rule: Rule, attributes: Attributes, law_date: date, tables: Sequence[Table] = ()) -> list[Ask]:
     """The questions of one rule; one for most.
 
     Parameters
     ----------
     attributes : Attributes
         Of all n subjects.
+    tables : sequence of Table
+        Those that decide an attribute which the rule asks of its subjects.
     """
     applicable = evaluate(rule.subject_where, attributes, law_date)
     whole = Ask(~applicable.no, applicable, rule.zone_where, rule.predicate)
@@ -64,8 +74,64 @@ def asks_of(rule: Rule, attributes: Attributes, law_date: date) -> list[Ask]:
         case DWithinBy():
             pairs = _by_zone(rule, rule.predicate)
             return [replace(whole, zone_where=where, predicate=fixed) for where, fixed in pairs]
+        case _ if tables:
+            return _by_tables(rule, whole, attributes, law_date, tables)
         case _:
             return [whole]
+
+
+def _by_tables(
+    rule: Rule, whole: Ask, attributes: Attributes, law_date: date, tables: Sequence[Table]
+) -> list[Ask]:
+    """The attribute as stated, then each row of the tables for the subjects that do not state it."""
+    asks: list[Ask] = []
+    stated = whole.rows.copy()
+    for table in tables:
+        name = str(table.decides)
+        silent = whole.rows & (attributes.encoded(name)[0] < 0)
+        stated &= ~silent
+        if not silent.any():
+            continue
+        others = {n: condition for n, condition in rule.subject_where.items() if n != name}
+        rest = evaluate(others, attributes, law_date)
+        for row, zone_where in _rows_of(rule, table):
+            holds = both(rest, _named(evaluate(row.subject, attributes, law_date), name))
+            asks.append(Ask(silent & ~holds.no, holds, zone_where, rule.predicate, row=row))
+        if not table.complete:
+            asks.append(replace(whole, rows=silent))
+    return [replace(whole, rows=stated), *asks] if asks else [whole]
+
+
+def _named(holds: FilterResult, attribute: str) -> FilterResult:
+    """A row's filter, missing the attribute itself and the first of those that would decide the row."""
+    missing = {attribute: holds.unknown} if holds.unknown.any() else {}
+    named = np.zeros(len(holds.unknown), dtype=bool)
+    for name, lacks in holds.missing.items():
+        missing[name] = lacks & ~named
+        named |= lacks
+    return replace(holds, missing=missing)
+
+
+# Selections of zones are kept by the identity of their filter, so the filters are kept with their rule.
+_ROWS: dict[tuple[int, int], tuple[Rule, Table, list[tuple[TableRow, Where]]]] = {}
+_KEPT = 256
+
+
+def _rows_of(rule: Rule, table: Table) -> list[tuple[TableRow, Where]]:
+    """The rows that can hold for zones of the rule, with the filter of those zones."""
+    held = _ROWS.get((id(rule), id(table)))
+    if held is not None and held[0] is rule and held[1] is table:
+        return held[2]
+    found: list[tuple[TableRow, Where]] = []
+    for row in table.deciding:
+        names = row.zone.keys() & rule.zone_where.keys()
+        shared = {name: both_of(row.zone[name], rule.zone_where[name]) for name in names}
+        if all(shared.values()):
+            found.append((row, {**rule.zone_where, **row.zone, **shared}))
+    while len(_ROWS) >= _KEPT:
+        _ROWS.pop(next(iter(_ROWS)), None)
+    _ROWS[id(rule), id(table)] = rule, table, found
+    return found
 
 
 def _by_subject(
@@ -92,9 +158,7 @@ def _fixed(distance_m: float, statutory: bool) -> DWithin:
     return DWithin(op="dwithin", distance_m=distance_m, statutory=statutory)
 
 
-# Selections of zones are kept by the identity of their filter, so the filters are kept with their rule.
 _BY_ZONE: dict[int, tuple[Rule, list[tuple[Where, DWithin]]]] = {}
-_BY_ZONE_SIZE = 256
 
 
 def _by_zone(rule: Rule, predicate: DWithinBy) -> list[tuple[Where, DWithin]]:
@@ -111,7 +175,7 @@ def _by_zone(rule: Rule, predicate: DWithinBy) -> list[tuple[Where, DWithin]]:
         found.append(
             ({**rule.zone_where, predicate.attribute: values}, _fixed(distance, predicate.statutory))
         )
-    while len(_BY_ZONE) >= _BY_ZONE_SIZE:
+    while len(_BY_ZONE) >= _KEPT:
         _BY_ZONE.pop(next(iter(_BY_ZONE)), None)
     _BY_ZONE[id(rule)] = rule, found
     return found

@@ -20,9 +20,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from layers.rulemodel import LAW_DATE, NONE, Bounds, Condition, Prefix, Scalar, StatedNone, Where
+from layers.rulemodel import LAW_DATE, NONE, Bounds, Condition, InTable, Prefix, Scalar, StatedNone, Where
 
-__all__ = ["Attributes", "Column", "FilterResult", "Flags", "evaluate"]
+__all__ = ["Attributes", "Column", "FilterResult", "Flags", "both", "evaluate"]
 
 Column = NDArray[np.object_]
 Flags = NDArray[np.bool_]
@@ -129,15 +129,30 @@ def evaluate(where: Where, attributes: Attributes, law_date: date) -> FilterResu
     return FilterResult(yes=~fails & ~unknown, no=fails, unknown=unknown, missing=missing, failing=failing)
 
 
+def both(one: FilterResult, other: FilterResult) -> FilterResult:
+    """Both filters at once: what either is known to fail is a no, what both are known to pass a yes."""
+    no = one.no | other.no
+    unknown = (one.unknown | other.unknown) & ~no
+    missing: dict[str, Flags] = {}
+    failing: dict[str, Flags] = {}
+    for found in (one, other):
+        for name, lacks in found.missing.items():
+            missing[name] = missing.get(name, False) | (lacks & unknown)
+        for name, fails in found.failing.items():
+            failing[name] = failing.get(name, False) | fails
+    return FilterResult(one.yes & other.yes, no, unknown, missing, failing)
+
+
 def _holds(condition: Condition, value: Any, law_date: date) -> bool:
     """Whether a value that is not missing meets the condition."""
     match condition:
-        case Bounds(at_least=low, above=above, at_most=high):
+        case Bounds(at_least=low, above=above, at_most=high, below=below):
             day = _as_day(value)
             return (
                 (low is None or bool(day >= _bound(low, law_date)))
                 and (above is None or bool(day > _bound(above, law_date)))
                 and (high is None or bool(day <= _bound(high, law_date)))
+                and (below is None or bool(day < _bound(below, law_date)))
             )
         case StatedNone():
             return _says_none(value)
@@ -145,6 +160,8 @@ def _holds(condition: Condition, value: Any, law_date: date) -> bool:
             return str(value).startswith(prefixes)
         case tuple():
             return any(_same(value, option) for option in condition)
+        case InTable():
+            raise TypeError(f"The codes of table {condition.table!r} were not put in its place.")
         case _:
             return _same(value, condition)
 

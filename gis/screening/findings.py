@@ -9,7 +9,7 @@ from shapely.geometry.base import BaseGeometry
 
 from gis.kernel import CLEAR, CONFLICT, EDGE, UNKNOWN, Parts
 from layers.model import Text
-from layers.rulemodel import Reference, Rule, Severity, Verdict
+from layers.rulemodel import Reference, Rule, Severity, TableRow, Verdict
 
 __all__ = [
     "BY_STRAIGHT_DISTANCE",
@@ -18,6 +18,7 @@ __all__ = [
     "Cleared",
     "Finding",
     "ZoneFact",
+    "by_table",
 ]
 
 VERDICTS: dict[int, Verdict] = {
@@ -31,6 +32,14 @@ VERDICTS: dict[int, Verdict] = {
 BY_STRAIGHT_DISTANCE = Text(
     zh="无河网数据，按直线距离判定。", en="Without a river network it is judged by straight distance."
 )
+
+
+def by_table(row: TableRow) -> Text:
+    """What a finding says that rests on a row of a table instead of a stated attribute."""
+    doubt_zh, doubt_en = ("（待确认）", " (to be confirmed)") if row.confidence == "M" else ("", "")
+    return Text(zh=f"按查找表判定{doubt_zh}：{row.zh}", en=f"By a table{doubt_en}: {row.en}")
+
+
 NO_LEGAL_BASIS = Text(zh="未找到该日期的法律依据。", en="No legal basis found for this date.")
 
 

@@ -35,9 +35,10 @@ from gis.screening.findings import (
     Cleared,
     Finding,
     ZoneFact,
+    by_table,
     number,
 )
-from gis.screening.ground import FEW, Answer, Found, Question, near_pairs, note_missing
+from gis.screening.ground import FEW, Answer, Codes, Found, Question, near_pairs, note_missing
 from gis.screening.hits import Hits, find_hits
 from gis.screening.inputs import PreparedLayer, Subjects, ZoneLayer, screenable
 from gis.screening.points import ask_points
@@ -50,6 +51,7 @@ from layers.rulemodel import (
     Rule,
     RulePack,
     Severity,
+    TableRow,
     UpstreamWithin,
     Verdict,
     capped,
@@ -79,6 +81,8 @@ class RuleOutcome:
         The pairs of subject and zone behind the findings.
     layer : PreparedLayer or None
         The zones; None when they may not be seen or were not given.
+    rows : tuple of (TableRow, int8[n])
+        The rows of tables that were asked instead of an attribute that nobody stated, with their answers.
     """
 
     rule: Rule
@@ -90,6 +94,7 @@ class RuleOutcome:
     hits: Hits
     layer: PreparedLayer | None
     zone_count: int
+    rows: tuple[tuple[TableRow, Codes], ...]
 
     @property
     def severity_if_official(self) -> Severity:
@@ -210,7 +215,7 @@ def judge(
         for rule in pack.rules
         if rule.enabled and (only is None or rule.id in only) and not subjects.kinds.isdisjoint(rule.subjects)
     ]
-    asked = [asks_of(rule, attributes, law_date) for _, rule in applied]
+    asked = [asks_of(rule, attributes, law_date, pack.deciding(rule)) for pack, rule in applied]
     reach: dict[str, float] = {}
     for (_, rule), asks in zip(applied, asked, strict=True):
         if rule.zone_layer is not None:
@@ -307,6 +312,7 @@ def _apply(
         citations=pack.cite(rule.legal, case.law_date),
         has_basis=pack.has_basis(rule.legal, case.law_date),
         answer=worst_of(case.subjects.geoms, answers),
+        rows=tuple((ask.row, answer.code) for ask, answer in zip(asks, answers, strict=True) if ask.row),
         applicable=merged_filter(asks),
         exempt=exempt,
         hits=worst_pairs(pairs),
@@ -388,6 +394,8 @@ def _finding(outcome: RuleOutcome, row: int) -> Finding:
     notes: list[Text] = [] if outcome.has_basis else [NO_LEGAL_BASIS]
     if isinstance(rule.predicate, UpstreamWithin):
         notes.append(BY_STRAIGHT_DISTANCE)
+    if answer.code[row] != UNKNOWN:
+        notes += [by_table(r) for r, codes in outcome.rows if codes[row] == answer.code[row]]
     return Finding(
         rule=rule,
         verdict=VERDICTS[int(answer.code[row])],

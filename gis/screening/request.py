@@ -86,7 +86,8 @@ def site_fields(definition: MapDefinition, kind: SiteKind) -> list[Field]:
         for rule in pack.rules:
             if not rule.enabled or not set(kind.subjects) & set(rule.subjects):
                 continue
-            for name in rule.subject_attributes:
+            tables = [name for t in pack.deciding(rule) for row in t.deciding for name in row.subject]
+            for name in dict.fromkeys([*rule.subject_attributes, *tables]):
                 # A parcel is no layer of its own: what is asked of it is a field of another subject.
                 if name in fields and name not in kind.attributes:
                     asked.setdefault(name, fields[name])

@@ -277,3 +277,64 @@ def test_a_rule_id_of_another_pack_is_refused(copy: Path, layers: Mapping[str, L
         path.unlink()
     with pytest.raises(DefinitionError, match="NR-01 is in pack 'cn-zhejiang'"):
         load_packs([copy], layers)
+
+
+DISTRICT = """
+[[access_lists.rows]]
+code = "U7-plating"
+confidence = "S"
+zh = "电镀"
+en = "Plating"
+zone = {unit_code = "U7"}
+subject = {industry_code = {prefix = ["C336"]}}
+[heavy_polluters]
+replace = true
+complete = true
+rows = [{code = "1", confidence = "S", zh = "纸", en = "Paper", subject = {industry_code = {prefix = ["C22"]}}}]
+"""
+
+
+@pytest.fixture
+def district(tmp_path: Path) -> Path:
+    """A folder of a district with rows of its own for two tables of the shipped pack."""
+    (tmp_path / "tables").mkdir()
+    (tmp_path / "tables" / "cn-zhejiang.toml").write_text(DISTRICT, encoding="utf-8")
+    return tmp_path
+
+
+def test_a_district_adds_rows_to_a_table_or_replaces_them(
+    district: Path, pack: RulePack, layers: Mapping[str, Layer]
+) -> None:
+    own = load_packs([district], layers)["cn-zhejiang"]
+    rows = [row.code for row in own.tables["access_lists"].rows]
+    assert rows == [*(row.code for row in pack.tables["access_lists"].rows), "U7-plating"]
+    heavy = own.tables["heavy_polluters"]
+    assert ([row.code for row in heavy.rows], heavy.complete) == (["1"], True)
+    assert own.tables["fuel_catalogue"] == pack.tables["fuel_catalogue"]
+    changed = {rule.id for rule in pack.rules if own.rule(rule.id).hash != rule.hash}
+    assert (changed, own.hash == pack.hash) == ({"ZC-01", "DW-08"}, False)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        ("[[access_lists.rows]]", "[[access_list.rows]]", "access_lists"),
+        ("unit_code", "unit_no", "unit_no"),
+        ("industry_code", "trade", "trade"),
+        ('code = "U7-plating"', 'code = "urban-tier3"', "a code twice"),
+        ("rows = [{", 'legal = ["C1"]\nrows = [{', "C1"),
+        ("rows = [{", "row = [{", "row"),
+    ],
+)  # fmt: skip
+def test_a_wrong_table_of_a_district_is_refused(
+    district: Path, layers: Mapping[str, Layer], old: str, new: str, says: str
+) -> None:
+    edit(district / "tables" / "cn-zhejiang.toml", old, new)
+    with pytest.raises(DefinitionError, match=says):
+        load_packs([district], layers)
+
+
+def test_the_ten_permitted_activities_are_those_of_the_table(pack: RulePack) -> None:
+    codes = tuple(row.code for row in pack.tables["limited_activities"].rows)
+    assert pack.rule("RL-03").subject_where == {"redline_activity_class": codes}
+    assert len(codes) == 10
