@@ -1,31 +1,41 @@
-"""Run benchmarks by name (all without one): print a table and write build/bench.json."""
+"""Run benchmarks by name (all without one): print a table and write build/bench.json.
+
+A join may be run on a share of its subjects for a quick look: ``points-in-zones:10%``. Figures count in full.
+"""
 
 from __future__ import annotations
 
+import os
+import re
 import sys
-from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
+from bench.distance_join import DISTANCE_JOIN
 from bench.import_points import import_points
-from bench.points_in_zones import points_in_zones
+from bench.joins import measured
+from bench.parcel_overlap import PARCEL_OVERLAP
+from bench.points_in_zones import POINTS_IN_ZONES
 from bench.report import Row, show, write
 
-BENCHMARKS: dict[str, Callable[[], list[Row]]] = {
-    "points-in-zones": points_in_zones,
-    "import-points": import_points,
-}
+JOINS = {join.name: partial(measured, join) for join in (POINTS_IN_ZONES, PARCEL_OVERLAP, DISTANCE_JOIN)}
+BENCHMARKS = {**JOINS, "import-points": lambda share: import_points()}
 
 
-def main(names: list[str]) -> int:
-    """Run ``names``; 2 for an unknown one."""
-    unknown = [name for name in names if name not in BENCHMARKS]
+def main(words: list[str]) -> int:
+    """Run the benchmarks ``words`` name; 2 for an unknown one."""
+    asked = [re.fullmatch(r"([a-z-]+)(?::(\d+)%)?", word) for word in words or BENCHMARKS]
+    unknown = [
+        word for word, match in zip(words, asked, strict=False) if not match or match[1] not in BENCHMARKS
+    ]
     if unknown:
         print(f"No benchmark {', '.join(unknown)}; there is: {', '.join(BENCHMARKS)}.", file=sys.stderr)
         return 2
     rows: list[Row] = []
-    for name in names or BENCHMARKS:
-        found = BENCHMARKS[name]()
-        show(name, found)
+    for match in filter(None, asked):
+        print(f"{match[1]}: load {os.getloadavg()[0]:.1f} at the start", flush=True)
+        found = BENCHMARKS[match[1]](int(match[2] or 100) / 100)
+        show(match[1], found)
         rows += found
     write(rows, Path(__file__).parents[1] / "build" / "bench.json")
     return 0

@@ -1,7 +1,8 @@
-"""100,000 points and 2,000 zones over Jinhua in the plane EPSG:4549, seeded.
+"""1,000,000 points, 100,000 parcels and 2,000 zones over Jinhua in the plane EPSG:4549, seeded.
 
-The points cluster in towns; 1,980 zones have 50 to 5,000 vertices, 20 have 50,000 and more; some have holes.
-The shared generator of the same kind is used where it lies beside the repository.
+The points cluster in towns; the parcels have 20 to 60 vertices; 1,980 zones have 50 to 5,000 vertices, 20
+have 50,000 and more; some have holes. The shared generator of the same kind is used where it lies beside the
+repository.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -23,41 +25,73 @@ __all__ = ["Workload", "workload"]
 
 ROOT = Path(__file__).parents[1]
 SHARED = ROOT.parent / "shared" / "bench" / "gen.py"
+DATA = ROOT / "build" / "bench-data"
 EXTENT = (119.2, 28.5, 120.8, 29.7)
 SEED = 20240607
+POINTS, PARCELS, ZONES = 1_000_000, 100_000, 2_000
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Workload:
-    """Points as float64[n, 2] and zones as geometries, metres in EPSG:4549, and who made them."""
+    """Points (coordinates and geometries), parcels, zones, metres in EPSG:4549, and who made them."""
 
     xy: NDArray[np.float64]
+    points: NDArray[np.object_]
+    parcels: NDArray[np.object_]
     zones: NDArray[np.object_]
     made_by: str
 
-
-def workload(points: int = 100_000, zones: int = 2_000) -> Workload:
-    """The workload; what the shared generator wrote is kept under build/."""
-    if SHARED.exists():
-        folder = ROOT / "build" / "bench-data"
-        if not (folder / "zones.gpkg").exists():
-            print("Making the workload (once, some minutes) ...", flush=True)
-            subprocess.run([sys.executable, str(SHARED), str(folder)], check=True, stdout=subprocess.DEVNULL)
-        lonlat = gpd.read_parquet(folder / "enterprises.parquet").geometry.values[:points]
-        outlines = np.asarray(
-            gpd.read_parquet(folder / "zones.parquet").geometry.values[:zones], dtype=object
+    def share(self, share: float) -> Workload:
+        """The first part of the points and parcels, which are in no order; all zones."""
+        points, parcels = round(len(self.xy) * share), round(len(self.parcels) * share)
+        return Workload(
+            self.xy[:points], self.points[:points], self.parcels[:parcels], self.zones, self.made_by
         )
-        made_by, degrees = "shared generator", shapely.get_coordinates(lonlat)
-    else:
-        rng = np.random.default_rng(SEED)
-        made_by, degrees = "own generator", _towns(rng, points)
-        outlines = np.array([_zone(rng, zones, i) for i in range(zones)], dtype=object)
+
+
+@cache
+def workload() -> Workload:
+    """The whole workload; what the shared generator wrote is kept under build/."""
+    made_by = "shared generator" if SHARED.exists() else "own generator"
+    degrees, parcels, zones = _shared() if SHARED.exists() else _own()
     to_plane = transformation(4326, 4549, EXTENT)
-    moved = to_plane.geometries(outlines)
-    # A ring on the rim of validity in degrees may cross itself after rounding in the plane.
-    bad = ~shapely.is_valid(moved)
-    moved[bad] = shapely.buffer(moved[bad], 0)
-    return Workload(to_plane.xy(degrees), moved, made_by)
+    xy = to_plane.xy(degrees)
+    return Workload(
+        xy,
+        np.asarray(shapely.points(xy), dtype=object),
+        _valid(to_plane.geometries(parcels)),
+        _valid(to_plane.geometries(zones)),
+        made_by,
+    )
+
+
+def _valid(geoms: NDArray[np.object_]) -> NDArray[np.object_]:
+    """A ring on the rim of validity in degrees may cross itself after rounding in the plane."""
+    bad = ~shapely.is_valid(geoms)
+    geoms[bad] = shapely.buffer(geoms[bad], 0)
+    return geoms
+
+
+def _shared() -> tuple[NDArray[np.float64], NDArray[np.object_], NDArray[np.object_]]:
+    if not (DATA / "zones.gpkg").exists():
+        print("Making the workload (once, some minutes) ...", flush=True)
+        subprocess.run([sys.executable, str(SHARED), str(DATA)], check=True, stdout=subprocess.DEVNULL)
+    points, parcels, zones = (
+        np.asarray(gpd.read_parquet(DATA / f"{name}.parquet").geometry.values, dtype=object)
+        for name in ("enterprises", "parcels", "zones")
+    )
+    return shapely.get_coordinates(points), parcels, zones
+
+
+def _own() -> tuple[NDArray[np.float64], NDArray[np.object_], NDArray[np.object_]]:
+    rng = np.random.default_rng(SEED)
+    zones = np.array([_zone(rng, ZONES, i) for i in range(ZONES)], dtype=object)
+    radii = np.clip(rng.lognormal(np.log(0.0006), 0.6, PARCELS), 0.00015, 0.006)
+    parcels = [
+        shapely.Polygon(_ring(rng, int(rng.integers(20, 61)), radius, centre))
+        for radius, centre in zip(radii, _towns(rng, PARCELS), strict=True)
+    ]
+    return _towns(rng, POINTS), np.array(parcels, dtype=object), zones
 
 
 def _towns(rng: np.random.Generator, count: int) -> NDArray[np.float64]:

@@ -7,25 +7,29 @@ import shapely
 
 from gis.kernel.arrays import Flags, Floats, Geometries, Indices
 from gis.kernel.prepared import PreparedCopies
+from gis.kernel.strips import INSIDE, SLACK_M, Strips, ranges
 from gis.kernel.threads import in_shares
 
-__all__ = ["points_in"]
+__all__ = ["in_boxes", "points_in"]
 
 MOST_COLUMNS = 4096
 """Points are sorted into so many columns of the plane at most."""
 
-SLACK_M = 1e-3
-"""Boxes are widened by this: the sort key of a point carries its northing to a tenth of a micrometre only."""
-
 
 def points_in(
-    xy: Floats, geoms: Geometries, copies: PreparedCopies, threads: int | None = None
+    xy: Floats,
+    geoms: Geometries,
+    copies: PreparedCopies,
+    threads: int | None = None,
+    strips: Strips | None = None,
 ) -> tuple[Indices, Indices]:
     """All pairs (point, geometry) where the point lies in the geometry or on its edge.
 
-    Points are sorted by column and northing once; a geometry's candidates are then a run in each column that
-    its box meets, and no point object is made. Candidates stay in that order, so that neighbours walk the
-    same part of the geometry's index while it is in the processor's cache. Threads share the geometries out.
+    Points are sorted by column and northing once. With ``strips`` a geometry's inside is then a run of points
+    in each column, which is taken as it is, and only points in the spans of its outline are asked one by one;
+    without, all points in its box are. No point object is made. Candidates stay in that order, so that
+    neighbours walk the same part of the geometry's index while it is in the processor's cache. Threads share
+    the geometries out.
 
     Parameters
     ----------
@@ -37,6 +41,8 @@ def points_in(
         Of ``geoms``.
     threads : int or None
         None = :data:`gis.kernel.threads.THREADS`.
+    strips : Strips or None
+        Of ``geoms``; worth their making when there are many points.
 
     Returns
     -------
@@ -45,8 +51,12 @@ def points_in(
     """
     if not len(xy) or not len(geoms):
         return np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64)
-    boxes = np.asarray(shapely.bounds(geoms), dtype=np.float64).reshape(-1, 4)
-    point, zone = _in_boxes(xy, boxes)
+    if strips is None:
+        boxes = np.asarray(shapely.bounds(geoms), dtype=np.float64).reshape(-1, 4)
+        sure, doubtful = np.empty(0, dtype=np.int64), in_boxes(xy, boxes)
+    else:
+        sure, doubtful = _by_strips(xy, strips)
+    point, zone = doubtful
 
     def inside(points: Indices, zones: Indices) -> Flags:
         asked, of = np.unique(zones, return_inverse=True)
@@ -55,12 +65,30 @@ def points_in(
         return hit
 
     hits = in_shares(inside, point, zone, group=zone, threads=threads)
-    point, zone = point[hits], zone[hits]
-    order = np.argsort(zone * len(xy) + point)
-    return point[order], zone[order]
+    pairs = np.sort(np.concatenate([sure, zone[hits] * len(xy) + point[hits]]))
+    zone = pairs // len(xy)
+    return pairs - zone * len(xy), zone
 
 
-def _in_boxes(xy: Floats, boxes: Floats) -> tuple[Indices, Indices]:
+def _by_strips(xy: Floats, strips: Strips) -> tuple[Indices, tuple[Indices, Indices]]:
+    """The pairs that are surely inside, as ``zone * n + point``, and those to be asked, sorted by zone."""
+    column, y = strips.column(xy[:, 0]), xy[:, 1] - strips.low
+    key = column * strips.height_m + y
+    away = (column < 0) | (column >= strips.columns) | (y < 0) | (y > strips.height_m - 8 * SLACK_M)
+    key[away] = np.inf
+    order = np.argsort(key)
+    key = key[order]
+    zone, at = np.divmod(strips.row, strips.columns)
+    start = np.searchsorted(key, at * strips.height_m + strips.bottom)
+    stop = np.searchsorted(key, at * strips.height_m + strips.top, side="right")
+    run, place = ranges(start, stop)
+    # An inside is closed above by a span of the same row, so there is a next one.
+    filled = np.flatnonzero(strips.above == INSIDE)
+    of, within = ranges(stop[filled], start[np.minimum(filled + 1, len(start) - 1)])
+    return zone[filled][of] * len(xy) + order[within], (order[place], zone[run])
+
+
+def in_boxes(xy: Floats, boxes: Floats) -> tuple[Indices, Indices]:
     """All pairs (point, box) where the box, perhaps a trifle widened, holds the point; sorted by box."""
     filled = np.flatnonzero(~np.isnan(boxes[:, 0]))
     x0, y0, x1, y1 = boxes[filled].T
@@ -73,20 +101,12 @@ def _in_boxes(xy: Floats, boxes: Floats) -> tuple[Indices, Indices]:
     columns = np.floor(across / width) + 1
     first = np.clip(np.floor((x0 - left) / width), 0, columns).astype(np.int64)
     last = np.clip(np.floor((x1 - left) / width), -1, columns - 1).astype(np.int64)
-    box, column = _ranges(first, last + 1)
+    box, column = ranges(first, last + 1)
     bottom = np.clip(y0 - low - SLACK_M, -SLACK_M, height - SLACK_M)
     top = np.clip(y1 - low + SLACK_M, -SLACK_M, height - SLACK_M)
     start = np.searchsorted(key[order], column * height + bottom[box])
     stop = np.searchsorted(key[order], column * height + top[box], side="right")
-    run, place = _ranges(start, stop)
+    run, place = ranges(start, stop)
     point, zone = order[place], box[run]
     near = (xy[point, 0] >= x0[zone]) & (xy[point, 0] <= x1[zone])
     return point[near].astype(np.int64), filled[zone[near]].astype(np.int64)
-
-
-def _ranges(start: Indices, stop: Indices) -> tuple[Indices, Indices]:
-    """Every number of every range [start[i], stop[i]), and the i it is from."""
-    count = np.maximum(stop - start, 0)
-    of = np.repeat(np.arange(len(count)), count)
-    offset = np.arange(len(of)) - np.repeat(np.cumsum(count) - count, count)
-    return of, np.repeat(start, count) + offset

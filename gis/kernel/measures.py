@@ -12,7 +12,9 @@ from shapely.geometry.base import BaseGeometry
 from gis.kernel.arrays import Flags, Floats, Geometries, Indices, geometries
 from gis.kernel.frame import Frame
 from gis.kernel.nearest import nearest_piece, rows_by_zone
-from gis.kernel.threads import each_zone
+from gis.kernel.shared import shared_area
+from gis.kernel.strips import INSIDE, OUTLINE, OUTSIDE
+from gis.kernel.threads import each_zone, in_shares
 from gis.kernel.zones import ZoneSet
 
 __all__ = ["bearing", "distance", "overlap", "size", "witness"]
@@ -42,7 +44,8 @@ def overlap(
 ) -> Floats:
     """How much of each subject lies in the zone: m2 for a polygon, m for a line, 0 for a point.
 
-    Subjects wholly inside are decided by a predicate; the others are intersected with the pieces they touch.
+    Subjects wholly inside are decided by the zone's strips or a predicate; the others are intersected with
+    the pieces they touch.
 
     Parameters
     ----------
@@ -68,33 +71,86 @@ def overlap(
     """
     array = geometries(subjects, "subjects", check=check)
     pair_s, pair_z = np.asarray(s, dtype=np.int64), np.asarray(z, dtype=np.int64)
-    result = np.zeros(len(pair_s))
-    names, rows = rows_by_zone(pair_z)
+    order = np.argsort(pair_z, kind="stable")
+    inside = np.zeros(len(order), dtype=bool)
+    inside[order] = _inside(array, zones, pair_s[order], pair_z[order], threads)
+    result = np.where(inside, size(array)[pair_s], 0.0)
+    area = shapely.get_dimensions(array)[pair_s] == 2
+    rest = np.flatnonzero(~inside & area)
+    result[rest] = _areas(array, zones, pair_s[rest], pair_z[rest], threads)
+    rest = np.flatnonzero(~inside & ~area)
+    result[rest] = _lengths(array, zones, pair_s[rest], pair_z[rest], threads)
+    return result
+
+
+def _inside(subjects: Geometries, zones: ZoneSet, s: Indices, z: Indices, threads: int | None) -> Flags:
+    """Which pairs are surely such that the subject is wholly inside; ``z`` is sorted."""
+    inside = np.zeros(len(s), dtype=bool)
+    # A zone that few ask is not worth preparing.
+    asked = zones.weight[z] <= PREPARE_RATIO * np.bincount(z, minlength=len(zones))[z]
+    asked &= ~shapely.is_empty(subjects)[s]
+    strips = zones.strips(len(s))
+    if strips is not None:
+        state = np.full(len(s), OUTSIDE, dtype=np.int8)
+        filled = np.flatnonzero(asked)
+        state[filled] = strips.hold(shapely.bounds(subjects)[s[filled]], z[filled])
+        inside = state == INSIDE
+        asked &= state == OUTLINE
+
+    def properly(subject: Indices, zone: Indices) -> Flags:
+        names, of = np.unique(zone, return_inverse=True)
+        with zones.copies.lend(names) as own:
+            return np.asarray(shapely.contains_properly(own[of], subjects[subject]), dtype=bool)
+
+    inside[asked] = in_shares(properly, s[asked], z[asked], group=z[asked], threads=threads)
+    return inside
+
+
+def _areas(subjects: Geometries, zones: ZoneSet, s: Indices, z: Indices, threads: int | None) -> Floats:
+    """The area that each pair shares: the sum over the pieces of the zone that the subject touches."""
+    if not len(s):
+        return np.empty(0)
+    asked, place = np.unique(s, return_inverse=True)
+    # Bounding boxes first: most pieces that a subject's box meets are of zones that it is not asked with.
+    row, piece = zones.tree.query(subjects[asked])
+    owner = zones.pieces.owner[piece]
+    pairs = place * len(zones) + z
+    order = np.argsort(pairs, kind="stable")
+    found = row * len(zones) + owner
+    at = np.minimum(np.searchsorted(pairs[order], found), len(order) - 1)
+    wanted = pairs[order][at] == found
+    pair, subject, piece = order[at[wanted]], asked[row[wanted]], piece[wanted]
+
+    def areas(subject: Indices, piece: Indices) -> Floats:
+        one, other = subjects[subject], zones.pieces.geoms[piece]
+        amount = np.zeros(len(one))
+        meets = np.flatnonzero((shapely.get_dimensions(other) == 2) & shapely.intersects(one, other))
+        amount[meets] = shared_area(one[meets], other[meets])
+        return amount
+
+    amount = in_shares(areas, subject, piece, threads=threads)
+    return _same_for_twins(np.asarray(np.bincount(pair, amount, minlength=len(s)), np.float64), pairs, order)
+
+
+def _same_for_twins(amount: Floats, pairs: Indices, order: Indices) -> Floats:
+    """A pair that is asked twice has been measured once, at its first place in ``order``."""
+    first = order[np.searchsorted(pairs[order], pairs)]
+    return np.asarray(amount[first])
+
+
+def _lengths(subjects: Geometries, zones: ZoneSet, s: Indices, z: Indices, threads: int | None) -> Floats:
+    """The length that each pair shares, zone by zone."""
+    result = np.zeros(len(s))
+    names, rows = rows_by_zone(z)
     rows_of = dict(zip(names.tolist(), rows, strict=True))
 
     def measure(zone: int) -> None:
         mine = rows_of[zone]
-        result[mine] = _overlap_one(array[pair_s[mine]], zones, zone)
+        row, shared = _shared_pieces(subjects[s[mine]], zones, zone)
+        result[mine] = _summed(shared, row, subjects[s[mine]])
 
     each_zone(measure, names, zones.weight[names], threads)
     return result
-
-
-def _overlap_one(subjects: Geometries, zones: ZoneSet, zone: int) -> Floats:
-    amount = np.zeros(len(subjects))
-    inside = _properly_inside(subjects, zones, zone)
-    amount[inside] = size(subjects[inside])
-    rest = np.flatnonzero(~inside)
-    row, shared = _shared_pieces(subjects[rest], zones, zone)
-    amount[rest] = _summed(shared, row, subjects[rest])
-    return amount
-
-
-def _properly_inside(subjects: Geometries, zones: ZoneSet, zone: int) -> Flags:
-    if zones.weight[zone] > PREPARE_RATIO * len(subjects):
-        return np.zeros(len(subjects), dtype=bool)
-    with zones.copies.lend(np.array([zone])) as own:
-        return np.asarray(shapely.contains_properly(own[0], subjects), dtype=bool)
 
 
 def _shared_pieces(subjects: Geometries, zones: ZoneSet, zone: int) -> tuple[Indices, Geometries]:

@@ -9,10 +9,12 @@ import shapely
 from numpy.typing import ArrayLike
 
 from gis.errors import KernelInputError
-from gis.kernel.arrays import TOUCH_M, Floats, Geometries, Indices, coordinates, geometries
+from gis.kernel.arrays import TOUCH_M, Flags, Floats, Geometries, Indices, coordinates, geometries
 from gis.kernel.inside import points_in
+from gis.kernel.near import points_near
 from gis.kernel.nearest import nearest_piece
-from gis.kernel.threads import each_zone
+from gis.kernel.strips import OUTLINE, OUTSIDE
+from gis.kernel.threads import each_zone, in_shares
 from gis.kernel.zones import ZoneSet
 
 __all__ = ["intersecting", "points_in_zones", "within"]
@@ -47,7 +49,8 @@ def points_in_zones(xy: ArrayLike, zones: ZoneSet, *, threads: int | None = None
     >>> points_in_zones([[5, 5], [10, 10], [11, 5]], zones)
     (array([0, 1]), array([0, 0]))
     """
-    return points_in(coordinates(xy), zones.geoms, zones.copies, threads)
+    array = coordinates(xy)
+    return points_in(array, zones.geoms, zones.copies, threads, zones.strips(len(array)))
 
 
 def intersecting(
@@ -78,12 +81,33 @@ def intersecting(
     array = geometries(subjects, "subjects", check=check)
     if len(array) <= FEW_SUBJECTS:
         return _few_intersecting(array, zones)
-    if (shapely.get_type_id(array) == 0).all() and not shapely.is_empty(array).any():
-        return _ordered(*points_in(shapely.get_coordinates(array), zones.geoms, zones.copies, threads))
-    tree = shapely.STRtree(array)
-    asked = np.flatnonzero(~np.isnan(zones.bounds[:, 0]))
-    hits = each_zone(lambda z: tree.query(zones.geoms[z], "intersects"), asked, zones.weight[asked], threads)
-    return _by_subject(hits, asked)
+    if _all_points(array):
+        return _ordered(*points_in_zones(shapely.get_coordinates(array), zones, threads=threads))
+    z, s = shapely.STRtree(array).query(shapely.box(*zones.bounds.T))
+    strips = zones.strips(len(array))
+    if strips is None:
+        doubtful = np.ones(len(s), dtype=bool)
+    else:
+        state = strips.hold(shapely.bounds(array)[s], z)
+        doubtful, s, z = (column[state != OUTSIDE] for column in (state == OUTLINE, s, z))
+    met = ~doubtful
+    met[doubtful] = _meet(array, zones, s[doubtful], z[doubtful], threads)
+    return _ordered(s[met].astype(np.int64), z[met])
+
+
+def _meet(subjects: Geometries, zones: ZoneSet, s: Indices, z: Indices, threads: int | None) -> Flags:
+    """Whether each pair shares a point; ``z`` is sorted."""
+
+    def meet(subject: Indices, zone: Indices) -> Flags:
+        asked, of = np.unique(zone, return_inverse=True)
+        with zones.copies.lend(asked) as own:
+            return np.asarray(shapely.intersects(own[of], subjects[subject]), dtype=bool)
+
+    return np.asarray(in_shares(meet, s, z, group=z, threads=threads), dtype=bool)
+
+
+def _all_points(subjects: Geometries) -> bool:
+    return bool((shapely.get_type_id(subjects) == 0).all() and not shapely.is_empty(subjects).any())
 
 
 def _few_intersecting(subjects: Geometries, zones: ZoneSet) -> tuple[Indices, Indices]:
@@ -139,6 +163,8 @@ def within(
         raise KernelInputError("distance_m must be finite and not negative.", "distance_m 应为有限非负数。")
     if len(array) <= FEW_SUBJECTS:
         return _few_within(array, zones, reach)
+    if _all_points(array):
+        return points_near(array, zones, reach, threads)
     tree = shapely.STRtree(array)
     asked = np.flatnonzero(~np.isnan(zones.bounds[:, 0]))
     hits = each_zone(

@@ -14,9 +14,13 @@ from gis.kernel.arrays import Floats, Geometries, Indices, accuracies, geometrie
 from gis.kernel.boundary import Boundary
 from gis.kernel.cutting import Pieces, cut
 from gis.kernel.prepared import PreparedCopies
+from gis.kernel.strips import Strips
 from gis.kernel.union import UnionBoundary
 
 __all__ = ["ZoneSet"]
+
+VERTICES_A_QUESTION = 16
+"""Strips are made when there is one question for so many vertices of the zones, or more."""
 
 
 class ZoneSet:
@@ -50,6 +54,7 @@ class ZoneSet:
         self.max_vertices = max_vertices
         self.copies = copies or PreparedCopies(geoms)
         self._given_pieces = pieces
+        self._strips: Strips | None = None
         self._lock = RLock()
 
     @classmethod
@@ -112,6 +117,24 @@ class ZoneSet:
     @cached_property
     def _tree(self) -> shapely.STRtree:
         return shapely.STRtree(self.pieces.geoms)
+
+    def strips(self, questions: int) -> Strips | None:
+        """The zones column by column, if they are there or so many ``questions`` pay for their making."""
+        with self._lock:
+            if self._strips is None and questions * VERTICES_A_QUESTION >= int(self.weight.sum()):
+                self._strips = Strips.of(self.geoms)
+            return self._strips
+
+    @property
+    def rims(self) -> PreparedCopies:
+        """What distances from outside are measured to: the outline of an area, all of any other zone."""
+        with self._lock:
+            return self._rims
+
+    @cached_property
+    def _rims(self) -> PreparedCopies:
+        area = np.isin(shapely.get_type_id(self.geoms), (3, 6))
+        return PreparedCopies(np.where(area, shapely.boundary(self.geoms), self.geoms))
 
     @property
     def outline(self) -> Boundary:
