@@ -116,7 +116,7 @@ def in_turns(
         Row(
             bench, name, statistics.median(seconds), "s", len(seconds),
             {**params.get(name, {}), "pairs": found[name], **differences[name],
-             "min": min(seconds), "max": max(seconds)},
+             "first": first[name], "min": min(seconds), "max": max(seconds)},
         )
         for name, seconds in times.items()
     ]  # fmt: skip
