@@ -7,14 +7,15 @@ vocabularies over as the validation context.
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 import pydantic
-from pydantic import BaseModel, ConfigDict, ValidationInfo, field_validator, model_validator
+from pydantic import ValidationInfo, field_validator, model_validator
+
+from layers.basis import DefinitionError, Frozen, Text, Unfit, known
+from layers.waters import Discharge, NetworkReading, check_discharge, check_network
 
 __all__ = [
     "RESERVED_NAMES",
@@ -63,49 +64,6 @@ RESERVED_NAMES = (
 )
 # What an example may give besides the fields of its layer.
 _ROW_NAMES = ("uid", "geom", "accuracy_m", "is_indicative", "valid_from", "valid_to")
-
-
-class DefinitionError(Exception):
-    """A definition file that cannot be used: which file, what is wrong in it, and what to do."""
-
-    def __init__(self, path: Path, what: str, remedy: str) -> None:
-        super().__init__(f"{path}: {what} {remedy}".rstrip())
-        self.path, self.what, self.remedy = path, what, remedy
-
-
-class Unfit(ValueError):
-    """What is wrong with a value and what to do; `layers.registry` adds the file's name."""
-
-    def __init__(self, what: str, remedy: str) -> None:
-        super().__init__(f"{what} {remedy}")
-        self.what, self.remedy = what, remedy
-
-
-def known(what: str, value: str, names: Iterable[str]) -> None:
-    """Raise Unfit unless ``value`` is one of ``names``; the remedy offers the nearest of them."""
-    names = sorted(names)
-    if value in names:
-        return
-    close = difflib.get_close_matches(value, names, n=1)
-    offer = f"Did you mean {close[0]!r}?" if close else f"Known: {', '.join(names) or 'none'}."
-    raise Unfit(f"{what} {value!r} does not exist.", offer)
-
-
-class Frozen(BaseModel):
-    """Base of all definition objects: immutable, and an unknown key is an error, not a silent loss."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Text(Frozen):
-    """One text in Chinese and English."""
-
-    zh: Annotated[str, pydantic.Field(min_length=1)]
-    en: Annotated[str, pydantic.Field(min_length=1)]
-
-    def text(self, language: str = "en") -> str:
-        """The text in ``language`` ("zh", "zh-CN", ... or anything else for English)."""
-        return self.zh if language.startswith("zh") else self.en
 
 
 class CodeValue(Frozen):
@@ -330,6 +288,8 @@ class Layer(Frozen):
     fields: Annotated[tuple[Field, ...], pydantic.Field(min_length=1)]
     style: Style | None = None
     linking: Linking | None = None
+    network: NetworkReading | None = None
+    discharge: Discharge | None = None
     examples: tuple[Example, ...] = ()
 
     @property
@@ -388,6 +348,16 @@ class Layer(Frozen):
             known("linking refers to the field", name, names)
         for name in self.linking.precedence:
             known("linking.precedence is for the field", name, [*names, "geom", "default"])
+        return self
+
+    @model_validator(mode="after")
+    def _waters_fit(self) -> Self:
+        types = {entry.name: entry.type for entry in self.fields}
+        codes = {entry.name: [value.code for value in entry.code_list] for entry in self.fields}
+        if self.network is not None:
+            check_network(self.network, self.geometry, codes)
+        if self.discharge is not None:
+            check_discharge(self.discharge, self.geometry, types, codes)
         return self
 
     @model_validator(mode="after")

@@ -144,9 +144,13 @@ class DWithin(_Predicate):
 
 
 class UpstreamWithin(DWithin):
-    """The subject is within ``distance_m`` upstream of a zone."""
+    """The subject is within ``distance_m`` upstream of a zone, along the rivers of the layer ``network``.
+
+    Without a network, and where a place is not on it, the distance is straight and the direction open.
+    """
 
     op: Literal["upstream_within"]  # type: ignore[assignment]  # narrows the tag of the union
+    network: str | None = None
 
 
 class DWithinStated(_Predicate):

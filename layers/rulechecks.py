@@ -21,6 +21,7 @@ from layers.predicates import (
     Prefix,
     Scalar,
     StatedNone,
+    UpstreamWithin,
     Where,
     both_of,
 )
@@ -52,6 +53,12 @@ def check_rule(entry: RuleEntry, names: Names) -> None:
         check_where(entry.id, entry.zone_where, zone_layer)
         if isinstance(entry.predicate, DWithinBy):
             check_where(entry.id, {entry.predicate.attribute: tuple(entry.predicate.distances_m)}, zone_layer)
+    if isinstance(entry.predicate, UpstreamWithin) and entry.predicate.network is not None:
+        if _screened_layer(entry, entry.predicate.network, names.layers).network is None:
+            raise Unfit(
+                f"{entry.id} follows layer {entry.predicate.network!r}, which is no network.",
+                "Give that layer a [network].",
+            )
     for subject in entry.subjects:
         if subject == PARCEL:
             _check_parcel(entry, names)

@@ -39,6 +39,7 @@ from layers.predicates import (
     UpstreamWithin,
     Where,
 )
+from layers.waters import NetworkReading
 
 __all__ = [
     "LAW_DATE",
@@ -331,12 +332,16 @@ class Fixture(Frozen):
     """A place with the verdict it must get from one rule.
 
     ``coverage`` is a WKT, or "none" where the layer states none; it and ``law_date`` may be left to the file.
+    ``network`` are the lines of the rule's network, in the same coverage; how they are read (``reading``) is
+    left to the layer.
     """
 
     rule: str
     note: Annotated[str, Field(min_length=1)]
     subject: FixtureSubject
     zones: tuple[FixtureZone, ...] = (FixtureZone(),)
+    network: tuple[FixtureZone, ...] = ()
+    reading: NetworkReading | None = None
     coverage: str | None = None
     law_date: date | None = None
     expect: Expectation

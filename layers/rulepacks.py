@@ -299,17 +299,25 @@ def _fixtures(folder: Path, rules: Mapping[str, Rule], layers: Mapping[str, Laye
         for fixture in file.fixtures:
             with _refusals_name(path):
                 known(f"Fixture {fixture.note!r} tests the rule", fixture.rule, rules)
-                fixtures.append(_completed(fixture, rules[fixture.rule], file))
+                fixtures.append(_completed(fixture, rules[fixture.rule], file, layers))
                 _check_fixture(fixtures[-1], rules[fixture.rule], layers)
     return tuple(fixtures)
 
 
-def _completed(fixture: Fixture, rule: Rule, file: FixtureFile) -> Fixture:
-    """The fixture with what it leaves to its file or its rule."""
+def _completed(fixture: Fixture, rule: Rule, file: FixtureFile, layers: Mapping[str, Layer]) -> Fixture:
+    """The fixture with what it leaves to its file, its rule or a layer."""
     given = fixture.zones if rule.zone_layer else ()
     zones = tuple(z.model_copy(update={"wkt": z.wkt or file.zone}) for z in given)
     subject = fixture.subject.model_copy(update={"layer": fixture.subject.layer or rule.subjects[0]})
-    shared = {"coverage": fixture.coverage or file.coverage, "law_date": fixture.law_date or file.law_date}
+    network = getattr(rule.predicate, "network", None)
+    reading = fixture.reading or (layers[network].network if network else None)
+    if fixture.network and reading is None:
+        raise Unfit(f"Fixture {fixture.note!r} has a network and rule {rule.id} has none.", "Remove it.")
+    shared: dict[str, Any] = {
+        "reading": reading,
+        "coverage": fixture.coverage or file.coverage,
+        "law_date": fixture.law_date or file.law_date,
+    }
     return fixture.model_copy(update={"zones": zones, "subject": subject, **shared})
 
 
@@ -321,3 +329,8 @@ def _check_fixture(fixture: Fixture, rule: Rule, layers: Mapping[str, Layer]) ->
         check_where(f"Fixture {fixture.note!r}", dict(fixture.subject.attributes), layers[subject])
     for zone in fixture.zones:
         check_where(f"Fixture {fixture.note!r}", dict(zone.attributes), layers[str(rule.zone_layer)])
+    for reach in fixture.network:
+        if reach.wkt is None:
+            raise Unfit(f"Fixture {fixture.note!r} has a reach without wkt.", "Give it a LINESTRING.")
+        network = getattr(rule.predicate, "network", None)
+        check_where(f"Fixture {fixture.note!r}", dict(reach.attributes), layers[str(network)])

@@ -32,6 +32,7 @@ def make_zones(base: Base) -> Zones:
     zones: dict[str, list[Row]] = {}
     zones["lakes"], water, intakes = _water(base)
     zones["water_source_zones"], zones["water_intakes"] = water, intakes
+    zones["rivers"] = _rivers(base)
     zones["nature_reserves"] = _nature_reserves(base)
     zones["urban_boundary"] = _urban_boundary(base)
     zones["eco_redlines"] = _eco_redlines(base, zones)
@@ -94,6 +95,20 @@ def yongkang_river(base: Base) -> BaseGeometry:
     return shapely.line_merge(
         shapely.union_all([base.rivers[i] for i in ("19188", "19191", "19189")]), directed=True
     )
+
+
+def _rivers(base: Base) -> list[Row]:
+    """The two courses that the intakes and outfalls lie on, as if they had been surveyed."""
+    courses = (("河段A", ("19188", "19191", "19189", "19113")), ("河段C", ("19114", "19112")))
+    shapes = [
+        (name, shapely.line_merge(shapely.union_all([base.rivers[i] for i in ids]), directed=True), {})
+        for name, ids in courses
+    ]
+    rows = rows_of(base, "rivers", shapes, 10.0)
+    return [
+        {k: v for k, v in row.items() if k != "county"} | {"geom": shapely.multilinestrings([row["geom"]])}
+        for row in rows
+    ]
 
 
 def along(line: BaseGeometry, lon: float, lat: float) -> float:

@@ -1,9 +1,9 @@
 """How far downstream of a place another one lies, along a network, and by which way.
 
 Both places are known only within an error, so the distance is known only between two bounds. The least is
-over all pairs of places the two may have, by any possible way; the most is over all pairs by certain ways, and
-infinite as soon as one pair has none. What lies upstream for sure and within d has ``most < d``; what surely
-does not has ``least > d``.
+over all pairs of places the two may have, by any possible way; the most is over all pairs by certain ways,
+and infinite as soon as one pair has none. What lies upstream for sure and within d has ``most < d``; what
+surely does not has ``least > d``.
 
 Where the way of the water is lost (an outlet: a mouth, or a gap in the data), it may go on anywhere.
 ``open_m`` is the least length of a way that leads to the other place in a straight line from such an outlet.
@@ -47,7 +47,13 @@ class Downstream:
 
 
 def downstream(
-    network: Network, upper: Places, lower: Places, pairs: tuple[Indices, Indices], limit_m: float
+    network: Network,
+    upper: Places,
+    lower: Places,
+    pairs: tuple[Indices, Indices],
+    limit_m: float,
+    *,
+    outlets: bool = True,
 ) -> Downstream:
     """Measure from the places ``pairs[0]`` of ``upper`` down to the places ``pairs[1]`` of ``lower``.
 
@@ -59,15 +65,24 @@ def downstream(
     pairs : tuple of int64[k], int64[k]
     limit_m : float
         Longer ways are not looked for.
+    outlets : bool
+        False leaves ``open_m`` infinite, so that a few places with many above them are searched from upwards.
     """
     one, other = pairs
+    back = not outlets and len(np.unique(other)) < len(np.unique(one))
+    if back:
+        one, other = other, one
+        sources = lower
+    else:
+        sources = upper
     out = Downstream(*(np.full(len(one), np.inf) for _ in range(4)))
     named, turn = np.unique(one, return_inverse=True)
     # In the order of the measure, so that those on one edge are searched from together.
-    turn = np.argsort(np.argsort(upper.at[named], kind="stable"))[turn]
+    turn = np.argsort(np.argsort(sources.at[named], kind="stable"))[turn]
     for first in range(0, len(named), _SOURCES):
         rows = np.flatnonzero((turn >= first) & (turn < first + _SOURCES))
-        _measure(network, upper, lower, one[rows], other[rows], limit_m, rows, out)
+        u, v = (other[rows], one[rows]) if back else (one[rows], other[rows])
+        _measure(network, upper, lower, u, v, limit_m, rows, out, back, outlets)
     return out
 
 
@@ -80,22 +95,24 @@ def _measure(
     limit_m: float,
     rows: Indices,
     out: Downstream,
+    back: bool,
+    outlets: bool,
 ) -> None:
     spread = _Pairs.of(upper.spread, lower.spread, one, other)
     exact = _Pairs.of(upper.nearest, lower.nearest, one, other)
-    possible = _Search.run(
-        network, network.possible, np.union1d(spread.exits(network), exact.exits(network)), limit_m
-    )
+    nodes = np.union1d(spread.nodes(network, back), exact.nodes(network, back))
+    possible = _Search.run(network.possible, nodes, limit_m, back)
     least = spread.least(network, possible)
     out.least[rows] = np.minimum.reduceat(least, spread.first) if len(least) else np.inf
     nearest = exact.least(network, possible)
     out.nearest[rows] = np.minimum.reduceat(nearest, exact.first) if len(nearest) else np.inf
     sure = possible
     if not _same(network.certain, network.possible):
-        sure = _Search.run(network, network.certain, spread.exits(network), limit_m)
+        sure = _Search.run(network.certain, spread.nodes(network, back), limit_m, back)
     out.most[rows] = np.maximum.reduceat(spread.most(network, sure), spread.first) if len(least) else np.inf
     targets = shapely.get_coordinates(network.points(lower.at[other]))
-    out.open_m[rows] = _open(network, possible, spread, targets)
+    if outlets:
+        out.open_m[rows] = _open(network, possible, spread, targets)
 
 
 def _same(one: csr_array, other: csr_array) -> bool:
@@ -104,21 +121,24 @@ def _same(one: csr_array, other: csr_array) -> bool:
 
 @dataclass(frozen=True, eq=False)
 class _Search:
-    """Distances from some nodes to all: ``metres[place[node]]``."""
+    """Distances from some nodes to all, ``metres[place[node]]``; ``back``: from all nodes to them."""
 
     place: Indices
     metres: Floats
+    back: bool
 
     @classmethod
-    def run(cls, network: Network, graph: csr_array, nodes: Indices, limit_m: float) -> _Search:
+    def run(cls, graph: csr_array, nodes: Indices, limit_m: float, back: bool) -> _Search:
         place = np.full(graph.shape[0], -1, dtype=np.int64)
         place[nodes] = np.arange(len(nodes))
         if not len(nodes):
-            return cls(place, np.empty((0, graph.shape[0])))
-        return cls(place, np.atleast_2d(dijkstra(graph, indices=nodes, limit=limit_m)))
+            return cls(place, np.empty((0, graph.shape[0])), back)
+        ways_ = graph.T.tocsr() if back else graph
+        return cls(place, np.atleast_2d(dijkstra(ways_, indices=nodes, limit=limit_m)), back)
 
     def between(self, source: Indices, target: Indices) -> Floats:
-        return np.asarray(self.metres[self.place[source], target])
+        near, far = (target, source) if self.back else (source, target)
+        return np.asarray(self.metres[self.place[near], far])
 
 
 @dataclass(frozen=True, eq=False)
@@ -138,13 +158,11 @@ class _Pairs:
         pair = row[again]
         return cls(upper, lower, u[again], v, np.searchsorted(pair, np.arange(len(one))).astype(np.int64))
 
-    def exits(self, network: Network) -> Indices:
-        """The nodes by which water leaves the upper stretches, whichever way they flow."""
-        edge, node = self.upper.edge[self.u], self.upper.node[self.u]
-        free = (edge >= 0) & ~network.known[edge]
-        return np.unique(
-            np.concatenate([np.where(edge >= 0, network.head[edge], node), network.tail[edge[free]]])
-        )
+    def nodes(self, network: Network, back: bool) -> Indices:
+        """The nodes by which water leaves the upper stretches, or, ``back``, enters the lower ones."""
+        ends = _entering(network, self.lower, self.v) if back else _leaving(network, self.upper, self.u)
+        every = np.unique(np.concatenate([node for node, _, _ in ends]))
+        return every[every >= 0]
 
     def least(self, network: Network, search: _Search) -> Floats:
         """The shortest way of each combination."""
@@ -188,7 +206,7 @@ Ends = list[tuple[Indices, Floats, Floats]]
 
 
 def _leaving(network: Network, stretches: Stretches, at: Indices) -> Ends:
-    """Nodes by which water leaves stretches, least and most metres to them; second, where the flow is open."""
+    """Nodes by which water leaves, least and most metres to them; the second where the flow is open."""
     edge, low, high = stretches.edge[at], stretches.low[at], stretches.high[at]
     inside = edge >= 0
     size = np.where(inside, network.edge_end[edge] - network.edge_start[edge], 0.0)

@@ -232,7 +232,7 @@ def _refuse_wrong(reaches: Geometries, flow: Indices, join_m: float) -> None:
 
 @dataclass(frozen=True, eq=False)
 class _Divisions:
-    """Where lines are divided: by ``node``, at ``place`` metres along ``line``; ``crossed`` pairs may join."""
+    """Where lines are divided: by ``node``, ``place`` metres along ``line``; ``crossed`` may join."""
 
     line: Indices
     place: Floats

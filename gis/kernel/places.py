@@ -5,10 +5,10 @@ some point q of the disc of radius e around it, and these places are found segme
 
 * q is not farther from a segment it is nearest to than g + e, for the distance g of the point to the network;
   so the segment is not farther from the point than g + 2 e;
-* where the nearest place is inside the segment, q lies on the perpendicular there, so the place is within e of
-  the perpendicular through the point;
-* where it is a vertex, q lies beyond the end of every segment that meets there; so the point does not lie more
-  than e before any of them.
+* where the nearest place is inside the segment, q lies on the perpendicular there, so the place is within e
+  of the perpendicular through the point;
+* where it is a vertex, q lies beyond the end of every segment that meets there; so the point does not lie
+  more than e before any of them.
 
 The error of a line is added to that of the point: a bound of how the two lie to each other.
 """

@@ -233,6 +233,8 @@ class _Writer:
             "margin_m": zone.margin_m,
             "error_m": zone.error_m,
             "limit_m": zone.limit_m,
+            "along_m": zone.along_m,
+            "river": zone.river,
             "on_boundary": zone.on_boundary,
             "is_indicative": zone.is_indicative,
             "is_demonstration": bool(rows.is_demonstration[zone.row]),

@@ -12,9 +12,14 @@ from layers.model import Text
 from layers.rulemodel import Reference, Rule, Severity, TableRow, Verdict
 
 __all__ = [
-    "BY_STRAIGHT_DISTANCE",
+    "NOT_COVERED",
+    "NOT_ON_IT",
+    "NO_ACCURACY",
     "NO_LEGAL_BASIS",
+    "NO_NETWORK",
+    "STRAIGHT",
     "VERDICTS",
+    "ZONE_NOT_ON_IT",
     "Cleared",
     "Finding",
     "ZoneFact",
@@ -29,9 +34,27 @@ VERDICTS: dict[int, Verdict] = {
 }
 """The words for the kernel's verdict codes."""
 
-BY_STRAIGHT_DISTANCE = Text(
-    zh="无河网数据，按直线距离判定。", en="Without a river network it is judged by straight distance."
+STRAIGHT: tuple[Text, ...] = (
+    Text(zh="无河网数据，按直线距离判定。", en="Without a river network it is judged by straight distance."),
+    Text(
+        zh="河网数据未完整覆盖该处，按直线距离判定。",
+        en="The river network does not cover the place: judged by straight distance.",
+    ),
+    Text(
+        zh="不在河网上，按直线距离判定。",
+        en="It does not lie on the river network: judged by straight distance.",
+    ),
+    Text(
+        zh="附近河流的位置精度未知，按直线距离判定。",
+        en="The accuracy of the rivers nearby is not known: judged by straight distance.",
+    ),
+    Text(
+        zh="对方不在河网上，按直线距离判定。",
+        en="What it is compared with does not lie on the river network: judged by straight distance.",
+    ),
 )
+"""Why a subject is judged by straight distance; -1 stands for none of these."""
+NO_NETWORK, NOT_COVERED, NOT_ON_IT, NO_ACCURACY, ZONE_NOT_ON_IT = range(5)
 
 
 def by_table(row: TableRow) -> Text:
@@ -67,6 +90,10 @@ class ZoneFact:
         Combined error; None when an accuracy is not known.
     limit_m : float or None
         The rule's distance for this zone; None where the subject would have to state it.
+    along_m : float or None
+        Along the river, down to the zone; None where it was not followed or does not lead there.
+    river : str or None
+        Name of the reach that the zone is on.
     on_boundary : bool
         A mere touch of the limit.
     witness : geometry
@@ -88,6 +115,8 @@ class ZoneFact:
     margin_m: float | None
     error_m: float | None
     limit_m: float | None
+    along_m: float | None
+    river: str | None
     on_boundary: bool
     is_indicative: bool
     witness: BaseGeometry

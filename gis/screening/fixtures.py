@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -9,7 +11,7 @@ import shapely
 
 from gis.screening.inputs import Subjects, ZoneLayer
 from gis.screening.judge import judge
-from layers.rulemodel import Expectation, Fixture, RulePack
+from layers.rulemodel import Expectation, Fixture, FixtureZone, RulePack
 
 __all__ = ["outcome_of"]
 
@@ -31,7 +33,13 @@ def outcome_of(pack: RulePack, fixture: Fixture) -> Expectation:
         accuracy_m=np.array([subject.accuracy_m]),
         attributes={name: _objects([value]) for name, value in subject.attributes.items()},
     )
-    zones = {rule.zone_layer: _zones(fixture, rule.zone_layer)} if rule.zone_layer else {}
+    zones = {}
+    if rule.zone_layer:
+        zones[rule.zone_layer] = _layer(fixture.zones, rule.zone_layer, fixture.coverage)
+    network = getattr(rule.predicate, "network", None)
+    if fixture.network and network:
+        rivers = _layer(fixture.network, network, fixture.coverage)
+        zones[network] = replace(rivers, network=fixture.reading)
     found = judge(subjects, zones, [pack.model_copy(update={"rules": (rule,)})], fixture.law_date)
     findings = found.findings(0)
     if not findings:
@@ -41,10 +49,9 @@ def outcome_of(pack: RulePack, fixture: Fixture) -> Expectation:
     )
 
 
-def _zones(fixture: Fixture, layer_id: str) -> ZoneLayer:
-    zones = fixture.zones
+def _layer(zones: Sequence[FixtureZone], layer_id: str, coverage: str | None) -> ZoneLayer:
     names = dict.fromkeys(name for zone in zones for name in zone.attributes)
-    covered = fixture.coverage not in (None, "none")
+    covered = coverage not in (None, "none")
     return ZoneLayer(
         layer_id=layer_id,
         uids=_objects([f"zone-{i}" for i in range(len(zones))]),
@@ -53,7 +60,7 @@ def _zones(fixture: Fixture, layer_id: str) -> ZoneLayer:
         accuracy_m=np.array([zone.accuracy_m for zone in zones], dtype=np.float64),
         is_indicative=np.array([zone.is_indicative for zone in zones], dtype=bool),
         attributes={name: _objects([zone.attributes.get(name) for zone in zones]) for name in names},
-        coverage=shapely.from_wkt(str(fixture.coverage)) if covered else None,
+        coverage=shapely.from_wkt(str(coverage)) if covered else None,
     )
 
 

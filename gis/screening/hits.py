@@ -50,6 +50,10 @@ class Hits:
         What to draw: the shared geometry, or the shortest line from subject to zone.
     dimension : int64[k]
         Of the subject: 0 point, 1 line, 2 polygon; says what ``overlap`` is.
+    along_m : float64[k]
+        Along the river from subject down to zone; NaN where no network was followed or none leads there.
+    reach : int64[k]
+        Row, in the network's layer, of the reach that the zone is on; -1 where no network was followed.
     """
 
     subject: Indices
@@ -66,6 +70,8 @@ class Hits:
     on_boundary: Flags
     witness: Geometries
     dimension: Indices
+    along_m: Floats
+    reach: Indices
 
     @classmethod
     def none(cls) -> Hits:
@@ -73,7 +79,8 @@ class Hits:
         whole, real, object_ = np.empty(0, np.int64), np.empty(0), np.empty(0, object)
         flag = np.empty(0, bool)
         code = np.empty(0, np.int8)
-        return cls(whole, whole, code, flag, real, real, real, real, real, real, real, flag, object_, whole)
+        facts = (real, real, real, real, real, real, real)
+        return cls(whole, whole, code, flag, *facts, flag, object_, whole, real, whole)
 
     @classmethod
     def joined(cls, several: Sequence[Hits]) -> Self:
@@ -170,6 +177,8 @@ def _measured(
         on_boundary=np.where(gap > 0, np.abs(margin) <= TOUCH_M, answer.on_boundary[s]),
         witness=shown,
         dimension=dimension,
+        along_m=np.full(len(s), np.nan),
+        reach=np.full(len(s), -1, dtype=np.int64),
     )
 
 

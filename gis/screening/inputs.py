@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from functools import cached_property
 from threading import RLock
+from typing import TYPE_CHECKING
 
 import numpy as np
 import shapely
@@ -15,6 +16,10 @@ from gis.kernel.arrays import Floats, Geometries, Indices
 from gis.kernel.zones import ZoneSet
 from gis.screening.filters import Attributes, Column, FilterResult, Flags, evaluate
 from layers.rulemodel import Where
+from layers.waters import NetworkReading
+
+if TYPE_CHECKING:
+    from gis.kernel.network import Network
 
 __all__ = ["PreparedLayer", "Selection", "Subjects", "ZoneLayer", "screenable"]
 
@@ -38,6 +43,8 @@ class ZoneLayer:
         None where missing.
     coverage : geometry or None
         The polygon within which the layer is complete; None = never stated, which counts as nowhere.
+    network : NetworkReading or None
+        How its lines make a river network; None for other layers.
     """
 
     layer_id: str
@@ -48,6 +55,7 @@ class ZoneLayer:
     is_indicative: Flags
     attributes: Mapping[str, Column]
     coverage: shapely.Geometry | None
+    network: NetworkReading | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -146,9 +154,39 @@ class PreparedLayer:
         self._selections: dict[bytes, Selection] = {}
         self._asked: dict[tuple[int, date], tuple[Where, Selection]] = {}
         self._lock = RLock()
+        self._network: Network | None = None
         outline = [] if source.coverage is None else [source.coverage]
         self.coverage = ZoneSet.prepare(outline, 0.0)
         self.coverage_key = b"" if source.coverage is None else shapely.to_wkb(source.coverage)
+
+    @property
+    def network(self) -> Network | None:
+        """The river network its lines make, built on first use; None where the layer is none."""
+        reading = self.source.network
+        if reading is None:
+            return None
+        from gis.kernel.network import AGAINST, NOT_KNOWN, WITH, build_network
+
+        with self._lock:
+            if self._network is None:
+                flow = np.full(len(self.source.geoms), WITH)
+                if reading.flow is not None and reading.flow in self.source.attributes:
+                    stated = self.source.attributes[reading.flow]
+                    flow[stated == "against"], flow[stated == "unknown"] = AGAINST, NOT_KNOWN
+                self._network = build_network(
+                    self._followed(reading),
+                    flow=flow,
+                    accuracy_m=self.source.accuracy_m,
+                    join_m=reading.join_m,
+                )
+            return self._network
+
+    def _followed(self, reading: NetworkReading) -> Geometries:
+        """The lines, empty where they are too coarse to follow."""
+        geoms = self.source.geoms.copy()
+        if reading.max_error_m is not None:
+            geoms[~(self.source.accuracy_m <= reading.max_error_m)] = shapely.LineString()
+        return geoms
 
     def zones(self, rows: Indices) -> ZoneSet:
         """Return the zones at ``rows`` as a set of their own; the same rows give the same set."""

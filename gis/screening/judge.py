@@ -18,6 +18,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
+from typing import TYPE_CHECKING
 
 import numpy as np
 import shapely
@@ -29,8 +30,8 @@ from gis.screening.assumed import ask_assumed
 from gis.screening.division import met_as_unknown, whole
 from gis.screening.filters import Attributes, FilterResult, Flags, evaluate
 from gis.screening.findings import (
-    BY_STRAIGHT_DISTANCE,
     NO_LEGAL_BASIS,
+    STRAIGHT,
     VERDICTS,
     Cleared,
     Finding,
@@ -56,6 +57,9 @@ from layers.rulemodel import (
     Verdict,
     capped,
 )
+
+if TYPE_CHECKING:
+    from gis.screening.upstream import Traced
 
 __all__ = ["Judgement", "RuleOutcome", "judge"]
 
@@ -83,6 +87,10 @@ class RuleOutcome:
         The zones; None when they may not be seen or were not given.
     rows : tuple of (TableRow, int8[n])
         The rows of tables that were asked instead of an attribute that nobody stated, with their answers.
+    straight : int8[n] or None
+        For a rule along rivers why each subject was judged by straight distance; see `findings.STRAIGHT`.
+    rivers : PreparedLayer or None
+        The network that was followed.
     """
 
     rule: Rule
@@ -95,6 +103,8 @@ class RuleOutcome:
     layer: PreparedLayer | None
     zone_count: int
     rows: tuple[tuple[TableRow, Codes], ...]
+    straight: Codes | None = None
+    rivers: PreparedLayer | None = None
 
     @property
     def severity_if_official(self) -> Severity:
@@ -223,13 +233,19 @@ def judge(
             reach[rule.zone_layer] = max(reach.get(rule.zone_layer, 0.0), farthest)
     case = _Case(subjects, attributes, fits, law_date, threads, reach)
     prepared: dict[str, PreparedLayer] = {}
+
+    def ready(name: str | None) -> PreparedLayer | None:
+        if name is None or name in no_access or name not in zones:
+            return None
+        if name not in prepared:
+            prepared[name] = _prepared(zones[name])
+        return prepared[name]
+
     outcomes = []
     for (pack, rule), asks in zip(applied, asked, strict=True):
-        layer, name = None, rule.zone_layer
-        if name is not None and name not in no_access and name in zones:
-            layer = prepared.get(name) or _prepared(zones[name])
-            prepared[name] = layer
-        outcomes.append(_apply(rule, asks, pack, layer, case, name in no_access))
+        rivers = ready(rule.predicate.network) if isinstance(rule.predicate, UpstreamWithin) else None
+        layer, hidden = ready(rule.zone_layer), rule.zone_layer in no_access
+        outcomes.append(_apply(rule, asks, pack, layer, rivers, case, hidden))
     return Judgement(subjects, law_date, tuple(outcomes))
 
 
@@ -284,14 +300,20 @@ class _Case:
 
 
 def _apply(
-    rule: Rule, asks: list[Ask], pack: RulePack, layer: PreparedLayer | None, case: _Case, hidden: bool
+    rule: Rule,
+    asks: list[Ask],
+    pack: RulePack,
+    layer: PreparedLayer | None,
+    rivers: PreparedLayer | None,
+    case: _Case,
+    hidden: bool,
 ) -> RuleOutcome:
     """Apply one rule: attributes that settle it, exceptions, the ground, and what attributes leave open."""
     exempt = _exempt(rule, case)
-    answers, pairs, zone_count = [], [], 0
+    answers, pairs, zone_count, straight = [], [], 0, None
     for ask in asks:
         asked = np.flatnonzero(ask.rows & (exempt < 0))
-        answer, question = Answer.blank(len(case)), None
+        answer, question, followed = Answer.blank(len(case)), None, Hits.none()
         if isinstance(ask.predicate, Attribute):
             _fill(answer, asked, CONFLICT, case)
         elif layer is None:
@@ -300,9 +322,16 @@ def _apply(
         else:
             zones = layer.select(ask.zone_where, case.law_date)
             question = Question(ask.predicate, zones, case.threads, case.found, ask.is_assumed)
+            if isinstance(ask.predicate, UpstreamWithin):
+                traced = _trace(question, case, asked, rivers)
+                answer.put(traced.rows, traced.answer)
+                asked, straight = np.setdiff1d(asked, traced.rows), traced.straight
+                followed = traced.hits
             answer.put(asked, _ask(question, case, asked))
             zone_count = max(zone_count, len(zones.both))
-        hits = _hits(question, case, answer)
+        hits = _hits(question, case, answer, asked)
+        if len(followed):
+            hits = worst_pairs([followed, hits])
         _apply_unknown_filter(case.subjects.geoms, ask.applicable, answer)
         hits.code[ask.applicable.unknown[hits.subject]] = UNKNOWN
         answers.append(answer)
@@ -318,6 +347,8 @@ def _apply(
         hits=worst_pairs(pairs),
         layer=layer,
         zone_count=zone_count,
+        straight=straight,
+        rivers=rivers,
     )
 
 
@@ -352,6 +383,16 @@ def _ask(question: Question, case: _Case, rows: Indices) -> Answer:
     return answer
 
 
+def _trace(question: Question, case: _Case, rows: Indices, rivers: PreparedLayer | None) -> Traced:
+    """Ask along the river network those of ``rows`` that are on it."""
+    # Graphs take a while to import, and few rules follow rivers.
+    from gis.screening.upstream import trace
+
+    depth = case.depth(question.layer)
+    along = depth if rivers is None else case.depth(rivers)
+    return trace(case.subjects, rows[case.fits[rows]], depth, rivers, along, question)
+
+
 def _fill(answer: Answer, rows: Indices, code: int, case: _Case) -> None:
     """Give subjects one verdict throughout: no ground has a say."""
     answer.code[rows] = code
@@ -361,10 +402,11 @@ def _fill(answer: Answer, rows: Indices, code: int, case: _Case) -> None:
             answer.parts[int(row)] = whole(geometry, code)
 
 
-def _hits(question: Question | None, case: _Case, answer: Answer) -> Hits:
+def _hits(question: Question | None, case: _Case, answer: Answer, rows: Indices) -> Hits:
     if question is None:
         return Hits.none()
-    asked = (answer.code > CLEAR) & case.fits
+    asked = np.zeros(len(case), dtype=bool)
+    asked[rows] = (answer.code > CLEAR)[rows] & case.fits[rows]
     if not question.seeks_absence and not question.is_assumed:
         asked &= ~case.far(question.layer)
     rows = np.flatnonzero(asked)
@@ -392,10 +434,10 @@ def _rank(finding: Finding) -> tuple[int, int, str]:
 def _finding(outcome: RuleOutcome, row: int) -> Finding:
     answer, rule = outcome.answer, outcome.rule
     notes: list[Text] = [] if outcome.has_basis else [NO_LEGAL_BASIS]
-    if isinstance(rule.predicate, UpstreamWithin):
-        notes.append(BY_STRAIGHT_DISTANCE)
     if answer.code[row] != UNKNOWN:
         notes += [by_table(r) for r, codes in outcome.rows if codes[row] == answer.code[row]]
+    if outcome.straight is not None and outcome.straight[row] >= 0:
+        notes.append(STRAIGHT[int(outcome.straight[row])])
     return Finding(
         rule=rule,
         verdict=VERDICTS[int(answer.code[row])],
@@ -435,10 +477,16 @@ def _zone_fact(outcome: RuleOutcome, place: int) -> ZoneFact:
         margin_m=number(hits.margin_m[place]),
         error_m=number(hits.error_m[place]),
         limit_m=number(hits.limit_m[place]),
+        along_m=number(hits.along_m[place]),
+        river=_river(outcome, int(hits.reach[place])),
         on_boundary=bool(hits.on_boundary[place]),
         is_indicative=bool(hits.is_indicative[place]),
         witness=hits.witness[place],
     )
+
+
+def _river(outcome: RuleOutcome, reach: int) -> str | None:
+    return None if reach < 0 or outcome.rivers is None else outcome.rivers.source.names[reach]
 
 
 def _cleared(outcome: RuleOutcome, row: int) -> Cleared:

@@ -20,7 +20,8 @@ class Met:
     """The zone that matters most to a finding. Lengths in metres, areas in square metres, shares 0 to 1.
 
     ``bearing_deg`` leads from the zone to the subject, clockwise from north; NaN where it has no meaning.
-    ``limit_m`` is the rule's distance; None where nobody stated it.
+    ``limit_m`` is the rule's distance; None where nobody stated it. ``along_m`` is the distance along the
+    river named ``river``, where it was followed.
     """
 
     name: str
@@ -31,6 +32,8 @@ class Met:
     bearing_deg: float | None
     more: int = 0
     limit_m: float | None = 0.0
+    along_m: float | None = None
+    river: str | None = None
 
 
 def say(
@@ -73,6 +76,7 @@ def missing_names(names: Sequence[str], titles: dict[str, Text]) -> list[tuple[s
         "accuracy_m": Text(zh="定位精度", en="position accuracy"),
         "coverage": Text(zh="图层覆盖范围", en="coverage of the layer"),
         "geometry": Text(zh="有效的几何", en="a valid geometry"),
+        "network": Text(zh="下游河网的走向（河网在此中断）", en="where the river goes on (the network ends)"),
         "access": Text(zh="查看权限", en="access to the layer"),
     }
     return [(n, titles.get(n) or own.get(n.rpartition(".")[2]) or Text(zh=n, en=n)) for n in names]
@@ -93,6 +97,8 @@ def _place(rule: Rule, met: Met | None, margin_m: float | None, outside_share: f
     others_zh = f"等 {met.more + 1} 处" if met.more else ""
     others_en = f" and {met.more} more" if met.more else ""
     name_zh, name_en = f"“{met.name}”{others_zh}", f"“{met.name}”{others_en}"
+    if met.along_m is not None:
+        return _along(rule, met, name_zh, name_en)
     if met.distance_m > 0:
         return _apart(rule, met, name_zh, name_en)
     if met.overlap_m2 and met.share is not None:
@@ -126,13 +132,26 @@ def _apart(rule: Rule, met: Met, name_zh: str, name_en: str) -> Text:
         )
     if met.limit_m:
         limit = _m(met.limit_m)
-        kind_zh, kind_en = (
-            ("法定", "statutory")
-            if rule.predicate.is_statutory
-            else ("运营参数，非法定", "operational, not statutory")
-        )
+        kind_zh, kind_en = _kind(rule)
         return Text(zh=f"{zh}（限值 {limit}，{kind_zh}）。", en=f"{en} (limit {limit}, {kind_en}).")
     return Text(zh=f"{zh}。", en=f"{en}.")
+
+
+def _along(rule: Rule, met: Met, name_zh: str, name_en: str) -> Text:
+    far, limit = _m(met.along_m or 0.0), _m(met.limit_m or 0.0)
+    zh = f"沿“{met.river}”" if met.river else "沿河"
+    en = f"along “{met.river}”" if met.river else "along the river"
+    kind_zh, kind_en = _kind(rule)
+    return Text(
+        zh=f"位于{name_zh}上游，{zh} {far}（限值 {limit}，{kind_zh}）。",
+        en=f"Lies {far} upstream {en} of {name_en} (limit {limit}, {kind_en}).",
+    )
+
+
+def _kind(rule: Rule) -> tuple[str, str]:
+    if rule.predicate.is_statutory:
+        return "法定", "statutory"
+    return "运营参数，非法定", "operational, not statutory"
 
 
 def _doubt(margin_m: float | None, error_m: float | None, on_boundary: bool) -> Text:

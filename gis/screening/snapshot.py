@@ -54,8 +54,9 @@ def enabled_rules(definition: MapDefinition) -> tuple[Rule, ...]:
 
 
 def zone_layers(rules: Iterable[Rule]) -> list[str]:
-    """The ids of the zone layers that ``rules`` ask, each once."""
-    return list(dict.fromkeys(rule.zone_layer for rule in rules if rule.zone_layer is not None))
+    """The ids of the zone layers that ``rules`` ask and of the networks they follow, each once."""
+    every = [(rule.zone_layer, getattr(rule.predicate, "network", None)) for rule in rules]
+    return list(dict.fromkeys(name for pair in every for name in pair if name is not None))
 
 
 def take_snapshot(
@@ -101,7 +102,7 @@ def _prepare(rows: LayerRows, mask: NDArray[np.bool_]) -> tuple[LayerRows, Prepa
         ZoneLayer(
             layer_id=rows.layer.id, uids=taken.uids, names=taken.labels, geoms=taken.geoms,
             accuracy_m=taken.accuracy_m, is_indicative=taken.is_indicative, attributes=taken.attributes,
-            coverage=taken.coverage,
+            coverage=taken.coverage, network=rows.layer.network,
         )
     )  # fmt: skip
     with _PREPARED_LOCK:

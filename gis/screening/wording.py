@@ -40,6 +40,7 @@ def met_of(finding: Finding) -> Met | None:
     return Met(
         name=zone.name or zone.uid, overlap_m2=zone.overlap_m2, overlap_m=zone.overlap_m, share=zone.share,
         distance_m=zone.distance_m, bearing_deg=bearing, more=len(finding.zones) - 1, limit_m=zone.limit_m,
+        along_m=zone.along_m, river=zone.river,
     )  # fmt: skip
 
 

@@ -12,6 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
@@ -21,6 +22,9 @@ from stdnum.cn import uscc
 
 from gis.importing.checks import check_rows
 from gis.importing.reading import GEOM, read_file
+from gis.kernel.downstream import downstream
+from gis.kernel.network import build_network
+from gis.kernel.places import find_places
 from layers.district import load_district
 from layers.registry import load_layers
 
@@ -148,6 +152,27 @@ def test_made_up_credit_codes_are_well_formed_and_of_the_synthetic_range() -> No
     assert 60 <= len(codes) <= 100
     assert all(uscc.is_valid(code) and code[8:10] == "99" for code in codes)
     assert codes.is_unique
+
+
+def test_outfalls_lie_as_far_up_the_river_as_their_cases_say() -> None:
+    """The makers measure along merged lines; the network, over its graph, finds the same."""
+    cases = tomllib.loads((DATA / "making" / "cases.toml").read_text(encoding="utf-8"))["placed"]["outfalls"]
+    net = build_network(metres(rows("demo_rivers.geojson")["geom"].to_numpy()), accuracy_m=0.0)
+    outfalls = metres(rows("demo_outfalls.geojson").sort_values("outfall_id")["geom"].to_numpy())
+    intakes = rows("demo_water_intakes.geojson").set_index("name")["geom"]
+    checked = 0
+    for case, outfall in zip(cases, outfalls, strict=False):
+        if case["at"] != "upstream":
+            continue
+        intake = metres(intakes[f"演示水源地{case['intake']}取水口 (demo)"])
+        places = find_places(net, np.array([outfall, intake], dtype=object), np.zeros(2), 5.0)
+        up_first = (0, 1) if case["metres"] > 0 else (1, 0)
+        pairs = np.array([up_first[0]]), np.array([up_first[1]])
+        found = downstream(net, places, places, pairs, 1e6)
+        # Places in the files are rounded to about 0.1 m.
+        assert found.nearest[0] == pytest.approx(abs(case["metres"]), abs=2.0)
+        checked += 1
+    assert checked == 15
 
 
 @pytest.mark.parametrize("load", ZONES, ids=name)

@@ -28,7 +28,7 @@ def roots_imported(folder: Path) -> dict[str, str]:
     ("room", "allowed"),
     [
         ("layers", {"layers", "pydantic", "pydantic_core"}),
-        ("gis/kernel", {"gis", "numpy", "shapely"}),
+        ("gis/kernel", {"gis", "numpy", "scipy", "shapely"}),
         ("gis/cluster", {"gis", "psycopg", "sqlalchemy"}),
     ],
 )

@@ -321,3 +321,20 @@ def test_the_way_is_as_long_as_the_distance() -> None:
     assert [line is not None for line in lines] == (found.nearest > 0).tolist() if reached.all() else True
     for line, metres in zip(lines[reached], found.nearest[reached], strict=True):
         assert line.length == pytest.approx(metres)
+
+
+def test_searching_upwards_from_a_few_places_gives_the_same() -> None:
+    draw = np.random.default_rng(7)
+    hubs = draw.uniform(0, 5000, (40, 2))
+    flow = draw.choice([WITH, WITH, AGAINST, NOT_KNOWN], 60)
+    net = network(*[LineString(hubs[draw.choice(40, 3, replace=False)]) for _ in range(60)], flow=flow)
+    places = find_places(
+        net, objects(list(shapely.points(draw.uniform(0, 5000, (80, 2))))), np.full(80, 9.0), 1e4
+    )
+    pairs = np.arange(80), np.repeat([3, 50], 40)
+    down = downstream(net, places, places, pairs, 4000.0)
+    up = downstream(net, places, places, pairs, 4000.0, outlets=False)
+    for name in ("nearest", "least", "most"):
+        np.testing.assert_allclose(getattr(up, name), getattr(down, name))
+    assert np.isfinite(down.nearest).sum() > 10
+    assert np.isinf(up.open_m).all()

@@ -6,7 +6,7 @@ import shapely
 from shapely import LineString, MultiPolygon, Point, box
 
 from gis.errors import KernelInputError
-from gis.screening.findings import BY_STRAIGHT_DISTANCE, NO_LEGAL_BASIS
+from gis.screening.findings import NO_LEGAL_BASIS, STRAIGHT
 from gis.screening.inputs import PreparedLayer
 from gis.screening.judge import judge
 from layers.rulemodel import Unless
@@ -64,7 +64,7 @@ def test_upstream_falls_back_to_straight_distance_and_says_so() -> None:
         rule("upstream_within", distance_m=100, statutory=False, severity="review"),
     )
     assert found.verdict(0) == "conflict"
-    assert BY_STRAIGHT_DISTANCE in found.findings(0)[0].notes
+    assert STRAIGHT[0] in found.findings(0)[0].notes
 
 
 def test_a_filter_that_fails_makes_the_rule_inapplicable() -> None:
