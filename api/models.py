@@ -7,7 +7,15 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-__all__ = ["ImportCommit", "ImportPlan", "ImportSource", "ScreenExecution", "ScreenInputs"]
+__all__ = [
+    "ImportCommit",
+    "ImportPlan",
+    "ImportSource",
+    "ScreenExecution",
+    "ScreenInputs",
+    "UpstreamExecution",
+    "UpstreamInputs",
+]
 
 
 class ScreenInputs(BaseModel):
@@ -37,6 +45,57 @@ class ScreenExecution(BaseModel):
     """An execute request of OGC API Processes; what it says besides inputs has no effect here."""
 
     inputs: ScreenInputs
+
+
+class PointGeometry(BaseModel):
+    """A GeoJSON point in lon/lat."""
+
+    type: Literal["Point"]
+    coordinates: Annotated[list[float], Field(min_length=2, max_length=3)]
+
+
+class UpstreamInputs(BaseModel):
+    """What the process ``upstream`` is asked."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    point: Annotated[
+        PointGeometry,
+        Field(
+            description="GeoJSON point on a river, in lon/lat",
+            examples=[{"type": "Point", "coordinates": [120.0593, 28.8326]}],
+        ),
+    ]
+    within_m: Annotated[
+        float,
+        Field(ge=1, le=1_000_000, allow_inf_nan=False, description="How far up the river to look, metres"),
+    ] = 10_000
+    aside_m: Annotated[
+        float,
+        Field(
+            ge=0,
+            le=20_000,
+            allow_inf_nan=False,
+            description="How far from the river a source may lie, metres",
+        ),
+    ] = 1_000
+    pollutant: Annotated[
+        str | None, Field(max_length=100, description="What was found; ranks those higher that list it")
+    ] = None
+    accuracy_m: Annotated[
+        float | None,
+        Field(ge=0, le=10_000, allow_inf_nan=False, description="Bound of the point's error in metres"),
+    ] = None
+    as_of: Annotated[
+        int | str | None, Field(description="Revision or time of the knowledge; now without one")
+    ] = None
+    limit: Annotated[int, Field(ge=1, le=10_000, description="How many candidates are listed")] = 100
+
+
+class UpstreamExecution(BaseModel):
+    """An execute request of OGC API Processes; what it says besides inputs has no effect here."""
+
+    inputs: UpstreamInputs
 
 
 class ImportSource(BaseModel):

@@ -26,6 +26,7 @@ from api.cli import (
     screening,
     serve,
     sources,
+    upstream,
     worker,
 )
 from api.cli.console import fail, say
@@ -45,6 +46,7 @@ app.command("worker")(worker.worker)
 app.command("import")(files.import_)
 app.command("export")(export.export)
 app.command("screen")(screening.screen)
+app.command("upstream")(upstream.upstream)
 app.command("doctor")(doctor.doctor)
 app.command("health")(sources.health)
 app.add_typer(database.app, name="db")

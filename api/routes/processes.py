@@ -7,21 +7,30 @@ from typing import Any
 from fastapi import APIRouter, Depends, Request, Response
 
 from api.deps import LanguageDep, StateDep, as_json, links_base, strict_parameters
-from api.models import ScreenExecution, ScreenInputs
+from api.models import ScreenExecution, ScreenInputs, UpstreamExecution, UpstreamInputs
 
 router = APIRouter(prefix="/processes", tags=["Processes"], dependencies=[Depends(strict_parameters)])
 
-_TITLES = {"zh": "空间准入审查", "en": "Screening of a site"}
+_TITLES = {
+    "screen": {"zh": "空间准入审查", "en": "Screening of a site"},
+    "upstream": {"zh": "上游溯源", "en": "Sources upstream of a point"},
+}
 _WORDS = {
-    "zh": "此处可否建设：逐条规则给出结论、严重程度、面积与法律依据。",
-    "en": "May this stand here? A verdict, severity, areas and legal basis, rule by rule.",
+    "screen": {
+        "zh": "此处可否建设：逐条规则给出结论、严重程度、面积与法律依据。",
+        "en": "May this stand here? A verdict, severity, areas and legal basis, rule by rule.",
+    },
+    "upstream": {
+        "zh": "沿河网向上游查找可能的污染来源，按已知证据排序，逐项说明理由。",
+        "en": "Who may have discharged what is found here? Candidates up the river, ranked by evidence.",
+    },
 }
 
 
 @router.get("", summary="All processes")
 def get_processes(request: Request, language: LanguageDep) -> Response:
     """The list of processes."""
-    return as_json({"processes": [_summary(request, language)], "links": []})
+    return as_json({"processes": [_summary(name, request, language) for name in _TITLES], "links": []})
 
 
 @router.get("/screen", summary="The process screen")
@@ -34,26 +43,37 @@ def get_screen(request: Request, state: StateDep, language: LanguageDep) -> Resp
     schema["properties"]["kind"]["oneOf"] = [
         {"const": k.kind, "title": k.title.text(language)} for k in kinds
     ]
+    return as_json(_description("screen", schema, request, language))
+
+
+@router.get("/upstream", summary="The process upstream")
+def get_upstream(request: Request, language: LanguageDep) -> Response:
+    """Its inputs and outputs."""
+    return as_json(_description("upstream", UpstreamInputs.model_json_schema(), request, language))
+
+
+def _description(name: str, schema: dict[str, Any], request: Request, language: str) -> dict[str, Any]:
+    shared = {"$defs": schema["$defs"]} if "$defs" in schema else {}
     inputs = {
-        name: {
-            "title": name,
+        field: {
+            "title": field,
             "description": described.get("description", ""),
-            "schema": described,
-            "minOccurs": int(name in schema["required"]),
+            "schema": described | shared,
+            "minOccurs": int(field in schema["required"]),
         }
-        for name, described in schema["properties"].items()
+        for field, described in schema["properties"].items()
     }
-    outputs = {"answer": {"title": _TITLES[language], "schema": {"type": "object"}}}
-    return as_json(_summary(request, language) | {"inputs": inputs, "outputs": outputs})
+    outputs = {"answer": {"title": _TITLES[name][language], "schema": {"type": "object"}}}
+    return _summary(name, request, language) | {"inputs": inputs, "outputs": outputs}
 
 
-def _summary(request: Request, language: str) -> dict[str, Any]:
-    own = f"{links_base(request)}/processes/screen"
+def _summary(name: str, request: Request, language: str) -> dict[str, Any]:
+    own = f"{links_base(request)}/processes/{name}"
     return {
-        "id": "screen",
+        "id": name,
         "version": "1.0.0",
-        "title": _TITLES[language],
-        "description": _WORDS[language],
+        "title": _TITLES[name][language],
+        "description": _WORDS[name][language],
         "jobControlOptions": ["sync-execute"],
         "outputTransmission": ["value"],
         "links": [
@@ -65,6 +85,26 @@ def _summary(request: Request, language: str) -> dict[str, Any]:
             },
         ],
     }
+
+
+@router.post("/upstream/execution", summary="Look for sources upstream")
+def post_upstream(state: StateDep, execution: UpstreamExecution) -> Response:
+    """Candidate sources upstream of a point, ranked; nothing is stored."""
+    from gis.screening.candidates import UpstreamRequest, sources_upstream
+
+    inputs = execution.inputs
+    lon, lat = inputs.point.coordinates[:2]
+    asked = UpstreamRequest(
+        lon=lon,
+        lat=lat,
+        within_m=inputs.within_m,
+        aside_m=inputs.aside_m,
+        pollutant=inputs.pollutant,
+        accuracy_m=inputs.accuracy_m,
+        as_of=None if inputs.as_of is None else str(inputs.as_of),
+        limit=inputs.limit,
+    )
+    return as_json(sources_upstream(state.engine, state.definition, asked))
 
 
 @router.post("/screen/execution", summary="Screen a site")

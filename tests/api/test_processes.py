@@ -82,9 +82,10 @@ def test_a_site_with_too_many_vertices_is_refused(shared_map: SmallMap) -> None:
 
 
 def test_the_process_describes_its_inputs(service: TestClient) -> None:
-    (listed,) = service.get("/processes").json()["processes"]
+    listed = service.get("/processes").json()["processes"]
     described = service.get("/processes/screen", headers={"Accept-Language": "en"}).json()
-    assert listed["id"] == described["id"] == "screen"
+    assert [process["id"] for process in listed] == ["screen", "upstream"]
+    assert described["id"] == "screen"
     assert set(described["inputs"]) == {"site", "kind", "attributes", "accuracy_m", "law_date", "as_of"}
     assert described["inputs"]["kind"]["schema"]["oneOf"] == [{"const": "new", "title": "New"}]
     assert [name for name, i in described["inputs"].items() if i["minOccurs"]] == ["site"]
