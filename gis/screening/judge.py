@@ -238,7 +238,8 @@ def judge(
         if name is None or name in no_access or name not in zones:
             return None
         if name not in prepared:
-            prepared[name] = _prepared(zones[name])
+            given = zones[name]
+            prepared[name] = given if isinstance(given, PreparedLayer) else PreparedLayer(given)
         return prepared[name]
 
     outcomes = []
@@ -247,10 +248,6 @@ def judge(
         layer, hidden = ready(rule.zone_layer), rule.zone_layer in no_access
         outcomes.append(_apply(rule, asks, pack, layer, rivers, case, hidden))
     return Judgement(subjects, law_date, tuple(outcomes))
-
-
-def _prepared(layer: ZoneLayer | PreparedLayer) -> PreparedLayer:
-    return layer if isinstance(layer, PreparedLayer) else PreparedLayer(layer)
 
 
 @dataclass(frozen=True, eq=False)
@@ -460,7 +457,7 @@ def _zone_fact(outcome: RuleOutcome, place: int) -> ZoneFact:
     hits, layer = outcome.hits, outcome.layer
     assert layer is not None
     zone, source = int(hits.zone[place]), layer.source
-    code, dimension = int(hits.code[place]), int(hits.dimension[place])
+    code, dimension, reach = int(hits.code[place]), int(hits.dimension[place]), int(hits.reach[place])
     return ZoneFact(
         layer=source.layer_id,
         uid=str(source.uids[zone]),
@@ -478,15 +475,11 @@ def _zone_fact(outcome: RuleOutcome, place: int) -> ZoneFact:
         error_m=number(hits.error_m[place]),
         limit_m=number(hits.limit_m[place]),
         along_m=number(hits.along_m[place]),
-        river=_river(outcome, int(hits.reach[place])),
+        river=None if reach < 0 or outcome.rivers is None else outcome.rivers.source.names[reach],
         on_boundary=bool(hits.on_boundary[place]),
         is_indicative=bool(hits.is_indicative[place]),
         witness=hits.witness[place],
     )
-
-
-def _river(outcome: RuleOutcome, reach: int) -> str | None:
-    return None if reach < 0 or outcome.rivers is None else outcome.rivers.source.names[reach]
 
 
 def _cleared(outcome: RuleOutcome, row: int) -> Cleared:
