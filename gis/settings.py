@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from gis.errors import SettingsError
 from layers.district import District, load_district
 from layers.model import DefinitionError, Layer
 from layers.registry import load_layers
-from layers.rulepacks import RulePack, load_packs
+from layers.rulepacks import RulePack, load_pack, load_packs
 
 __all__ = ["MapDefinition", "Settings", "load_settings"]
 
@@ -115,6 +116,38 @@ class Settings(BaseSettings):
                 remedy_zh=f"现有规则包：{'、'.join(sorted(packs))}。",
             )
         return MapDefinition(district, layers, {p: packs[p] for p in district.rule_packs})
+
+    def load_pack(self, name: str) -> RulePack:
+        """A rule pack by its id, its folder or ``pack.toml``, or a file of `onemap rules save`.
+
+        Raises SettingsError when there is none, or a wrong one.
+        """
+        try:
+            return self._named_pack(name)
+        except DefinitionError as error:
+            raise SettingsError(f"{error.path}: {error.what}", remedy_en=error.remedy) from error
+        except (OSError, ValueError) as error:
+            first = str(error).splitlines()[0]
+            raise SettingsError(
+                f"{name!r} is no rule pack: {first}.",
+                f"“{name}”不是规则包：{first}。",
+                remedy_en="Give a pack's id, its folder, or a file written by `onemap rules save`.",
+                remedy_zh="请给出规则包编号、文件夹，或 onemap rules save 存下的文件。",
+            ) from error
+
+    def _named_pack(self, name: str) -> RulePack:
+        path, layers = Path(name), load_layers(self.layers)
+        if path.suffix == ".json":
+            # Not as JSON text: there the code "0" would be read as the first day of 1970.
+            return RulePack.model_validate(json.loads(path.read_bytes()))
+        if path.name == "pack.toml":
+            path = path.parent
+        if (path / "pack.toml").is_file():
+            return load_pack(path, layers)
+        packs = load_packs(self.layers, layers)
+        if name not in packs:
+            raise ValueError(f"known are {', '.join(sorted(packs))}")
+        return packs[name]
 
 
 def load_settings(**overrides: object) -> Settings:

@@ -302,12 +302,20 @@ class SiteKind(Frozen):
     attributes: dict[str, Scalar] = Field(default_factory=dict)
 
 
+def _or_unknown(value: object) -> object:
+    return float("nan") if value is None else value
+
+
+# JSON has no nan: null stands for an accuracy that is not known.
+AccuracyM = Annotated[float, pydantic.BeforeValidator(_or_unknown)]
+
+
 class FixtureSubject(Frozen):
     """What a fixture screens. ``wkt`` in metres of any plane, may be none; ``accuracy_m`` nan: not known."""
 
     layer: str | None = None
     wkt: str | None = None
-    accuracy_m: float = 0.0
+    accuracy_m: AccuracyM = 0.0
     attributes: dict[str, Scalar] = Field(default_factory=dict)
 
 
@@ -315,7 +323,7 @@ class FixtureZone(Frozen):
     """One zone of a fixture; without ``wkt`` the file's own zone."""
 
     wkt: str | None = None
-    accuracy_m: float = 0.0
+    accuracy_m: AccuracyM = 0.0
     is_indicative: bool = False
     attributes: dict[str, Scalar] = Field(default_factory=dict)
 
@@ -365,6 +373,10 @@ class RulePack(Frozen):
     def deciding(self, rule: RuleEntry) -> tuple[Table, ...]:
         """The tables that decide an attribute which ``rule`` asks of its subjects."""
         return tuple(self.tables[n] for n in rule.tables if self.tables[n].decides in rule.subject_where)
+
+    def is_unconfirmed(self, rule: RuleEntry) -> bool:
+        """Whether the rule, or an article that it cites, is from memory and not from a source."""
+        return "M" in (rule.confidence, *(self.references[key].confidence for key in rule.legal))
 
     def rule(self, rule_id: str) -> Rule:
         """The rule with this id; KeyError when there is none."""

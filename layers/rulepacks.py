@@ -46,7 +46,7 @@ from layers.rulemodel import (
 )
 from layers.vocabulary import SHIPPED, as_definition_error, read_toml
 
-__all__ = ["Reference", "Rule", "RulePack", "Severity", "load_packs", "rulepack_schema"]
+__all__ = ["Reference", "Rule", "RulePack", "Severity", "load_pack", "load_packs", "rulepack_schema"]
 
 
 class PackFile(Frozen):
@@ -107,7 +107,7 @@ def load_packs(folders: Sequence[Path], layers: Mapping[str, Layer]) -> Mapping[
     packs: dict[str, RulePack] = {}
     rules: dict[str, str] = {}
     for folder in _pack_folders([SHIPPED, *folders]):
-        pack = _load_pack(folder, layers, folders)
+        pack = load_pack(folder, layers, folders)
         if pack.id in packs:
             raise DefinitionError(folder, f"Rule pack {pack.id!r} exists already.", "Choose another id.")
         packs[pack.id] = pack
@@ -171,7 +171,8 @@ def _read(path: Path, kind: type[M]) -> M:
         raise as_definition_error(path, error, raw) from error
 
 
-def _load_pack(folder: Path, layers: Mapping[str, Layer], outside: Sequence[Path] = ()) -> RulePack:
+def load_pack(folder: Path, layers: Mapping[str, Layer], outside: Sequence[Path] = ()) -> RulePack:
+    """One rule pack, with the rows that files in ``outside`` add to its tables; as `load_packs` else."""
     head = _read(folder / "pack.toml", PackFile)
     references = _references(folder)
     tables = _tables(folder, references)

@@ -23,6 +23,7 @@ from api.cli import (
     mapping,
     rejects,
     revisions,
+    rules,
     screening,
     serve,
     sources,
@@ -51,7 +52,7 @@ app.command("doctor")(doctor.doctor)
 app.command("health")(sources.health)
 app.add_typer(database.app, name="db")
 app.add_typer(definitions.layers, name="layers")
-app.add_typer(definitions.rules, name="rules")
+app.add_typer(rules.rules, name="rules")
 app.add_typer(rejects.app, name="rejects")
 app.add_typer(revisions.app, name="revisions")
 app.add_typer(conflicts.app, name="conflicts")

@@ -1,9 +1,9 @@
-"""Run the fixtures of a rule pack: places with the verdict they must get."""
+"""Run the fixtures of a rule pack: places with the verdict they must get, and what they show of each rule."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -11,9 +11,53 @@ import shapely
 
 from gis.screening.inputs import Subjects, ZoneLayer
 from gis.screening.judge import judge
-from layers.rulemodel import Expectation, Fixture, FixtureZone, RulePack
+from layers.rulemodel import Expectation, Fixture, FixtureZone, Rule, RulePack, Verdict
 
-__all__ = ["outcome_of"]
+__all__ = ["RuleCheck", "Wrong", "check_pack", "outcome_of"]
+
+
+@dataclass(frozen=True)
+class Wrong:
+    """A fixture that did not get the verdict it states."""
+
+    fixture: Fixture
+    found: Expectation
+
+
+@dataclass(frozen=True)
+class RuleCheck:
+    """What the fixtures of one rule show.
+
+    ``shown`` are the verdicts of those that got what they state.
+    """
+
+    rule: Rule
+    fixtures: int
+    shown: tuple[Verdict, ...]
+    wrong: tuple[Wrong, ...]
+
+    @property
+    def lacking(self) -> tuple[Verdict, ...]:
+        """The verdicts that every rule must show and this one does not."""
+        return tuple(verdict for verdict in _MUST_SHOW if verdict not in self.shown)
+
+
+_ALL: tuple[Verdict, ...] = ("conflict", "clear", "edge", "unknown")
+_MUST_SHOW: tuple[Verdict, ...] = ("conflict", "clear")
+
+
+def check_pack(pack: RulePack) -> list[RuleCheck]:
+    """Run all fixtures of a pack; one entry a rule, in the order of the pack, also for rules that are off."""
+    found: dict[str, list[tuple[Fixture, Expectation]]] = {rule.id: [] for rule in pack.rules}
+    for fixture in pack.fixtures:
+        found[fixture.rule].append((fixture, outcome_of(pack, fixture)))
+    return [_checked(rule, found[rule.id]) for rule in pack.rules]
+
+
+def _checked(rule: Rule, found: list[tuple[Fixture, Expectation]]) -> RuleCheck:
+    right = {outcome.verdict for fixture, outcome in found if outcome == fixture.expect}
+    wrong = tuple(Wrong(fixture, outcome) for fixture, outcome in found if outcome != fixture.expect)
+    return RuleCheck(rule, len(found), tuple(v for v in _ALL if v in right), wrong)
 
 
 def outcome_of(pack: RulePack, fixture: Fixture) -> Expectation:

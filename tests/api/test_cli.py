@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from typing import Any
 import pytest
 
 from api.cli import console, main
+from layers.registry import SHIPPED
 from tests.api.conftest import OUTSIDE, SmallMap
 
 Run = Callable[..., "Said"]
@@ -148,13 +150,48 @@ def test_conflicts_are_judged_again_and_counted(onemap: Run, own_map: SmallMap) 
     assert "WL-01" in onemap("conflicts", "list").out
 
 
+def test_rule_packs_are_saved_and_compared(onemap: Run, tmp_path: Path) -> None:
+    saved = tmp_path / "then.json"
+    assert onemap("rules", "save", "cn-zhejiang", str(saved)).status == 0
+    assert "Nothing differs" in onemap("rules", "diff", str(saved), "cn-zhejiang").out
+    copy = tmp_path / "now"
+    shutil.copytree(SHIPPED / "rules" / "cn-zhejiang", copy)
+    law = copy / "LS.toml"
+    law.write_text(law.read_text("utf-8").replace("min_share = 0.05", "min_share = 0.1"), "utf-8")
+    assert "rule LS-05 · predicate" in onemap("rules", "diff", str(saved), str(copy / "pack.toml")).out
+    told = onemap("rules", "diff", str(saved), str(copy), "--json").json
+    assert list(told["rules"]["changed"]) == ["LS-05"] and told["before"]["hash"] != told["after"]["hash"]
+    for wrong in (str(tmp_path / "none.json"), "nobody", str(tmp_path)):
+        refused = onemap("rules", "diff", wrong, "cn-zhejiang")
+        assert refused.status == 1 and "no rule pack" in refused.err and refused.err.count("\n") == 1
+
+
+def test_the_shipped_rules_are_all_covered(onemap: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("ONEMAP_DISTRICT", raising=False)
+    monkeypatch.delenv("ONEMAP_LAYERS", raising=False)
+    told = onemap("rules", "check")
+    assert told.status == 0 and "80 of 80 rules show a hit and a clear; 77 are on, 14 unconfirmed" in told.out
+
+
 def test_definitions_and_rules_are_checked(
     onemap: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     assert "All well" in onemap("layers", "check").out
     assert "wells" in [layer["id"] for layer in onemap("layers", "list", "--json").json]
     assert onemap("layers", "schema").json["properties"]["title"]
-    assert onemap("rules", "check", "--json").json["wrong"] == []
+    checked = onemap("rules", "check", "--json").json
+    assert (checked["wrong"], checked["covered"], checked["total"]) == ([], 1, 1)
+    assert "1 of 1 rules" in onemap("rules", "check").out
+    assert checked["rules"][0]["shown"] == ["conflict", "clear"]
+    bare = tmp_path / "bare"
+    shutil.copytree(OUTSIDE, bare)
+    fixtures = bare / "rules" / "wells" / "fixtures" / "WL.toml"
+    fixtures.write_text(fixtures.read_text("utf-8").replace('verdict = "clear"', 'verdict = "edge"'), "utf-8")
+    monkeypatch.setenv("ONEMAP_LAYERS", str(bare))
+    failed = onemap("rules", "check", "--json")
+    assert (failed.status, len(failed.json["wrong"]), failed.json["rules"][0]["lacking"]) == (1, 1, ["clear"])
+    fixtures.unlink()
+    assert onemap("rules", "check").status == 1 and "0 of 1 rules" in onemap("rules", "check").out
     assert [rule["id"] for rule in onemap("rules", "list", "--json").json] == ["WL-01"]
     bad = tmp_path / "more" / "defs" / "broken"
     bad.mkdir(parents=True)

@@ -290,7 +290,7 @@ subject = {industry_code = {prefix = ["C336"]}}
 [heavy_polluters]
 replace = true
 complete = true
-rows = [{code = "1", confidence = "S", zh = "纸", en = "Paper", subject = {industry_code = {prefix = ["C22"]}}}]
+rows = [{code = "1", confidence = "S", zh = "纸", en = "x", subject = {industry_code = {prefix = ["C22"]}}}]
 """
 
 
