@@ -6,6 +6,7 @@ no difference between no text and an empty one. Field names are made short and t
 
 from __future__ import annotations
 
+import re
 import zipfile
 from collections.abc import Callable
 from datetime import date, datetime
@@ -30,6 +31,7 @@ ENCODINGS = {"utf8": "UTF-8", "utf-8": "UTF-8", "gbk": "GBK", "gb18030": "GB1803
 _CODECS = {"UTF-8": "utf-8", "GBK": "gbk", "GB18030": "gb18030"}
 _TEXT_BYTES = 254
 _MOST_FIELDS = 255
+_MOST_BYTES = 2**31 - 1  # offsets are signed numbers of 32 bits to most readers
 _INTEGERS = (-(10**17) + 1, 10**18 - 1)  # what 18 places hold
 _NUMBER_WIDTH, _NUMBER_DECIMALS = 24, 15
 _GEOMETRY = "geom"
@@ -60,7 +62,7 @@ def write_shapefile(path: Path, content: Content, options: WriteOptions) -> Writ
         try:
             rows = stream.write(path if kind is not None else path.with_suffix(".dbf"), **given)
         except pyogrio.errors.DataLayerError as error:
-            if "2GB" in str(error) or "2 GB" in str(error):
+            if _is_full(path, str(error)):
                 raise _refused("more than 2 GB", "超过 2 GB 的数据", "2 GB") from error
             raise
     write_names(path, content.columns, names)
@@ -99,6 +101,15 @@ def _refused(en: str, zh: str, limit: str) -> ExportRefused:
         remedy_en="Use .gpkg.",
         remedy_zh="请用 .gpkg。",
     )
+
+
+def _is_full(path: Path, message: str) -> bool:
+    """Whether GDAL failed for the limit: it names it, or only the object that no longer went in."""
+    if "2GB" in message or "2 GB" in message:
+        return True
+    told = re.search(r"object of (\d+) bytes to \.(\w+) file", message)
+    part = path.with_suffix(f".{told[2]}") if told else path
+    return told is not None and part.exists() and part.stat().st_size + int(told[1]) > _MOST_BYTES
 
 
 def _survey(content: Content, codec: str) -> tuple[str | None, dict[int, int]]:
