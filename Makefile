@@ -5,8 +5,8 @@ PYTHON ?= python3
 JOBS ?= 2
 ARGS ?=
 BIN := .venv/bin
-NEEDS := $(if $(filter demo,$(MAKECMDGOALS)),$(if $(ONEMAP_DATABASE_URL),,postgis)) \
-         $(if $(filter test test-long bench,$(MAKECMDGOALS)),postgis chromium gdal fonts)
+NEEDS := $(if $(filter demo,$(MAKECMDGOALS)),$(if $(ONEMAP_DATABASE_URL),,postgis) print fonts) \
+         $(if $(filter test test-long bench,$(MAKECMDGOALS)),postgis chromium gdal print fonts)
 PYTEST := $(BIN)/python -m pytest -n $(JOBS) --dist worksteal
 
 .DEFAULT_GOAL := help

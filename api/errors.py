@@ -29,6 +29,7 @@ from gis.errors import (
     KernelInputError,
     NotFound,
     OneMapError,
+    PrintUnavailable,
     QueryError,
     RevertRefused,
     RevisionError,
@@ -90,6 +91,7 @@ STATUS: Mapping[type[OneMapError], int] = {
     KernelInputError: 422,
     ImportRefused: 422,
     ExportRefused: 422,
+    PrintUnavailable: 501,
     RevisionError: 400,
     RevertRefused: 409,
     QueryError: 400,
@@ -117,6 +119,7 @@ _TITLES_ZH = {
     421: "主机名不属于本服务",
     422: "内容不可接受",
     500: "内部错误",
+    501: "本机不具备该功能",
     503: "暂不可用",
 }
 # Kinds of pydantic's findings that parameters can have, in Chinese; it has English words itself.

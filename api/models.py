@@ -39,6 +39,9 @@ class ScreenInputs(BaseModel):
     as_of: Annotated[
         int | str | None, Field(description="Revision or time of the knowledge; now without one")
     ] = None
+    report: Annotated[
+        bool, Field(description="Store the answer as a report, with what would pass, and link to it")
+    ] = False
 
 
 class ScreenExecution(BaseModel):

@@ -11,6 +11,7 @@
     │   └── KernelInputError       an array handed to the kernel breaks its contract
     ├── ImportRefused              a file as a whole cannot be imported
     ├── ExportRefused              a file cannot be written as asked
+    │   └── PrintUnavailable       this machine lacks what a print needs
     ├── RevisionError              a revision is unknown
     │   └── RevertRefused          later revisions changed the same rows
     ├── QueryError                 a query names something that is not there or is out of bounds
@@ -39,6 +40,7 @@ __all__ = [
     "KernelInputError",
     "NotFound",
     "OneMapError",
+    "PrintUnavailable",
     "QueryError",
     "RevertRefused",
     "RevisionError",
@@ -151,6 +153,12 @@ class ExportRefused(OneMapError):
     """A file that cannot be written: its kind, its CRS or its place."""
 
     code = "export_refused"
+
+
+class PrintUnavailable(ExportRefused):
+    """A print that this machine cannot make: it lacks a program or a font."""
+
+    code = "print_unavailable"
 
 
 class RevisionError(OneMapError):

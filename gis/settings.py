@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated
+from urllib.parse import urlsplit
 
 from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -44,6 +45,7 @@ class Settings(BaseSettings):
     layers: Annotated[tuple[Path, ...], NoDecode] = ()
     cors: Annotated[tuple[str, ...], NoDecode] = ()
     hosts: Annotated[tuple[str, ...], NoDecode] = ()
+    public_url: str | None = None
     tianditu_key: str | None = None
     max_features: int = 10_000
     max_vertices: int = 100_000
@@ -78,6 +80,16 @@ class Settings(BaseSettings):
         if "*" in value:
             raise ValueError("ONEMAP_CORS lists origins one by one; '*' is not accepted")
         return value
+
+    @field_validator("public_url")
+    @classmethod
+    def _web_address(cls, value: str | None) -> str | None:
+        if not value:
+            return None
+        parts = urlsplit(value)
+        if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
+            raise ValueError("ONEMAP_PUBLIC_URL is an address such as https://map.example.gov.cn")
+        return value.rstrip("/")
 
     @field_validator("layers")
     @classmethod

@@ -28,7 +28,7 @@ from sqlalchemy import (
     func,
     text,
 )
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import BYTEA, JSONB
 from sqlalchemy.types import TypeEngine
 
 from gis.crs import WEB_MERCATOR
@@ -44,6 +44,8 @@ __all__ = [
     "links",
     "promises",
     "rejects",
+    "report_faces",
+    "reports",
     "revision_layers",
     "revisions",
     "sources",
@@ -296,6 +298,29 @@ links = Table(
         postgresql_where=text("undone_at IS NULL"),
     ),
     comment="What people decided about two rows of different sources; nothing is deleted, only undone",
+)
+
+reports = Table(
+    "reports",
+    CORE,
+    Column("report_id", Text, primary_key=True, comment="SHA-256 of the record, hexadecimal"),
+    Column("record", BYTEA, nullable=False, comment="canonical JSON"),
+    Column("at", DateTime(timezone=True), nullable=False, server_default=func.clock_timestamp()),
+    Column("expires", DateTime(timezone=True), nullable=False),
+    Column("who", Text, nullable=False),
+    comment="Answers that were kept, as they were given; rows are only ever added",
+)
+
+report_faces = Table(
+    "report_faces",
+    CORE,
+    Column("report_id", Text, ForeignKey(reports.c.report_id), primary_key=True),
+    Column("face", Text, primary_key=True, comment="html, pdf, docx, xlsx, gpkg"),
+    Column("lang", Text, primary_key=True),
+    Column("body", BYTEA, nullable=False),
+    Column("at", DateTime(timezone=True), nullable=False, server_default=func.clock_timestamp()),
+    Column("engine", Text, nullable=False, comment="the version that rendered it"),
+    comment="Pages and files of reports, as they were first rendered; rows are only ever added",
 )
 
 _TYPES: dict[str, type[TypeEngine[Any]]] = {

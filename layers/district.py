@@ -124,7 +124,7 @@ class District(_BesideFile):
 
     ``extent`` is (lon_min, lat_min, lon_max, lat_max) in degrees; CRSs are EPSG numbers. A subject whose
     position error exceeds ``coarse_position_m`` is too coarse to judge zone by zone: what is in doubt
-    about it is told once a verdict, not once a zone.
+    about it is told once a verdict, not once a zone. A report is good for ``report_valid_days``.
     """
 
     id: Annotated[str, pydantic.Field(pattern=r"^[a-z][a-z0-9_-]{0,47}$")]
@@ -137,6 +137,7 @@ class District(_BesideFile):
     rule_packs: tuple[str, ...] = ()
     site_accuracy_m: Annotated[float, pydantic.Field(ge=0, allow_inf_nan=False)]
     coarse_position_m: Annotated[float, pydantic.Field(gt=0)] = 500.0
+    report_valid_days: Annotated[int, pydantic.Field(ge=1)] = 180
     places: Places = Places()
     demo: Path | None = None
     attribution: Text

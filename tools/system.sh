@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Make sure that programs which pip cannot bring are on this machine.
 #
-#   tools/system.sh [--can-have] NEED...      needs: python postgis chromium gdal fonts node
+#   tools/system.sh [--can-have] NEED...      needs: python postgis chromium gdal print fonts node
 #
 # What is missing is installed where apt-get is at hand with the right to use it; else one line says what to
 # install, and the exit status is 1. With --can-have nothing is installed; it only says so at once.
@@ -63,6 +63,14 @@ need_gdal() {
   any_command ogrinfo || lacks "GDAL's programs" gdal-bin
 }
 
+need_print() { # what a report is printed with
+  any_file /usr/lib/*/libpangoft2-1.0.so.0 /usr/lib64/libpangoft2-1.0.so.0 /opt/homebrew/lib/libpangoft2-1.0.*dylib \
+    /usr/local/lib/libpangoft2-1.0.*dylib || lacks Pango libpango-1.0-0 libpangoft2-1.0-0
+  any_file /usr/lib/*/libharfbuzz-subset.so.0 /usr/lib64/libharfbuzz-subset.so.0 \
+    /opt/homebrew/lib/libharfbuzz-subset.*dylib /usr/local/lib/libharfbuzz-subset.*dylib ||
+    lacks HarfBuzz libharfbuzz-subset0
+}
+
 need_fonts() { # without Chinese letters the widths and pictures of a page mean nothing
   [[ $(uname) == Darwin ]] || any_file /usr/share/fonts/*/*CJK* /usr/share/fonts/*/*/*CJK* /usr/share/fonts/*/*/wqy* ||
     lacks "a Chinese font" fonts-noto-cjk
@@ -102,7 +110,7 @@ say_missing() {
   if any_command apt-get; then
     how="apt-get install ${packages[*]}"
   elif any_command brew; then
-    how="brew install $(printf '%s\n' "${packages[@]}" | sed 's/.*postgis.*/postgis/; s/gdal-bin/gdal/' | paste -sd ' ' -)"
+    how="brew install $(printf '%s\n' "${packages[@]}" | sed 's/.*postgis.*/postgis/; s/gdal-bin/gdal/; s/libpango.*/pango/; s/libharfbuzz.*/harfbuzz/' | paste -sd ' ' -)"
   else
     how="what Debian calls ${packages[*]}"
   fi

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import getpass
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import orjson
 import typer
 
-from api.cli.console import LANGUAGE, day, say, tell
+from api.cli.console import LANGUAGE, day, say, stage, tell
+
+if TYPE_CHECKING:
+    from api.cli.opening import Opened
+    from gis.screening.request import ScreenRequest
 
 __all__ = ["screen"]
 
@@ -26,6 +31,22 @@ class Format(StrEnum):
 
     text = "text"
     json = "json"
+    html = "html"
+    pdf = "pdf"
+    docx = "docx"
+    xlsx = "xlsx"
+    gpkg = "gpkg"
+
+
+class Language(StrEnum):
+    """What a report is written in."""
+
+    zh = "zh"
+    en = "en"
+
+
+_LANGUAGE = Language(LANGUAGE)
+_FILES = {Format.html, Format.pdf, Format.docx, Format.xlsx, Format.gpkg}
 
 
 def screen(
@@ -53,14 +74,20 @@ def screen(
         typer.Option(help=say("CRS of the site, x,y; else the file's, else lon/lat.", "地块坐标系。")),
     ] = None,
     form: Annotated[
-        Format, typer.Option("--format", help=say("Form of the answer.", "输出格式。"))
+        Format,
+        typer.Option(
+            "--format", help=say("Form of the answer; from html on a report.", "输出格式；html 起为报告。")
+        ),
     ] = Format.text,
+    report: Annotated[
+        bool, typer.Option("--report", help=say("Store the answer as a report.", "将结果存为报告。"))
+    ] = False,
+    lang: Annotated[Language, typer.Option(help=say("Language of a report.", "报告语言。"))] = _LANGUAGE,
     out: Annotated[Path | None, typer.Option("-o", help=say("Write to this file.", "写入文件。"))] = None,
 ) -> None:
     """Screen a site by all rules that are on."""
     from api.cli.files import pairs
     from api.cli.opening import opened
-    from gis.screening.answer import screen as judge
     from gis.screening.request import ScreenRequest
     from gis.siteinput import site_from_file, site_from_wkt
 
@@ -79,10 +106,20 @@ def screen(
         as_of=as_of,
     )
     with opened() as onemap:
-        limits = onemap.settings
-        answer = judge(
-            onemap.engine, onemap.definition, asked, max_vertices=limits.max_vertices, threads=limits.threads
-        )
+        if report or form in _FILES:
+            _report(onemap, asked, form, lang, out)
+        else:
+            _answer(onemap, asked, form, out)
+
+
+def _answer(onemap: Opened, asked: ScreenRequest, form: Format, out: Path | None) -> None:
+    """Judge, and say the answer; nothing is stored."""
+    from gis.screening.answer import screen as judge
+
+    limits = onemap.settings
+    answer = judge(
+        onemap.engine, onemap.definition, asked, max_vertices=limits.max_vertices, threads=limits.threads
+    )
     if form is Format.json:
         text = orjson.dumps(answer, option=orjson.OPT_INDENT_2).decode()
     else:
@@ -91,6 +128,35 @@ def screen(
         out.write_text(text + "\n", encoding="utf-8")
     else:
         tell(text)
+
+
+def _report(onemap: Opened, asked: ScreenRequest, form: Format, lang: Language, out: Path | None) -> None:
+    """Store the report, and write it in the form that is asked for; JSON to the byte as it is stored."""
+    from gis.reports import keep_report, public_address, report_face
+
+    with stage("Writing the report …", "正在生成报告……"):
+        kept = keep_report(onemap.engine, onemap.definition, onemap.settings, asked, who=getpass.getuser())
+        address = public_address(onemap.settings, kept.report_id)
+        if form is Format.text:
+            body = "\n".join([*_lines(kept.record), ""]).encode()
+        else:
+            body = report_face(onemap.engine, kept, form.value, lang.value, address=address)
+    if out is None and form in _FILES:
+        out = Path(f"onemap-{kept.report_id[:12]}.{form.value}")
+    if out is None:
+        tell(body.decode().rstrip("\n"))
+        if form is Format.json:
+            return
+    else:
+        out.write_bytes(body)
+        tell(say(f"Wrote {out}.", f"已写入 {out}。"))
+    number = f"{kept.report_id}  {address or ''}".rstrip()
+    tell(
+        say(
+            f"Report {number}, valid until {kept.expires:%Y-%m-%d}",
+            f"报告 {number}，有效期至 {kept.expires:%Y-%m-%d}",
+        )
+    )
 
 
 def _lines(answer: dict[str, Any]) -> list[str]:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fastapi import APIRouter, Depends, Request, Response
 
-from api.deps import LanguageDep, StateDep, as_json, links_base, strict_parameters
+from api.deps import LanguageDep, MapState, StateDep, as_json, links_base, strict_parameters
 from api.models import ScreenExecution, ScreenInputs, UpstreamExecution, UpstreamInputs
+from api.routes.reports import report_link
+from api.writing import own_page, with_json
+
+if TYPE_CHECKING:
+    from gis.screening.request import ScreenRequest
 
 router = APIRouter(prefix="/processes", tags=["Processes"], dependencies=[Depends(strict_parameters)])
 
@@ -108,8 +113,8 @@ def post_upstream(state: StateDep, execution: UpstreamExecution) -> Response:
 
 
 @router.post("/screen/execution", summary="Screen a site")
-def post_screen(state: StateDep, execution: ScreenExecution) -> Response:
-    """The answer record for one site; nothing is stored."""
+def post_screen(request: Request, state: StateDep, execution: ScreenExecution) -> Response:
+    """The answer record for one site; stored, with a link to the report, only when that is asked for."""
     # The engine of judgement takes seconds to import; api.app.warm_up does it while the first page loads.
     from gis.screening.answer import screen
     from gis.screening.request import ScreenRequest
@@ -126,6 +131,8 @@ def post_screen(state: StateDep, execution: ScreenExecution) -> Response:
         law_date=inputs.law_date,
         as_of=None if inputs.as_of is None else str(inputs.as_of),
     )
+    if inputs.report:
+        return _kept(request, state, asked)
     limits = state.settings
     return as_json(
         screen(
@@ -136,3 +143,16 @@ def post_screen(state: StateDep, execution: ScreenExecution) -> Response:
             threads=limits.threads,
         )
     )
+
+
+def _kept(request: Request, state: MapState, asked: ScreenRequest) -> Response:
+    """The record of a stored report, and where it is."""
+    from gis.reports import keep_report
+
+    if request.headers.get("origin") not in state.settings.cors:
+        own_page(request)
+    with_json(request)
+    report = keep_report(state.engine, state.definition, state.settings, asked, who="http")
+    created, expires = report.created.isoformat(), report.expires.isoformat()
+    link = report_link(links_base(request), report.report_id, created, expires)
+    return as_json(report.record | {"report": link})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Any
@@ -25,7 +26,7 @@ from gis.screening.snapshot import Snapshot, enabled_rules, take_snapshot, zone_
 from gis.screening.wording import citation, field_titles, met_of, outside_share
 from gis.settings import MapDefinition
 
-__all__ = ["screen"]
+__all__ = ["Examined", "examine", "screen"]
 
 Record = dict[str, Any]
 
@@ -60,6 +61,44 @@ def screen(
     ScreeningError, CrsError, RevisionError
         When the site, its CRS or the revision asked for cannot be used.
     """
+    return examine(engine, definition, request, max_vertices=max_vertices, threads=threads).record()
+
+
+@dataclass(frozen=True, eq=False)
+class Examined:
+    """One site, judged: what the record is written from, and what further questions start from.
+
+    Attributes
+    ----------
+    newest : int
+        The newest revision when it was judged; ``snapshot.revision`` is the one that was judged.
+    sources : mapping of name to dict
+        The sources of the zones, as the record shows them.
+    """
+
+    definition: MapDefinition
+    request: ScreenRequest
+    site: Site
+    snapshot: Snapshot
+    judgement: Judgement
+    sources: Mapping[str, Record]
+    newest: int
+
+    def record(self) -> Record:
+        """The answer, JSON-ready; see `screen`."""
+        writer = _Writer(self.definition, self.site, self.snapshot, self.judgement, self.sources)
+        return writer.record(self.request, self.newest)
+
+
+def examine(
+    engine: Engine,
+    definition: MapDefinition,
+    request: ScreenRequest,
+    *,
+    max_vertices: int = 100_000,
+    threads: int = 2,
+) -> Examined:
+    """Judge one site by all rules that are on; parameters and errors are those of `screen`."""
     site = read_site(definition, request, max_vertices=max_vertices)
     # Without a time zone of the district, UTC is the honest choice of a calendar day.
     law_date = request.law_date or datetime.now(UTC).date()
@@ -70,7 +109,7 @@ def screen(
         snapshot = take_snapshot(conn, definition, revision, law_date, zone_layers(used))
         sources = _sources(conn, snapshot)
     judgement = judge(site.subjects, snapshot.prepared, definition.packs.values(), law_date, threads=threads)
-    return _Writer(definition, site, snapshot, judgement, sources).record(request, newest)
+    return Examined(definition, request, site, snapshot, judgement, sources, newest)
 
 
 def _sources(conn: Connection, snapshot: Snapshot) -> dict[str, Record]:
