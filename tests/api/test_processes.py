@@ -86,6 +86,7 @@ def test_the_process_describes_its_inputs(service: TestClient) -> None:
     described = service.get("/processes/screen", headers={"Accept-Language": "en"}).json()
     assert [process["id"] for process in listed] == ["screen", "upstream"]
     assert described["id"] == "screen"
-    assert set(described["inputs"]) == {"site", "kind", "attributes", "accuracy_m", "law_date", "as_of"}
+    names = {"site", "kind", "attributes", "accuracy_m", "law_date", "as_of", "report"}
+    assert set(described["inputs"]) == names
     assert described["inputs"]["kind"]["schema"]["oneOf"] == [{"const": "new", "title": "New"}]
     assert [name for name, i in described["inputs"].items() if i["minOccurs"]] == ["site"]
