@@ -144,6 +144,15 @@ def test_a_drawn_site_gets_its_verdict(map_page: MapPage, demo_server: str, tmp_
     saved.value.save_as(path)
     assert json.loads(path.read_text("utf-8")) == answer
 
+    side.get_by_role("button", name="生成报告").click()
+    with page.expect_popup() as opened:
+        side.get_by_role("link", name="网页").click()
+    expect(opened.value.get_by_role("heading", name="空间准入审查报告")).to_be_visible()
+    forms = [link.get_attribute("href") or "" for link in side.locator(".report a").all()]
+    assert [form.partition("?")[2] for form in forms] == [
+        f"f={form}&lang=zh" for form in ("html", "pdf", "docx", "xlsx", "gpkg")
+    ]
+
     with page.expect_response("**/processes/screen/execution") as again:
         side.get_by_role("radio", name="既有").check()
     assert again.value.request.post_data_json["inputs"]["kind"] == "existing"

@@ -164,6 +164,23 @@ export const screenSite = (inputs, signal) =>
     signal: signal ?? null,
   });
 
+/**
+ * The same answer, stored as a report with what would pass.
+ * @param {import('./types').SiteQuery} inputs
+ * @returns {Promise<import('./types').ReportLink>}
+ */
+export const keepReport = async (inputs) => {
+  const answer = await json(url('processes/screen/execution'), {
+    method: 'POST',
+    body: JSON.stringify({ inputs: { ...inputs, report: true } }),
+    headers: { 'Content-Type': 'application/json' },
+  });
+  return answer.report;
+};
+
+/** Where a form of a stored report is. @param {string} id @param {string} form @param {Lang} lang */
+export const reportHref = (id, form, lang) => url(`reports/${enc(id)}`, { f: form, lang }).href;
+
 /** Whether files may be imported from here, and how large ones. @returns {Promise<{allowed: boolean, max_bytes: number}>} */
 export const fetchImportTerms = () => json(url('imports'));
 

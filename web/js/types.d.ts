@@ -127,6 +127,8 @@ export interface SiteQuery {
   site: Geometry | { wkt: string; crs: string }; kind: string; attributes: Properties;
   accuracy_m?: number; law_date?: string;
 }
+/** A stored report: its number and until when it is good. */
+export interface ReportLink { id: string; href: string; created: string; expires: string }
 export interface Problem {
   status: number; title?: string; detail?: string; code?: string; remedy?: string;
   detail_zh?: string; detail_en?: string; remedy_zh?: string; remedy_en?: string;

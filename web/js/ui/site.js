@@ -1,6 +1,6 @@
 /** Screening of a site: draw or drop it, say what is planned, read the verdict. */
 
-import { screenSite } from '../api.js';
+import { keepReport, screenSite } from '../api.js';
 import { boxOf, drawnAccuracy, guessCrs, kindOfCoordinates, positions, readSites, SiteError, swapped } from '../pure/site.js';
 import { parseWkt, toWkt } from '../pure/wkt.js';
 import { t } from '../words.js';
@@ -41,6 +41,8 @@ export function createSite(app, drawing, view) {
   const draft = { geometry: null, site: null, kind: app.config.site_kinds[0]?.kind ?? 'new', attributes: {}, accuracy_m: undefined, lawDate: '' };
   /** @type {Answer | null} */
   let answer = null;
+  /** @type {import('./report.js').Keeping | null} */
+  let keeping = null;
   /** @type {unknown} */
   let failure = null;
   let waiting = false;
@@ -54,7 +56,7 @@ export function createSite(app, drawing, view) {
   const renderResult = () => {
     result.toggleAttribute('aria-busy', waiting);
     if (failure) return refill(result, trouble(failure, run));
-    if (answer) return refill(result, showVerdict(app, answer));
+    if (answer && keeping) return refill(result, showVerdict(app, answer, keeping));
     if (waiting) return refill(result, h('p', { class: 'waiting' }, h('span', { class: 'spinner' }), t('site.screening')));
     return refill(result);
   };
@@ -74,7 +76,9 @@ export function createSite(app, drawing, view) {
     failure = null;
     renderResult();
     try {
-      answer = await screenSite(queryOf(app, draft), signal);
+      const query = queryOf(app, draft);
+      answer = await screenSite(query, signal);
+      keeping = { kept: null, keep: () => keepReport(query) };
       draft.geometry = answer.site.geometry ?? draft.geometry;
     } catch (error) {
       if (signal.aborted) return;

@@ -6,6 +6,7 @@ import { language, t } from '../words.js';
 import { demonstrationBadge, severityBadge, verdictBadge } from './badges.js';
 import { h, icon } from './dom.js';
 import { findingArticle } from './finding.js';
+import { reportRow } from './report.js';
 import { textButton } from './tree.js';
 
 /** @typedef {import('../types').Answer} Answer */
@@ -31,8 +32,9 @@ export function clearVerdictMarks(app) {
  * The verdict in words; its parts are drawn on the map.
  * @param {App} app
  * @param {Answer} answer
+ * @param {import('./report.js').Keeping} keeping
  */
-export function showVerdict(app, answer) {
+export function showVerdict(app, answer, keeping) {
   clearVerdictMarks(app);
   drawParts(app, answer.parts);
   const themes = themesWorstFirst(answer);
@@ -44,6 +46,7 @@ export function showVerdict(app, answer) {
     strips(answer.parts, answer.verdict),
     siteFacts(answer),
     buttons(app, answer),
+    reportRow(app, keeping),
     unknowns(answer),
     themes.filter((theme) => theme.findings.length).map((theme) => themeBlock(app, answer, theme, open.includes(theme))),
     clearList(answer),
