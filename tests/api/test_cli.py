@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -139,6 +140,21 @@ def test_a_site_is_screened_from_wkt_and_from_a_file(onemap: Run, tmp_path: Path
     assert onemap("screen", "POLYGON((1 1").status == 1
     assert onemap("screen", "POINT(1 1)", "--attr", "kind").status == 2
     assert onemap("screen", "POINT(1 1)", "--law-date", "soon").status == 2
+
+
+def test_a_report_is_written_in_the_form_asked_for(onemap: Run, tmp_path: Path) -> None:
+    site = ("screen", "POINT(120.005 28.905)", "--attr", "kind=dug")
+    page = onemap(*site, "--format", "html", "--lang", "zh", "-o", "r.html")
+    assert page.status == 0 and "Report " in page.out
+    assert "空间准入审查报告" in (tmp_path / "r.html").read_text("utf-8")
+    assert onemap(*site, "--format", "xlsx").status == 0
+    (book,) = tmp_path.glob("onemap-*.xlsx")
+    record = onemap(*site, "--report", "--format", "json", "-o", "r.json")
+    number = hashlib.sha256((tmp_path / "r.json").read_bytes()).hexdigest()
+    assert number in record.out and number in page.out and book.stem == f"onemap-{number[:12]}"
+    told = onemap(*site, "--report")
+    assert told.out.startswith("CONFLICT · prohibited") and number in told.out
+    assert onemap(*site, "--format", "exe").status == 2
 
 
 def test_conflicts_are_judged_again_and_counted(onemap: Run, own_map: SmallMap) -> None:
