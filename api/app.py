@@ -10,6 +10,7 @@ from collections.abc import Callable
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import orjson
 from fastapi import FastAPI, Response
@@ -135,8 +136,14 @@ def _guard(app: FastAPI, settings: Settings, web: Path) -> None:
             expose_headers=["ETag", "Content-Crs"],
         )
     app.add_middleware(GZipMiddleware, minimum_size=_GZIP_FROM_BYTES, compresslevel=_GZIP_LEVEL)
-    app.add_middleware(HostGuard, hosts=settings.hosts)
+    app.add_middleware(HostGuard, hosts=(*settings.hosts, *_public_host(settings)))
     app.add_middleware(SecurityHeaders, headers=security_headers(settings, web))
+
+
+def _public_host(settings: Settings) -> tuple[str, ...]:
+    """The name under which the public asks for the map, which is ours then."""
+    host = urlsplit(settings.public_url or "").hostname
+    return () if host is None else (host,)
 
 
 def security_headers(settings: Settings, web: Path) -> dict[str, str]:

@@ -24,6 +24,7 @@ _PAGE_POLICY = "; ".join(
 _SHOWN = {"json", "html", "pdf"}
 
 NumberPath = Annotated[str, Path(description="The report's number: SHA-256 of its record")]
+LangQuery = Annotated[str | None, Query(description="zh or en; as the request prefers without one")]
 
 
 @router.get("/{id}", summary="A report as it was made")
@@ -34,15 +35,13 @@ def get_report(
     language: LanguageDep,
     id: NumberPath,
     f: Annotated[str | None, Query(description="json, html, pdf, docx, xlsx or gpkg")] = None,
-    lang: Annotated[str | None, Query(description="zh or en; as the request prefers without one")] = None,
+    lang: LangQuery = None,
 ) -> Response:
     """The record (JSON), or the page, print, document, workbook or GeoPackage made from it."""
-    from gis.reports import FACES, JSON, LANGUAGES, open_report, public_address, report_face
+    from gis.reports import FACES, JSON, open_report, public_address, report_face
 
     wants(f, JSON, *FACES)
-    if lang is not None and lang not in LANGUAGES:
-        raise QueryError(f"There is no language {lang[:40]!r}.", f"没有语言“{lang[:40]}”。")
-    face, chosen = f or _preferred(request), lang or language
+    face, chosen = f or _preferred(request), _chosen(lang, language)
     report = open_report(conn, id)
     conn.close()  # a first rendering may take a while
     tag = f'W/"{report.report_id[:32]}-{face}{"" if face == JSON else f"-{chosen}"}"'
@@ -68,14 +67,36 @@ def get_report(
 
 
 @router.get("/{id}/current", summary="Whether a report still holds")
-def get_current(state: StateDep, conn: ConnDep, id: NumberPath) -> Response:
+def get_current(
+    request: Request,
+    state: StateDep,
+    conn: ConnDep,
+    language: LanguageDep,
+    id: NumberPath,
+    f: Annotated[str | None, Query(description="json or html")] = None,
+    lang: LangQuery = None,
+) -> Response:
     """The same question on today's revision and law: still valid, or what changed and because of what."""
-    from gis.reports import current_state, open_report
+    from gis.reports import current_page, current_state, open_report
 
+    wants(f, "json", "html")
+    chosen = _chosen(lang, language)
     report = open_report(conn, id)
     conn.close()
     found = current_state(state.engine, state.definition, state.settings, report)
-    return as_json(found, headers={"Cache-Control": "no-store"})
+    headers = {"Cache-Control": "no-store", "Vary": "Accept, Accept-Language"}
+    if (f or _preferred(request)) != "html":
+        return as_json(found, headers=headers)
+    headers["Content-Security-Policy"] = _PAGE_POLICY
+    return Response(current_page(found, chosen), headers=headers, media_type="text/html; charset=utf-8")
+
+
+def _chosen(lang: str | None, language: str) -> str:
+    from gis.reports import LANGUAGES
+
+    if lang is not None and lang not in LANGUAGES:
+        raise QueryError(f"There is no language {lang[:40]!r}.", f"没有语言“{lang[:40]}”。")
+    return lang or language
 
 
 def report_link(base: str, report_id: str, created: str, expires: str) -> dict[str, Any]:

@@ -7,7 +7,7 @@ the data, and the revision is searched for by halving between the two states, so
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -66,9 +66,9 @@ def current_state(engine: Engine, definition: MapDefinition, settings: Settings,
         by_rules = [rule for rule in changed if before.get(rule) != then.get(rule)]
         because += _due_to_definitions(record, definition, answer(newest), by_rules)
         by_data = [rule for rule in changed if then.get(rule) != now.get(rule)]
-        layers = {rule.id: rule.zone_layer for pack in definition.packs.values() for rule in pack.rules}
+        used = {layer["id"] for each in (record, answer(newest)) for layer in each["layers"]}
         span = made_at, newest
-        because += _due_to_data(engine, layers, by_data, span, lambda rev: _outcome(answer(rev)))
+        because += _due_to_data(engine, used, by_data, span, lambda rev: _outcome(answer(rev)))
     expired = report.expires <= today
     return {
         "report": report.report_id,
@@ -173,7 +173,7 @@ def _named(pack: Record | None) -> Record | None:
 
 def _due_to_data(
     engine: Engine,
-    layers: Mapping[str, str],
+    layers: Collection[str],
     rules: list[str],
     span: tuple[int, int],
     outcome: Callable[[int], Outcome],
@@ -181,17 +181,17 @@ def _due_to_data(
     """The revision at which each rule's outcome became another one, with who made it, when, and from what."""
     found: dict[int, list[str]] = {}
     with connect(engine) as conn:
+        candidates = _touching(conn, layers, *span)
         for rule in rules:
-            candidates = _touching(conn, layers[rule], *span)
             found.setdefault(_departure(rule, candidates, outcome, span[0]), []).append(rule)
         told = {rev: _told(conn, rev) for rev in found}
     return [{"cause": "revision", **told[rev], "rules": found[rev]} for rev in sorted(found)]
 
 
-def _touching(conn: Connection, layer: str, old: int, new: int) -> list[int]:
-    """The revisions after ``old`` that touched ``layer``, oldest first."""
+def _touching(conn: Connection, layers: Collection[str], old: int, new: int) -> list[int]:
+    """The revisions after ``old`` that touched one of ``layers``, oldest first."""
     t = tables.revision_layers
-    query = select(t.c.rev).where(t.c.layer == layer, t.c.rev > old, t.c.rev <= new)
+    query = select(t.c.rev).where(t.c.layer.in_(layers), t.c.rev > old, t.c.rev <= new).distinct()
     return list(conn.scalars(query.order_by(t.c.rev)))
 
 

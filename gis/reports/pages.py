@@ -16,8 +16,10 @@ from gis.errors import PrintUnavailable
 from gis.reports.content import WORST_FIRST, Content
 from gis.reports.fonts import has_chinese_font
 from gis.reports.picture import map_picture, swatch
+from gis.reports.words import Words, plain
+from gis.screening.answer import Record
 
-__all__ = ["html_page", "pdf_file", "qr_picture", "render_pdf"]
+__all__ = ["current_page", "html_page", "pdf_file", "qr_picture", "render_pdf"]
 
 _HERE = Path(__file__).parent
 _BAR = 200.0
@@ -32,17 +34,15 @@ def _templates() -> Environment:
 
 def html_page(content: Content) -> str:
     """The report as one page: no script, no other file, styles named by their hash; prints to A4."""
-    style = (_HERE / "page.css").read_text(encoding="utf-8")
-    style = style.replace("REPORT-FOOT", f"{content.beside.report_id[:16]} · {content.record['engine']}")
-    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    style, digest = _style(f"{content.beside.report_id[:16]} · {content.record['engine']}")
     return (
         _templates()
         .get_template("page.html.j2")
         .render(
             c=content,
             t=content.words,
-            style=Markup(style),
-            style_hash=Markup(f"sha256-{digest}"),
+            style=style,
+            style_hash=digest,
             swatches={verdict: Markup(swatch(verdict, "s")) for verdict in WORST_FIRST},
             bars={
                 part["verdict"]: Markup(swatch(part["verdict"], "b", max(_BAR * part["part"], 4.0)))
@@ -54,6 +54,45 @@ def html_page(content: Content) -> str:
             qr=Markup(qr_picture(content.beside.address)) if content.beside.address else "",
         )
     )
+
+
+def current_page(found: Record, lang: str) -> str:
+    """What `gis.reports.current.current_state` found, as a page in ``lang`` ("zh" or "en")."""
+    words = Words(lang)
+    style, digest = _style(found["report"][:16])
+    state = "valid" if found["valid"] else "expired" if found["unchanged"] else "changed"
+    return (
+        _templates()
+        .get_template("current.html.j2")
+        .render(
+            f=plain(found),
+            t=words,
+            state=state,
+            because=[_cause(words, each) for each in plain(found["because"])],
+            style=style,
+            style_hash=digest,
+            swatches={verdict: Markup(swatch(verdict, "s")) for verdict in WORST_FIRST},
+        )
+    )
+
+
+def _cause(words: Words, cause: Record) -> str:
+    told = {**cause, "rules": words.listed(cause["rules"])}
+    if cause["cause"] == "revision":
+        rows = cause["layers"].values()
+        told |= {name: sum(row[name] for row in rows) for name in ("added", "changed", "closed")}
+        told["source"] = words.pick(cause["source_title"]) or cause["source"] or ""
+        told["at"] = words.moment(cause["at"])
+    elif cause["cause"] == "rules":
+        told |= {name: (cause[name] or {}).get("version", "") for name in ("before", "now")}
+    return words(f"current.{cause['cause']}", **told)
+
+
+def _style(foot: str) -> tuple[Markup, Markup]:
+    """The styles of a page with ``foot`` below each printed one, and their hash for its policy."""
+    style = (_HERE / "page.css").read_text(encoding="utf-8").replace("REPORT-FOOT", foot)
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    return Markup(style), Markup(f"sha256-{digest}")
 
 
 def qr_picture(address: str) -> str:

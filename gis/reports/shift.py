@@ -32,8 +32,8 @@ SEARCH_M = 500.0
 
 _STEP_M = 10.0
 _DIRECTIONS = 72
-# A site of many vertices is tried in fewer directions: each costs in proportion.
-_FEW_DIRECTIONS, _MANY_VERTICES = 24, 2_000
+# A site of more vertices is tried by a simpler outline around it, because each place costs in proportion.
+_MANY_VERTICES, _AROUND_M = 1_000, 1.0
 _HALVINGS = 8
 _TURNS = np.radians(np.arange(-2.5, 2.51, 0.5))
 # Rounded up to this, so that the shift told on paper still clears.
@@ -184,9 +184,8 @@ def _candidates(
     examined: Examined, walls: list[_Obstacle | _Home], search_m: float
 ) -> Iterator[tuple[float, float]]:
     """Shifts (east, north) worth judging, the smallest first; at most `_VERIFIED`."""
-    site, accuracy = examined.site.plane, float(examined.site.accuracy_m)
-    many = int(shapely.get_num_coordinates(site)) > _MANY_VERTICES
-    directions = np.radians(np.arange(0.0, 360.0, 360.0 / (_FEW_DIRECTIONS if many else _DIRECTIONS)))
+    site, accuracy = _outlined(examined.site.plane), float(examined.site.accuracy_m)
+    directions = np.radians(np.arange(0.0, 360.0, 360.0 / _DIRECTIONS))
     tried = 0
     for far in np.arange(_STEP_M, search_m + _STEP_M / 2, _STEP_M):
         free = directions[_free(site, accuracy, walls, directions, np.full(len(directions), far))]
@@ -198,6 +197,17 @@ def _candidates(
             tried += 1
         if tried >= _VERIFIED:
             return
+
+
+def _outlined(site: shapely.Geometry) -> shapely.Geometry:
+    """The site itself, or something simpler that holds all of it."""
+    if int(shapely.get_num_coordinates(site)) <= _MANY_VERTICES:
+        return site
+    thinned = shapely.simplify(site, _AROUND_M)
+    around = shapely.buffer(thinned, _AROUND_M, cap_style="square", join_style="mitre")
+    if int(shapely.get_num_coordinates(around)) <= _MANY_VERTICES:
+        return around
+    return shapely.convex_hull(site)
 
 
 def _refined(
