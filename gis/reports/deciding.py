@@ -18,12 +18,25 @@ from gis.screening.filters import Attributes, evaluate
 from gis.screening.findings import VERDICTS
 from gis.screening.inputs import Subjects
 from gis.screening.judge import RuleOutcome, judge
+from gis.settings import MapDefinition
 from layers.model import Field, Text
-from layers.rulemodel import LAW_DATE, PARCEL, Bounds, Condition, DWithin, Intersects, Prefix, Rule
+from layers.predicates import (
+    LAW_DATE,
+    Bounds,
+    Condition,
+    DWithin,
+    DWithinStated,
+    Intersects,
+    Prefix,
+    StatedNone,
+    UpstreamWithin,
+    Where,
+)
+from layers.rulemodel import PARCEL, Rule
 
-__all__ = ["deciding_attributes"]
+__all__ = ["deciding_attributes", "rule_filters", "trial_values"]
 
-# A list of codes longer than this is told as "another value".
+# So many values are named; of more than that only how many there are.
 _LISTED = 8
 _OTHERWISE = Text(zh="其他值", en="any other value")
 
@@ -40,7 +53,7 @@ def deciding_attributes(examined: Examined, *, threads: int = 2) -> list[Record]
         if outcome.answer.code[0] == CLEAR:
             continue
         found += _of_attributes(outcome, examined, threads)
-        if outcome.answer.code[0] == EDGE and isinstance(outcome.rule.predicate, (Intersects, DWithin)):
+        if outcome.answer.code[0] == EDGE and _by_straight_distance(outcome.rule):
             found += _of_accuracy(outcome, examined)
     return found
 
@@ -48,8 +61,8 @@ def deciding_attributes(examined: Examined, *, threads: int = 2) -> list[Record]
 def _of_attributes(outcome: RuleOutcome, examined: Examined, threads: int) -> Iterator[Record]:
     rule, now = outcome.rule, VERDICTS[int(outcome.answer.code[0])]
     fixed = examined.site.kind.attributes
-    names = dict.fromkeys([*rule.subject_where, *(name for each in rule.unless for name in each.where)])
-    for name in names:
+    filters = rule_filters(rule, examined.definition)
+    for name in dict.fromkeys(name for where in filters for name in where):
         field = None if name in fixed else _field(examined, name)
         if field is None:
             continue
@@ -77,8 +90,10 @@ def _field(examined: Examined, name: str) -> Field | None:
 
 def _options(rule: Rule, field: Field, examined: Examined, threads: int) -> list[Record]:
     """What each group of values that the rule tells apart would lead to."""
-    conditions = [where[field.name] for where in _filters(rule) if field.name in where]
-    trials = _trials(field, conditions, examined.snapshot.law_date)
+    conditions = [
+        where[field.name] for where in rule_filters(rule, examined.definition) if field.name in where
+    ]
+    trials = trial_values(field, conditions, examined.snapshot.law_date)
     if not trials:
         return []
     verdicts = _verdicts(rule, field.name, [value for value, _ in trials], examined, threads)
@@ -88,8 +103,14 @@ def _options(rule: Rule, field: Field, examined: Examined, threads: int) -> list
     return [{"when": _told(words).model_dump(), "verdict": verdict} for verdict, words in grouped.items()]
 
 
-def _filters(rule: Rule) -> list[dict[str, Condition]]:
-    return [rule.subject_where, *(exception.where for exception in rule.unless)]
+def rule_filters(rule: Rule, definition: MapDefinition) -> list[Where]:
+    """All that a rule asks of its subjects: itself, in its exceptions, in its tables, and as a distance."""
+    filters = [rule.subject_where, *(exception.where for exception in rule.unless)]
+    for table in definition.packs[rule.pack].deciding(rule):
+        filters += [row.subject for row in table.deciding]
+    if isinstance(rule.predicate, DWithinStated):
+        filters.append({rule.predicate.attribute: Bounds(**{">": 0, "<=": rule.predicate.at_most_m})})
+    return filters
 
 
 def _verdicts(rule: Rule, name: str, values: list[Any], examined: Examined, threads: int) -> list[str]:
@@ -99,7 +120,7 @@ def _verdicts(rule: Rule, name: str, values: list[Any], examined: Examined, thre
     columns[name] = np.empty(len(values), dtype=object)
     columns[name][:] = values
     attributes = Attributes(columns, len(values))
-    told = [evaluate(where, attributes, law_date) for where in _filters(rule)]
+    told = [evaluate(where, attributes, law_date) for where in rule_filters(rule, examined.definition)]
     alike = [tuple((bool(r.yes[i]), bool(r.no[i])) for r in told) for i in range(len(values))]
     first = {key: alike.index(key) for key in alike}
     rows = np.array(list(first.values()))
@@ -114,7 +135,7 @@ def _verdicts(rule: Rule, name: str, values: list[Any], examined: Examined, thre
     return [verdict[key] for key in alike]
 
 
-def _trials(field: Field, conditions: list[Condition], law_date: date) -> list[tuple[Any, Text]]:
+def trial_values(field: Field, conditions: list[Condition], law_date: date) -> list[tuple[Any, Text]]:
     """Values to try, each with the words for what it stands for."""
     if field.type == "boolean":
         return [(True, Text(zh="是", en="yes")), (False, Text(zh="否", en="no"))]
@@ -124,11 +145,16 @@ def _trials(field: Field, conditions: list[Condition], law_date: date) -> list[t
     for condition in conditions:
         match condition:
             case Bounds():
-                trials += _around(condition, law_date, field.unit)
+                trials += _around(condition, law_date, field)
             case Prefix(prefix=prefixes):
                 listed = " / ".join(prefixes)
                 trials.append((prefixes[0], Text(zh=f"以 {listed} 开头", en=f"beginning with {listed}")))
-                trials.append(("\uffff", _OTHERWISE))
+                trials += _another(field)
+            case StatedNone():
+                trials += [
+                    ("无" if field.type == "text" else 0, Text(zh="没有", en="none")),
+                    *_another(field),
+                ]
             case tuple():
                 trials += [(value, _same(value)) for value in condition]
                 trials += _another(field)
@@ -141,24 +167,48 @@ def _another(field: Field) -> list[tuple[Any, Text]]:
     return [("\uffff", _OTHERWISE)] if field.type in ("text", "enum") else []
 
 
-def _around(bounds: Bounds, law_date: date, unit: str | None) -> Iterator[tuple[Any, Text]]:
-    """A value within, and one beyond each bound."""
-    low = law_date if bounds.at_least == LAW_DATE else bounds.at_least
-    high = law_date if bounds.at_most == LAW_DATE else bounds.at_most
-    sign = f" {unit}" if unit else ""
-    words = [f"≥ {low}{sign}" if low is not None else "", f"≤ {high}{sign}" if high is not None else ""]
-    within = " , ".join(word for word in words if word)
-    yield low if low is not None else high, Text(zh=within, en=within)
+def _around(bounds: Bounds, law_date: date, field: Field) -> list[tuple[Any, Text]]:
+    """A value within, and one beyond each bound, with the words for where it lies."""
+    low, high = (
+        next((_bound(value, law_date) for value in pair if value is not None), None)
+        for pair in ((bounds.at_least, bounds.above), (bounds.at_most, bounds.below))
+    )
+    above, below = (">" if bounds.above is not None else "≥"), ("<" if bounds.below is not None else "≤")
+    unit = f" {field.unit}" if field.unit else ""
+    trials, within = [], []
     if low is not None:
-        yield _beyond(low, -1), Text(zh=f"< {low}{sign}", en=f"< {low}{sign}")
+        within.append(f"{above} {low}{unit}")
+        outside = f"{'≤' if above == '>' else '<'} {low}{unit}"
+        trials.append((low if above == ">" else _moved(low, -1), Text(zh=outside, en=outside)))
     if high is not None:
-        yield _beyond(high, 1), Text(zh=f"> {high}{sign}", en=f"> {high}{sign}")
+        within.append(f"{below} {high}{unit}")
+        outside = f"{'≥' if below == '<' else '>'} {high}{unit}"
+        trials.append((high if below == "<" else _moved(high, 1), Text(zh=outside, en=outside)))
+    inside = _between(low, high, strictly=above == ">" or below == "<")
+    every = [(inside, Text(zh="，".join(within), en=", ".join(within))), *trials]
+    return [(value, words) for value, words in every if _may_be(field, value)]
 
 
-def _beyond(value: Any, sign: int) -> Any:
-    if isinstance(value, date):
-        return date.fromordinal(value.toordinal() + sign)
-    return value + sign
+def _may_be(field: Field, value: Any) -> bool:
+    """Whether the field's own bounds leave room for a value."""
+    low, high = field.min, field.max
+    return isinstance(value, date) or ((low is None or value >= low) and (high is None or value <= high))
+
+
+def _bound(value: Any, law_date: date) -> Any:
+    return law_date if value == LAW_DATE else value
+
+
+def _between(low: Any, high: Any, *, strictly: bool) -> Any:
+    """A value within both bounds; the middle of two numbers, else a step inwards where it has to be."""
+    if low is not None and high is not None and not isinstance(low, date):
+        return (low + high) / 2
+    step = 1 if strictly else 0
+    return _moved(low, step) if low is not None else _moved(high, -step)
+
+
+def _moved(value: Any, step: int) -> Any:
+    return date.fromordinal(value.toordinal() + step) if isinstance(value, date) else value + step
 
 
 def _same(value: Any) -> Text:
@@ -167,13 +217,20 @@ def _same(value: Any) -> Text:
 
 def _told(words: list[Text]) -> Text:
     words = list({word.en: word for word in words}.values())
-    if len(words) > _LISTED:
-        return _OTHERWISE
-    return Text(zh="、".join(w.zh for w in words), en=", ".join(w.en for w in words))
+    more = len(words) - _LISTED
+    zh, en = "、".join(w.zh for w in words[:_LISTED]), ", ".join(w.en for w in words[:_LISTED])
+    return Text(zh=f"{zh} 等 {len(words)} 种", en=f"{en} and {more} more") if more > 0 else Text(zh=zh, en=en)
 
 
 def _plain(value: Any) -> Any:
     return value.isoformat() if isinstance(value, date) else value
+
+
+def _by_straight_distance(rule: Rule) -> bool:
+    """Whether the margin of a finding is that of the site's place to a limit on the ground."""
+    return isinstance(rule.predicate, (Intersects, DWithin)) and not isinstance(
+        rule.predicate, UpstreamWithin
+    )
 
 
 def _of_accuracy(outcome: RuleOutcome, examined: Examined) -> Iterator[Record]:

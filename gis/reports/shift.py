@@ -23,7 +23,7 @@ from gis.screening.answer import Examined
 from gis.screening.ground import near_pairs
 from gis.screening.inputs import Subjects
 from gis.screening.judge import Judgement, RuleOutcome, judge
-from layers.rulemodel import AreaShareOutside, Disjoint
+from layers.predicates import AreaShareOutside, Attribute, Disjoint
 
 __all__ = ["SEARCH_M", "Shift", "is_wanted", "smallest_shift"]
 
@@ -91,6 +91,8 @@ def is_wanted(examined: Examined) -> bool:
 def smallest_shift(examined: Examined, search_m: float = SEARCH_M, *, threads: int = 2) -> Shift | None:
     """The smallest shift found that leaves no conflict, no edge and no new unknown; None within ``search_m``.
 
+    Where attributes alone make a conflict, no shift helps.
+
     Parameters
     ----------
     examined : Examined
@@ -98,6 +100,11 @@ def smallest_shift(examined: Examined, search_m: float = SEARCH_M, *, threads: i
     search_m : float
         How far to look, metres in the measuring plane.
     """
+    if any(
+        o.answer.code[0] == CONFLICT and isinstance(o.rule.predicate, Attribute)
+        for o in examined.judgement.outcomes
+    ):
+        return None
     walls = _walls(examined, search_m)
     before = examined.judgement
     for dx, dy in _candidates(examined, walls, search_m):
@@ -136,13 +143,14 @@ def _walls(examined: Examined, search_m: float) -> list[_Obstacle | _Home]:
     """What the rules that are about this site ask of a place, as far as it matters within ``search_m``."""
     site, reached = examined.site, float(examined.site.accuracy_m) + search_m
     reach: dict[int, tuple[ZoneSet, float]] = {}
-    homes: dict[int, _Home] = {}
+    homes: dict[tuple[int, float], _Home] = {}
     for outcome in examined.judgement.outcomes:
         zones = _zones_of(outcome, examined)
         if zones is None:
             continue
         if isinstance(outcome.rule.predicate, (Disjoint, AreaShareOutside)):
-            homes.setdefault(id(zones), _Home(_joined(zones, site.plane, reached)))
+            far = outcome.rule.predicate.reach_m
+            homes.setdefault((id(zones), far), _Home(_joined(zones, site.plane, reached, far)))
             continue
         known = reach.get(id(zones), (zones, 0.0))[1]
         reach[id(zones)] = zones, max(known, outcome.rule.predicate.reach_m)
@@ -172,10 +180,12 @@ def _zones_of(outcome: RuleOutcome, examined: Examined) -> ZoneSet | None:
     return selection.both if code == CLEAR else selection.yes
 
 
-def _joined(zones: ZoneSet, site: shapely.Geometry, reach_m: float) -> shapely.Geometry:
-    around = shapely.box(*shapely.buffer(site, reach_m).bounds)
-    near = zones.geoms[shapely.intersects(zones.geoms, around)]
-    area: shapely.Geometry = shapely.union_all(shapely.intersection(near, around))
+def _joined(zones: ZoneSet, site: shapely.Geometry, reach_m: float, grow_m: float) -> shapely.Geometry:
+    """All that lies within ``grow_m`` of zones, as far as the site can be moved."""
+    around = shapely.box(*shapely.buffer(site, reach_m + grow_m).bounds)
+    near = shapely.intersection(zones.geoms[shapely.intersects(zones.geoms, around)], around)
+    grown = shapely.buffer(near, grow_m) if grow_m > 0 else near
+    area: shapely.Geometry = shapely.union_all(grown)
     shapely.prepare(area)
     return area
 

@@ -10,6 +10,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import shapely
 from fastapi.testclient import TestClient
@@ -17,13 +18,19 @@ from sqlalchemy import text
 
 from gis.db import connect
 from gis.errors import DatabaseError
+from gis.importing.checks import check_field
+from gis.importing.issues import Issue
 from gis.reports import current_state, keep_report, report_face
+from gis.reports.deciding import rule_filters, trial_values
 from gis.reports.record import canonical, make_record, report_id
 from gis.reports.store import Report
 from gis.screening import snapshot
+from gis.screening.filters import Attributes, evaluate
 from gis.screening.request import ScreenRequest
-from gis.settings import MapDefinition
-from layers.rulemodel import DWithin, Unless
+from gis.screening.snapshot import enabled_rules
+from gis.settings import MapDefinition, Settings
+from layers.predicates import DWithin
+from layers.rulemodel import PARCEL, Unless
 from tests.api.conftest import BASE, PADS, SmallMap, client_of
 from tests.api.test_errors import SCREEN, shape
 
@@ -303,3 +310,25 @@ def test_equal_questions_at_once_make_one_report(shared_map: SmallMap) -> None:
     with ThreadPoolExecutor(4) as pool:
         pages = set(pool.map(lambda r: report_face(shared_map.engine, r, "html", "zh", address=None), made))
     assert len(pages) == 1
+
+
+def test_every_value_that_is_tried_may_be_stated() -> None:
+    """For each rule that is shipped: what is tried of an attribute is a value that its field accepts."""
+    definition = Settings().load_map()
+    tried = 0
+    for rule in enabled_rules(definition):
+        fields = {f.name: f for s in rule.subjects if s != PARCEL for f in definition.layers[s].fields}
+        filters = rule_filters(rule, definition)
+        for name in {name for where in filters for name in where} & fields.keys():
+            conditions = [where[name] for where in filters if name in where]
+            trials = trial_values(fields[name], conditions, date(2026, 9, 1))
+            column = pd.Series([value for value, _ in trials], dtype=object)
+            issues: list[Issue] = []
+            if fields[name].type != "text":  # a beginning stands for all texts that begin so
+                check_field(fields[name].model_copy(update={"required": False}), column, issues)
+            assert issues == [], (rule.id, name, issues)
+            values = Attributes({name: column.to_numpy()}, len(column))
+            for condition in conditions:
+                assert evaluate({name: condition}, values, date(2026, 9, 1)).yes.any(), (rule.id, name)
+            tried += len(trials)
+    assert tried > 100
