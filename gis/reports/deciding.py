@@ -38,6 +38,7 @@ __all__ = ["deciding_attributes", "rule_filters", "trial_values"]
 
 # So many values are named; of more than that only how many there are.
 _LISTED = 8
+_ANY = Text(zh="一经说明（不论何值）", en="once stated, whatever it is")
 _OTHERWISE = Text(zh="其他值", en="any other value")
 
 
@@ -100,6 +101,8 @@ def _options(rule: Rule, field: Field, examined: Examined, threads: int) -> list
     grouped: dict[str, list[Text]] = {}
     for (_, words), verdict in zip(trials, verdicts, strict=True):
         grouped.setdefault(verdict, []).append(words)
+    if len(grouped) == 1:
+        return [{"when": _ANY.model_dump(), "verdict": verdicts[0]}]
     return [{"when": _told(words).model_dump(), "verdict": verdict} for verdict, words in grouped.items()]
 
 
@@ -109,7 +112,7 @@ def rule_filters(rule: Rule, definition: MapDefinition) -> list[Where]:
     for table in definition.packs[rule.pack].deciding(rule):
         filters += [row.subject for row in table.deciding]
     if isinstance(rule.predicate, DWithinStated):
-        filters.append({rule.predicate.attribute: Bounds(**{">": 0, "<=": rule.predicate.at_most_m})})
+        filters.append({rule.predicate.attribute: (0.0, rule.predicate.at_most_m)})
     return filters
 
 
@@ -156,10 +159,10 @@ def trial_values(field: Field, conditions: list[Condition], law_date: date) -> l
                     *_another(field),
                 ]
             case tuple():
-                trials += [(value, _same(value)) for value in condition]
+                trials += [(value, _same(value, field)) for value in condition]
                 trials += _another(field)
             case _:
-                trials += [(condition, _same(condition)), *_another(field)]
+                trials += [(condition, _same(condition, field)), *_another(field)]
     return trials
 
 
@@ -211,8 +214,10 @@ def _moved(value: Any, step: int) -> Any:
     return date.fromordinal(value.toordinal() + step) if isinstance(value, date) else value + step
 
 
-def _same(value: Any) -> Text:
-    return Text(zh=str(value), en=str(value))
+def _same(value: Any, field: Field) -> Text:
+    told = f"{value:g}" if isinstance(value, float) else str(value)
+    told = f"{told} {field.unit}" if field.unit else told
+    return Text(zh=told, en=told)
 
 
 def _told(words: list[Text]) -> Text:

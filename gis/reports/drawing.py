@@ -13,8 +13,10 @@ from gis.screening.answer import Examined, Record
 
 __all__ = ["map_shapes", "plane_shape"]
 
-# The window is this many times wider than what must be in it, and never smaller or larger than these, metres.
-_AROUND, _SMALLEST_M, _LARGEST_M = 1.5, 300.0, 8_000.0
+# The window is this many times wider than what must be in it, and never smaller than this, metres.
+_AROUND, _SMALLEST_M = 1.8, 300.0
+# A zone is brought into the window where it is nearer than this, or than the site is wide; words tell more.
+_NEAR_M = 400.0
 _ASPECT = 1.6
 # A zone is drawn as finely as a print shows: this part of the window's width.
 _FINENESS = 1 / 3000
@@ -97,17 +99,12 @@ def _rank(verdict: str) -> int:
 
 def _window(site: shapely.Geometry, witnesses: list[shapely.Geometry], shift: Shift | None) -> list[float]:
     """A window of the map's shape around the site and what is near it."""
-    shown = [site, *([shift.geometry] if shift else []), *witnesses]
-    west, south, east, north = shapely.total_bounds(shown)
-    x, y = (west + east) / 2, (south + north) / 2
-    own = shapely.bounds(site)
-    least = max(own[2] - own[0], (own[3] - own[1]) * _ASPECT, _SMALLEST_M)
-    wide = max(east - west, (north - south) * _ASPECT)
-    if wide > max(_LARGEST_M, least * 4):
-        # What is too far away to be shown with the site is told in words.
-        x, y, wide = (own[0] + own[2]) / 2, (own[1] + own[3]) / 2, least
-    width = max(wide, least) * _AROUND
-    height = width / _ASPECT
+    west, south, east, north = shapely.bounds(site)
+    near = max(_NEAR_M, east - west, north - south)
+    links = [witness for witness in witnesses if shapely.length(witness) <= near]
+    west, south, east, north = shapely.total_bounds([site, *links, *([shift.geometry] if shift else [])])
+    width = max(east - west, (north - south) * _ASPECT, _SMALLEST_M) * _AROUND
+    x, y, height = (west + east) / 2, (south + north) / 2, width / _ASPECT
     return [round(float(v), 3) for v in (x - width / 2, y - height / 2, x + width / 2, y + height / 2)]
 
 

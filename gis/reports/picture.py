@@ -24,7 +24,7 @@ WIDTH, HEIGHT = 720.0, 450.0
 
 _DASHES = ("", "9 3", "3 3", "10 3 2 3", "1 3", "14 4")
 _ROW, _GAP, _SIZE = 22.0, 16.0, 12.5
-_LABELS = 12
+_LABELS, _SITE_PX = 12, 12.0
 _FONT = "'Noto Sans CJK SC', 'Noto Sans SC', 'Microsoft YaHei', 'PingFang SC', sans-serif"
 
 Element = ElementTree.Element
@@ -102,6 +102,7 @@ class _Picture:
         ElementTree.SubElement(field, "rect", ground)
         self._draw_zones(field)
         self._draw_parts(field)
+        self._draw_outlines(field)
         self._draw_site(field)
         self._draw_labels(field)
         legend, height = self._legend()
@@ -123,6 +124,9 @@ class _Picture:
             defs.append(_pattern(verdict, f"{self._name}-{verdict}"))
         frame = ElementTree.SubElement(defs, "clipPath", {"id": f"{self._name}-frame"})
         ElementTree.SubElement(frame, "rect", {"width": f"{WIDTH:g}", "height": f"{HEIGHT:g}"})
+        inside = ElementTree.SubElement(defs, "clipPath", {"id": f"{self._name}-inside"})
+        if "Polygon" in self._map["site"]["type"]:
+            self._shape(inside, self._map["site"], {"clip-rule": "evenodd"})
         return defs
 
     # --- what is drawn ------------------------------------------------------------------------------------
@@ -141,6 +145,13 @@ class _Picture:
                 marks.append(self._words("phrase.demonstration"))
             told = f" ({self._words.listed(marks)})" if marks else ""
             self._entries.append(_Entry(self._words.pick(zones[0]["title"]) + told, look=tuple(look.items())))
+
+    def _draw_outlines(self, field: Element) -> None:
+        """The outlines of zones once more, thin and dark, where the parts of the site hide them."""
+        look = {"stroke": "#111", "stroke-width": "1", "stroke-dasharray": "4 2"}
+        group = ElementTree.SubElement(field, "g", {"clip-path": f"url(#{self._name}-inside)"})
+        for zone in self._map["zones"]:
+            self._shape(group, zone["geometry"], look)
 
     def _zone_look(self, zone: dict[str, Any], layers: list[str]) -> dict[str, str]:
         dash = _DASHES[layers.index(zone["layer"]) % len(_DASHES)]
@@ -218,24 +229,32 @@ class _Picture:
     # --- what explains it ---------------------------------------------------------------------------------
 
     def _draw_labels(self, field: Element) -> None:
-        """The names of zones, as far as they find room."""
-        west, south, east, north = self._window
-        shown = shapely.box(west, south, east, north)
+        """The names of zones, as far as they find room beside the site."""
+        site = shapely.box(*shapely.geometry.shape(self._map["site"]).bounds)
+        west, south, east, north = site.bounds
+        (left, top), (right, bottom) = self._at([[west, north], [east, south]])
+        self._taken.append((left - 2, top - 2, right + 2, bottom + 2))
+        around = shapely.buffer(site, _SITE_PX / self._scale)
+        shown = shapely.difference(shapely.box(*self._window), around)
         for zone in self._map["zones"][:_LABELS]:
             inside = shapely.intersection(shapely.make_valid(shapely.geometry.shape(zone["geometry"])), shown)
             if shapely.is_empty(inside):
                 continue
-            at = shapely.get_coordinates(shapely.point_on_surface(inside))
-            (x, y) = self._at(at)[0]
+            (x, y) = self._at(shapely.get_coordinates(shapely.point_on_surface(inside)))[0]
             text = zone["name"] if len(zone["name"]) <= 28 else zone["name"][:27] + "…"
-            wide = _width(text, _SIZE)
-            x = min(max(x, wide / 2 + 6), WIDTH - wide / 2 - 6)
-            y = min(max(y, 20.0), HEIGHT - 40.0)
-            box = (x - wide / 2, y - _SIZE, x + wide / 2, y + 4)
-            if any(_overlap(box, other) for other in self._taken):
-                continue
-            self._taken.append(box)
-            self._haloed(field, text, x, y, zone["colour"])
+            self._label(field, text, x, y, zone["colour"])
+
+    def _label(self, field: Element, text: str, x: float, y: float, colour: str) -> None:
+        """One name, at the place or some lines above or below it; left out where there is no room."""
+        wide = _width(text, _SIZE)
+        x = min(max(x, wide / 2 + 6), WIDTH - wide / 2 - 6)
+        for off in (0.0, 18.0, -18.0, 36.0, -36.0, 54.0, -54.0):
+            line = min(max(y + off, 20.0), HEIGHT - 40.0)
+            box = (x - wide / 2, line - _SIZE, x + wide / 2, line + 4)
+            if not any(_overlap(box, other) for other in self._taken):
+                self._taken.append(box)
+                self._haloed(field, text, x, line, colour)
+                return
 
     def _haloed(self, parent: Element, text: str, x: float, y: float, colour: str) -> None:
         place = {"x": f"{x:.1f}", "y": f"{y:.1f}", "font-size": f"{_SIZE:g}", "text-anchor": "middle"}

@@ -142,6 +142,29 @@ def test_the_page_works_alone_by_keyboard_and_on_paper(
     assert [round(float(v) * 25.4 / 72) for v in printed.pages[0].mediabox[2:]] == [210, 297]
 
 
+@pytest.mark.parametrize(
+    ("wkt", "verdict"),
+    [
+        ("POINT(120.01 28.905)", "edge"),
+        ("LINESTRING(120.008 28.905,120.012 28.905)", "conflict"),
+        ("POINT(120.2 28.905)", "clear"),
+    ],
+)
+def test_points_lines_and_clear_places_have_faces_too(shared_map: SmallMap, wkt: str, verdict: str) -> None:
+    kept = keep(shared_map, asked(wkt))
+    made = {
+        face: report_face(shared_map.engine, kept, face, "en", address=None)
+        for face in ("html", "docx", "xlsx", "gpkg")
+    }
+    page = made["html"].decode()
+    assert kept.record["verdict"] == verdict
+    assert f'class="banner {verdict}"' in page and 'class="qr"' not in page
+    book = openpyxl.load_workbook(io.BytesIO(made["xlsx"]))
+    assert book.worksheets[0]["B3"].value == verdict.capitalize()
+    assert made["gpkg"].startswith(b"SQLite format 3")
+    assert len(docx.Document(io.BytesIO(made["docx"])).inline_shapes) == 1
+
+
 def test_each_part_is_told_by_a_pattern_of_its_own(bodies: Bodies) -> None:
     html = bodies["html", "en"].decode()
     for verdict in ("conflict", "unknown", "edge", "clear"):

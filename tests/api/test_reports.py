@@ -20,7 +20,7 @@ from gis.db import connect
 from gis.errors import DatabaseError
 from gis.importing.checks import check_field
 from gis.importing.issues import Issue
-from gis.reports import current_state, keep_report, report_face
+from gis.reports import current_page, current_state, keep_report, report_face
 from gis.reports.deciding import rule_filters, trial_values
 from gis.reports.record import canonical, make_record, report_id
 from gis.reports.store import Report
@@ -119,6 +119,8 @@ def test_a_report_tells_which_revision_changed_it(own_map: SmallMap) -> None:
         "now": {"verdict": "clear", "severity": None},
     }
     assert [theme["theme"] for theme in gone["changed"]["themes"]] == ["WL"]
+    page = current_page(gone, "en")
+    assert "no longer holds" in page and "Revision " in page and "rules WL-01" in page
 
 
 def test_a_report_tells_that_rules_or_the_law_changed_it(shared_map: SmallMap) -> None:
@@ -126,6 +128,7 @@ def test_a_report_tells_that_rules_or_the_law_changed_it(shared_map: SmallMap) -
     milder = with_rule(shared_map.definition, severity="review")
     now = current_state(shared_map.engine, milder, shared_map.settings, report)
     (cause,) = now["because"]
+    assert "Rule pack wells" in current_page(now, "en")
     assert cause["cause"] == "rules" and cause["now"]["hash"] == "other" and not now["valid"]
     old = keep(shared_map, asked(law_date=date(1990, 1, 1)))
     (cause,) = current_state(shared_map.engine, shared_map.definition, shared_map.settings, old)["because"]
@@ -268,6 +271,8 @@ def test_a_named_form_may_be_kept_for_ever_by_its_reader(stored: tuple[TestClien
     record = client.get(own, params={"f": "json"})
     assert hashlib.sha256(record.content).hexdigest() == answer["report"]["id"]
     assert client.get(f"{own}/current").json()["valid"] is True
+    told = client.get(f"{own}/current", params={"lang": "en"}, headers={"Accept": "text/html"})
+    assert "Still valid" in told.text and "<script" not in told.text
 
 
 @pytest.mark.parametrize(
