@@ -17,9 +17,14 @@ from bench.joins import measured
 from bench.parcel_overlap import PARCEL_OVERLAP
 from bench.points_in_zones import POINTS_IN_ZONES
 from bench.report import Row, show, write
+from bench.report_faces import report_faces
 
 JOINS = {join.name: partial(measured, join) for join in (POINTS_IN_ZONES, PARCEL_OVERLAP, DISTANCE_JOIN)}
-BENCHMARKS = {**JOINS, "import-points": lambda share: import_points()}
+BENCHMARKS = {
+    **JOINS,
+    "import-points": lambda share: import_points(),
+    "report-faces": lambda share: report_faces(),
+}
 
 
 def main(words: list[str]) -> int:

@@ -337,3 +337,16 @@ def test_every_value_that_is_tried_may_be_stated() -> None:
                 assert evaluate({name: condition}, values, date(2026, 9, 1)).yes.any(), (rule.id, name)
             tried += len(trials)
     assert tried > 100
+
+
+def test_the_public_address_is_an_address_and_its_host_is_ours(shared_map: SmallMap) -> None:
+    assert (
+        Settings(public_url="https://map.example.gov.cn/one/").public_url == "https://map.example.gov.cn/one"
+    )
+    for wrong in ("map.example.gov.cn", "ftp://map.example", "https://", "https://x/?a=1"):
+        with pytest.raises(ValueError, match="ONEMAP_PUBLIC_URL"):
+            Settings(public_url=wrong)
+    host = {"Host": "map.example.gov.cn"}
+    shape(client_of(shared_map.app()).get("/healthz", headers=host), 421)
+    public = client_of(shared_map.app(public_url="https://map.example.gov.cn"))
+    assert public.get("/healthz", headers=host).status_code == 200
