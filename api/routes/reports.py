@@ -27,7 +27,20 @@ NumberPath = Annotated[str, Path(description="The report's number: SHA-256 of it
 LangQuery = Annotated[str | None, Query(description="zh or en; as the request prefers without one")]
 
 
-@router.get("/{id}", summary="A report as it was made")
+_OFFICE = "application/vnd.openxmlformats-officedocument"
+_FORMS = (
+    "application/json",
+    "text/html",
+    "application/pdf",
+    f"{_OFFICE}.wordprocessingml.document",
+    f"{_OFFICE}.spreadsheetml.sheet",
+    "application/geopackage+sqlite3",
+)
+
+
+@router.get(
+    "/{id}", summary="A report as it was made", responses={200: {"content": {media: {} for media in _FORMS}}}
+)
 def get_report(
     request: Request,
     state: StateDep,
