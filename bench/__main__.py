@@ -14,6 +14,7 @@ from pathlib import Path
 from bench.distance_join import DISTANCE_JOIN
 from bench.import_points import import_points
 from bench.joins import measured
+from bench.one_parcel import one_parcel
 from bench.parcel_overlap import PARCEL_OVERLAP
 from bench.points_in_zones import POINTS_IN_ZONES
 from bench.report import Row, show, write
@@ -24,6 +25,7 @@ BENCHMARKS = {
     **JOINS,
     "import-points": lambda share: import_points(),
     "report-faces": lambda share: report_faces(),
+    "one-parcel": lambda share: one_parcel(),
 }
 
 

@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
+from bench.latency import show_latency
+
 __all__ = ["Answer", "Limit", "Row", "in_turns", "judged", "show", "timed", "write"]
 
 RUNS, FEW_RUNS = 7, 3
@@ -162,6 +164,8 @@ def judged(rows: list[Row], limits: Sequence[Limit]) -> list[str]:
 
 def show(name: str, rows: list[Row]) -> None:
     """Print a table with the ratio to onemap's own row."""
+    if rows[0].unit == "ms":
+        return show_latency(name, rows)
     own = next(row.median for row in rows if row.system == "onemap")
     table = Table(title=name)
     for column in (

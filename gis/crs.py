@@ -141,6 +141,14 @@ def _for_all_threads(found: pyproj.Transformer) -> pyproj.Transformer:
     return pyproj.Transformer.from_pipeline(found.definition)
 
 
+@lru_cache(maxsize=64)
+def _to_geodetic(crs: int, extent: Extent) -> Transformation:
+    """To the geodetic CRS that a CRS is based on; writing that one out as WKT takes milliseconds."""
+    base = parse_crs(crs).geodetic_crs
+    assert base is not None
+    return transformation(crs, base.to_wkt(), extent)
+
+
 @lru_cache(maxsize=8)
 def _geod(crs: int) -> pyproj.Geod:
     geod = parse_crs(crs).get_geod()
@@ -156,8 +164,6 @@ def ellipsoidal_area_m2(geometry: shapely.Geometry, crs: int, extent: Extent) ->
 
     ``geometry`` is in ``crs``, x,y order; lines, points and empty geometries give 0.0.
     """
-    base = parse_crs(crs).geodetic_crs
-    assert base is not None
-    lonlat = transformation(crs, base.to_wkt(), extent).geometries(np.array([geometry], dtype=object))[0]
+    lonlat = _to_geodetic(crs, extent).geometries(np.array([geometry], dtype=object))[0]
     area, _ = _geod(crs).geometry_area_perimeter(shapely.orient_polygons(lonlat))
     return abs(float(area))

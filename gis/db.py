@@ -14,7 +14,7 @@ from gis.cluster import Cluster
 from gis.errors import DatabaseBusy, DatabaseError
 from gis.settings import Settings
 
-__all__ = ["connect", "database_url", "make_engine", "translated"]
+__all__ = ["ask_once", "connect", "database_url", "make_engine", "translated"]
 
 # 55P03 lock not available, 57014 query cancelled (statement time-out), 40001/40P01 serialisation and deadlock
 _BUSY_STATES = {"55P03", "57014", "40001", "40P01", "53300"}
@@ -99,3 +99,13 @@ def connect(engine: Engine, *, write: bool = False) -> Iterator[Connection]:
                 )
                 with connection.begin():
                     yield connection
+
+
+@contextmanager
+def ask_once(engine: Engine) -> Iterator[Connection]:
+    """A connection for a single reading statement, which sees one state without a transaction around it.
+
+    That saves the way to the server and back twice: for what is asked with every answer.
+    """
+    with translated(), engine.connect() as connection:
+        yield connection.execution_options(isolation_level="AUTOCOMMIT")

@@ -31,6 +31,7 @@ WithWorker = Annotated[
     ),
 ]
 
+_PATIENCE_S = 60
 _FACTORY = "api.app:from_environment"
 
 
@@ -54,7 +55,11 @@ def serve(
             warm_up()
             run(create_app(onemap.settings, onemap.definition, onemap.engine), listening)
             return
-        config = uvicorn.Config(_FACTORY, factory=True, workers=workers, log_level="warning")
+        # A process that cuts large zones for its first answer is busy, not dead.
+        config = uvicorn.Config(
+            _FACTORY, factory=True, workers=workers, log_level="warning",
+            timeout_worker_healthcheck=_PATIENCE_S,
+        )  # fmt: skip
         from uvicorn.supervisors import Multiprocess
 
         Multiprocess(config, sockets=[listening]).run()

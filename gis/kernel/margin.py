@@ -15,7 +15,7 @@ from gis.kernel.measures import overlap
 from gis.kernel.pairs import FEW_SUBJECTS, intersecting
 from gis.kernel.zones import ZoneSet
 
-__all__ = ["Margin", "signed_margin"]
+__all__ = ["Margin", "gap_from_outside", "signed_margin"]
 
 TRACED_AT_ONCE = 64
 """So many lines are traced at first, then twice as many each time: every call has a cost of its own."""
@@ -74,6 +74,8 @@ def signed_margin(subjects: Any, zones: ZoneSet, *, threads: int | None = None, 
     nearest = _Nearest.unknown(len(array))
     nearest.margin_m[~filled] = np.nan
     s, z = intersecting(array, zones, threads=threads, check=False)
+    if not len(s) and nearest.is_apart(array, zones, filled):
+        return nearest.margin(zones, np.zeros(len(array), dtype=bool))
     nearest.margin_m[s], nearest.zone[s] = 0.0, z
     outside = np.setdiff1d(np.flatnonzero(filled), s)
     nearest.look_from_outside(array, zones, outside)
@@ -83,8 +85,19 @@ def signed_margin(subjects: Any, zones: ZoneSet, *, threads: int | None = None, 
     nearest.look_from_inside(array, zones, np.union1d(in_polygon, in_gap), beyond_m=SEAM_M)
     touches = np.abs(nearest.margin_m) <= TOUCH_M
     touches[touches] = _mere_touch(array, zones, np.flatnonzero(touches), s, z)
-    accuracy = np.append(zones.accuracy_m, np.nan)[nearest.zone]
-    return Margin(nearest.margin_m, nearest.zone, accuracy, nearest.segment, touches)
+    return nearest.margin(zones, touches)
+
+
+def gap_from_outside(subject: BaseGeometry, zones: ZoneSet) -> tuple[float, float]:
+    """How far one subject, which meets no zone, is from the nearest, and that one's accuracy; metres.
+
+    Infinite and NaN when there is no zone. It is the margin of `signed_margin` with its sign turned, unless
+    the subject is in the gap of a seam: at less than `boundary.SEAM_M`.
+    """
+    if not len(zones.rim):
+        return np.inf, np.nan
+    line, gap = zones.rim.tree.query_nearest(subject, return_distance=True, all_matches=False)
+    return float(gap[0]), float(zones.accuracy_m[zones.rim.owner[line[0]]])
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,6 +112,18 @@ class _Nearest:
     def unknown(cls, count: int) -> _Nearest:
         none = np.full(count, None, dtype=object)
         return cls(np.full(count, -np.inf), np.full(count, -1, dtype=np.int64), none)
+
+    def margin(self, zones: ZoneSet, touches: Flags) -> Margin:
+        """What was found, with the accuracy of the zones that decide."""
+        accuracy = np.full(len(self.zone), np.nan)
+        known = self.zone >= 0
+        accuracy[known] = zones.accuracy_m[self.zone[known]]
+        return Margin(self.margin_m, self.zone, accuracy, self.segment, touches)
+
+    def is_apart(self, array: Geometries, zones: ZoneSet, filled: Flags) -> bool:
+        """Look from outside, when no subject meets a zone; whether none is in the gap of a seam either."""
+        self.look_from_outside(array, zones, np.flatnonzero(filled))
+        return bool((self.margin_m[filled] < -SEAM_M).all())
 
     def look_from_outside(self, array: Geometries, zones: ZoneSet, rows: Indices) -> None:
         """Take the nearest zone: from outside, its distance is that of the union."""

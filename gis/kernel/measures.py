@@ -249,12 +249,22 @@ def witness(
     result = _shortest(array, zones, pair_s, pair_z, threads)
     meets = shapely.length(result) == 0
     result[meets] = [
-        _shared(array[s_], zones.geoms[z_]) for s_, z_ in zip(pair_s[meets], pair_z[meets], strict=True)
+        _shared(array[s_], zones, int(z_)) for s_, z_ in zip(pair_s[meets], pair_z[meets], strict=True)
     ]
     return result
 
 
-def _shared(subject: BaseGeometry, zone: BaseGeometry) -> BaseGeometry:
-    frame = Frame.around(shapely.bounds([subject, zone]))
-    shared: BaseGeometry = frame.common(frame.into(subject), frame.into(zone))
+def _shared(subject: BaseGeometry, zones: ZoneSet, zone: int) -> BaseGeometry:
+    """What a subject shares with a zone that it meets; of a large zone only what lies around is looked at."""
+    met = zones.rim.tree.query(subject, predicate="intersects")
+    if not (zones.rim.owner[met] == zone).any():
+        return subject  # wholly inside
+    bodies = zones.geoms[[zone]]
+    if zones.weight[zone] > zones.max_vertices:
+        near = zones.tree.query(subject)
+        bodies = zones.pieces.geoms[near[zones.pieces.owner[near] == zone]]
+    frame = Frame.around(shapely.bounds([subject, *bodies]))
+    local = frame.into(bodies)
+    body = local[0] if len(local) == 1 else frame.together(local)
+    shared: BaseGeometry = frame.common(frame.into(subject), body)
     return shapely.transform(shared, lambda xy: xy + frame.origin)

@@ -113,6 +113,8 @@ def _all_points(subjects: Geometries) -> bool:
 def _few_intersecting(subjects: Geometries, zones: ZoneSet) -> tuple[Indices, Indices]:
     """Pieces find the candidates, the whole zone decides: a piece may be off by a rounding step at a cut."""
     subject, piece = zones.tree.query(subjects)
+    if not len(subject):
+        return np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64)
     pairs = np.unique(np.stack([subject, zones.pieces.owner[piece]], axis=1), axis=0).reshape(-1, 2)
     s, z = pairs[:, 0].astype(np.int64), pairs[:, 1].astype(np.int64)
     meets = shapely.intersects(subjects[s], zones.geoms[z])

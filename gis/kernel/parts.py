@@ -134,6 +134,8 @@ def _split_extended(site: BaseGeometry, error: float, zones: ZoneSet, grow: floa
     reach = Reach.around(site, error, zones.take(~unsure), grow)
     if reach.is_empty:
         return _all_of(site, doubt)
+    if reach.is_deep_inside():
+        return _all_of(site, CONFLICT)
     divide = _divided_line if shapely.get_dimensions(site) == 1 else _divided_area
     return divide(reach, unsure=doubt == UNKNOWN)
 

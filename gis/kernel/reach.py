@@ -85,6 +85,14 @@ class Reach:
         """Whether no zone comes near the site."""
         return not len(self.rim) and not len(self.held)
 
+    def is_deep_inside(self) -> bool:
+        """Whether all of the site is inside zones and no outline comes near it."""
+        if len(self.rim):
+            return False
+        bodies = self.zones.pieces.geoms[self.held]
+        parts = shapely.get_parts(self.site)
+        return bool(shapely.intersects(parts[:, None], bodies[None]).any(axis=1).all())
+
     def outer(self) -> BaseGeometry:
         """Where a place of the site may be within the distance of a zone; beyond, it surely is not."""
         limit = self.grow_m + self.total_m

@@ -13,6 +13,9 @@ from gis.kernel.prepared import PreparedCopies
 
 __all__ = ["UnionBoundary"]
 
+TRACED_AT_ONCE = 4096
+"""So many lines are traced at once."""
+
 _UNKNOWN, _SEEN, _HIDDEN, _BROKEN = range(4)
 
 
@@ -50,9 +53,13 @@ class UnionBoundary:
 
     def whole(self) -> Boundary:
         """The boundary of the union with an index of its lines."""
+        every = np.arange(len(self._outline))
+        if self._whole is None:
+            for some in np.array_split(every, len(every) // TRACED_AT_ONCE + 1):
+                self.among(some)  # so that who asks meanwhile need not wait for all
         with self._lock:
             if self._whole is None:
-                lines, owner = self.among(np.arange(len(self._outline)))
+                lines, owner = self.among(every)
                 self._whole = Boundary(lines, owner, shapely.STRtree(lines))
             return self._whole
 

@@ -22,6 +22,9 @@ __all__ = ["ZoneSet"]
 VERTICES_A_QUESTION = 16
 """Strips are made when there is one question for so many vertices of the zones, or more."""
 
+ALONE_SIZE = 256
+"""So many zones are kept as sets of their own."""
+
 
 class ZoneSet:
     """Zones of one category, with the indexes that make questions about them quick.
@@ -56,6 +59,7 @@ class ZoneSet:
         self._given_pieces = pieces
         self._strips: Strips | None = None
         self._lock = RLock()
+        self._alone: dict[int, ZoneSet] = {}
 
     @classmethod
     def prepare(
@@ -171,6 +175,15 @@ class ZoneSet:
     @cached_property
     def _union(self) -> UnionBoundary:
         return UnionBoundary(self._outline, self.geoms, self.copies)
+
+    def alone(self, zone: int) -> ZoneSet:
+        """One zone as a set of its own, kept: preparing a large one takes long."""
+        with self._lock:
+            if zone not in self._alone:
+                while len(self._alone) >= ALONE_SIZE:
+                    del self._alone[next(iter(self._alone))]
+                self._alone[zone] = self.take([zone])
+            return self._alone[zone]
 
     def take(self, index: ArrayLike) -> ZoneSet:
         """The zones at ``index`` (int[] or bool[n]) as a set of their own; what is prepared is used again."""

@@ -11,25 +11,33 @@ from typing import Any
 import numpy as np
 import orjson
 import shapely
-from sqlalchemy import Connection, Engine, select
+from sqlalchemy import Engine
 
-from gis import tables
 from gis.crs import LONLAT, Transformation, transformation
 from gis.db import connect
 from gis.kernel import Parts
-from gis.revisions import head, resolve_as_of
+from gis.revisions import resolve_as_of
 from gis.screening.findings import Cleared, Finding, ZoneFact
 from gis.screening.judge import Judgement, judge
 from gis.screening.request import ScreenRequest, Site, read_site
 from gis.screening.sentences import missing_names, say
-from gis.screening.snapshot import Snapshot, enabled_rules, take_snapshot, zone_layers
-from gis.screening.wording import citation, field_titles, met_of, outside_share
+from gis.screening.snapshot import (
+    Snapshot,
+    enabled_rules,
+    held_snapshot,
+    standing,
+    take_snapshot,
+    zone_layers,
+)
+from gis.screening.texts import texts_of
+from gis.screening.wording import met_of, outside_share
 from gis.settings import MapDefinition
 
 __all__ = ["Examined", "examine", "screen"]
 
 Record = dict[str, Any]
 
+_ENGINE = f"onemap {version('onemap')}"
 _WORST_FIRST = {"conflict": 0, "unknown": 1, "edge": 2, "clear": 3}
 
 
@@ -103,26 +111,17 @@ def examine(
     # Without a time zone of the district, UTC is the honest choice of a calendar day.
     law_date = request.law_date or datetime.now(UTC).date()
     used = [rule for rule in enabled_rules(definition) if not site.subjects.kinds.isdisjoint(rule.subjects)]
-    with connect(engine) as conn:
-        newest = head(conn)
-        revision = newest if request.as_of is None else resolve_as_of(conn, request.as_of)
-        snapshot = take_snapshot(conn, definition, revision, law_date, zone_layers(used))
-        sources = _sources(conn, snapshot)
+    layers = zone_layers(used)
+    now = standing(engine, layers)
+    snapshot = None
+    if request.as_of is None:
+        snapshot = held_snapshot(engine, definition, now.head, law_date, now.touched)
+    if snapshot is None:
+        with connect(engine) as conn:
+            revision = now.head if request.as_of is None else resolve_as_of(conn, request.as_of)
+            snapshot = take_snapshot(conn, definition, revision, law_date, layers)
     judgement = judge(site.subjects, snapshot.prepared, definition.packs.values(), law_date, threads=threads)
-    return Examined(definition, request, site, snapshot, judgement, sources, newest)
-
-
-def _sources(conn: Connection, snapshot: Snapshot) -> dict[str, Record]:
-    names = {str(n) for rows in snapshot.rows.values() for n in rows.sources}
-    s = tables.sources
-    found = conn.execute(select(s).where(s.c.name.in_(names)))
-    return {
-        row.name: {
-            "name": row.name, "title": {"zh": row.title_zh, "en": row.title_en}, "bureau": row.bureau,
-            "is_demonstration": row.is_demonstration,
-        }
-        for row in found
-    }  # fmt: skip
+    return Examined(definition, request, site, snapshot, judgement, now.sources, now.head)
 
 
 class _Writer:
@@ -140,16 +139,21 @@ class _Writer:
         self._judgement, self._sources = judgement, sources
         district = definition.district
         self._to_lonlat: Transformation = transformation(district.measuring_crs, LONLAT, district.extent)
-        self._titles = field_titles(definition, site.kind.subjects)
+        self._texts = texts_of(definition)
+        self._titles = self._texts.titles(site.kind.subjects)
+        self._covered: dict[bytes, str] = {}
+        self._divided: dict[int, tuple[Parts, Record]] = {}
+        self._drawn: dict[int, tuple[shapely.Geometry, Any]] = {}
 
     def record(self, request: ScreenRequest, newest: int) -> Record:
         """The whole answer."""
-        judged, packs = self._judgement, self._definition.packs.values()
-        themes = [self._theme(group) for group in judged.groups()]
+        judged = self._judgement
+        findings = judged.findings(0)
+        themes = [self._theme(group, findings) for group in judged.groups()]
         themes.sort(key=lambda t: _WORST_FIRST[t["verdict"]])
         layers = [self._layer(layer_id) for layer_id in self._snapshot.rows]
         return {
-            "engine": f"onemap {version('onemap')}",
+            "engine": _ENGINE,
             "law_date": self._snapshot.law_date.isoformat(),
             "as_of": {"revision": self._snapshot.revision, "head": newest},
             "site": self._describe_site(request),
@@ -160,10 +164,7 @@ class _Writer:
             "themes": themes,
             "clear": [self._cleared(cleared) for cleared in judged.cleared(0)],
             "layers": layers,
-            "packs": [
-                {"id": p.id, "version": p.version, "hash": p.hash, "title": p.title.model_dump()}
-                for p in packs
-            ],
+            "packs": self._texts.packs,
         }
 
     def _describe_site(self, request: ScreenRequest) -> Record:
@@ -173,7 +174,7 @@ class _Writer:
         return {
             "geometry": orjson.loads(shapely.to_geojson(site.lonlat)),
             "kind": site.kind.kind,
-            "kind_title": site.kind.title.model_dump(),
+            "kind_title": self._texts.text(site.kind.title),
             "attributes": {
                 k: v.isoformat() if hasattr(v, "isoformat") else v for k, v in site.attributes.items()
             },
@@ -189,13 +190,22 @@ class _Writer:
         }
 
     def _lonlat(self, geometry: shapely.Geometry) -> Any:
-        moved = self._to_lonlat.geometries(np.array([geometry], dtype=object))[0]
-        return orjson.loads(shapely.to_geojson(moved))
+        """GeoJSON in degrees; many findings show the same geometry, above all the whole site."""
+        found = self._drawn.get(id(geometry))
+        if found is None:
+            moved = self._to_lonlat.geometries(np.array([geometry], dtype=object))[0]
+            found = self._drawn[id(geometry)] = geometry, orjson.loads(shapely.to_geojson(moved))
+        return found[1]
 
     def _parts(self, parts: Parts | None) -> Record | None:
-        """The four parts with size and share; empty ones have no geometry."""
+        """The four parts with size and share; empty ones have no geometry. Many rules divide a site alike."""
         if parts is None:
             return None
+        if id(parts) not in self._divided:
+            self._divided[id(parts)] = parts, self._divide(parts)
+        return self._divided[id(parts)][1]
+
+    def _divide(self, parts: Parts) -> Record:
         unit = {2: "area_m2", 1: "length_m", 0: "count"}[int(shapely.get_dimensions(self._site.plane))]
         total = float(parts.sizes.sum())
         out: Record = {}
@@ -208,37 +218,32 @@ class _Writer:
             }
         return out
 
-    def _theme(self, group: str) -> Record:
+    def _theme(self, group: str, findings: Sequence[Finding]) -> Record:
         judged = self._judgement
-        titles = {g.id: g.title for pack in self._definition.packs.values() for g in pack.groups}
-        findings = [f for f in judged.findings(0) if f.rule.group == group]
         return {
             "id": group,
-            "title": titles[group].model_dump(),
+            "title": self._texts.groups[group],
             "verdict": judged.verdict(0, group),
             "severity": judged.severity(0, group),
             "parts": self._parts(judged.parts(0, group)),
-            "findings": [self._finding(finding) for finding in findings],
+            "findings": [self._finding(finding) for finding in findings if finding.rule.group == group],
         }
 
     def _finding(self, finding: Finding) -> Record:
-        rule = finding.rule
+        rule, texts = finding.rule, self._texts
+        missing, of_rule = missing_names(finding.missing, self._titles), texts.rule(rule)
         sentence = say(
             rule, finding.verdict, met_of(finding), margin_m=finding.margin_m, error_m=finding.error_m,
-            on_boundary=finding.on_boundary, missing=missing_names(finding.missing, self._titles),
-            outside_share=outside_share(finding),
+            on_boundary=finding.on_boundary, missing=missing, outside_share=outside_share(finding),
         )  # fmt: skip
         return {
             "rule": rule.id,
             "group": rule.group,
-            "title": rule.title.model_dump(),
+            "title": of_rule["title"],
             "verdict": finding.verdict,
             "severity": finding.severity,
             "severity_if_official": finding.severity_if_official,
-            "missing": [
-                {"name": name, "title": title.model_dump()}
-                for name, title in missing_names(finding.missing, self._titles)
-            ],
+            "missing": [{"name": name, "title": texts.text(title)} for name, title in missing],
             "applies": finding.applies,
             "sentence": sentence.model_dump(),
             "margin_m": finding.margin_m,
@@ -246,20 +251,19 @@ class _Writer:
             "on_boundary": finding.on_boundary,
             "parts": self._parts(finding.parts),
             "zones": [self._zone(zone) for zone in finding.zones],
-            "legal": [citation(reference) for reference in finding.citations],
+            "legal": [texts.citation(reference) for reference in finding.citations],
             "has_basis": finding.has_basis,
-            "predicate": rule.predicate.model_dump(),
-            "statutory": rule.predicate.is_statutory,
-            "notes": [note.model_dump() for note in finding.notes],
-            **_texts(rule, ("exceptions", "disposal", "penalty", "note")),
-            "confidence": rule.confidence,
+            "predicate": of_rule["predicate"],
+            "statutory": of_rule["statutory"],
+            "notes": [texts.text(note) for note in finding.notes],
+            **{name: of_rule[name] for name in ("exceptions", "disposal", "penalty", "note", "confidence")},
         }
 
     def _zone(self, zone: ZoneFact) -> Record:
         rows = self._snapshot.rows[zone.layer]
         return {
             "layer": zone.layer,
-            "layer_title": rows.layer.title.model_dump(),
+            "layer_title": self._texts.text(rows.layer.title),
             "uid": zone.uid,
             "name": zone.name or zone.uid,
             "verdict": zone.verdict,
@@ -282,34 +286,36 @@ class _Writer:
         }
 
     def _cleared(self, cleared: Cleared) -> Record:
-        rule = cleared.rule
+        rule, texts = cleared.rule, self._texts
         return {
-            "rule": rule.id, "group": rule.group, "title": rule.title.model_dump(),
-            "code": cleared.code, "reason": cleared.reason.model_dump(), "names": list(cleared.names),
+            "rule": rule.id, "group": rule.group, "title": texts.text(rule.title),
+            "code": cleared.code, "reason": texts.text(cleared.reason), "names": list(cleared.names),
         }  # fmt: skip
 
     def _layer(self, layer_id: str) -> Record:
         rows = self._snapshot.rows[layer_id]
         return {
             "id": layer_id,
-            "title": rows.layer.title.model_dump(),
+            "title": self._texts.text(rows.layer.title),
             "revision": rows.revision,
             "rows": len(rows.uids),
-            "coverage": _coverage(self._site.plane, rows.coverage),
-            "is_demonstration": bool(rows.is_demonstration.any()),
-            "is_indicative": bool(rows.is_indicative.any()),
-            "sources": [self._sources[name] for name in sorted(set(map(str, rows.sources)))],
+            "coverage": self._coverage(layer_id),
+            "is_demonstration": rows.any_demonstration,
+            "is_indicative": rows.any_indicative,
+            "sources": [self._sources[name] for name in rows.source_names],
         }
 
+    def _coverage(self, layer_id: str) -> str:
+        """How much of the site a layer covers: full, partial, none, or not stated."""
+        coverage, key = self._snapshot.rows[layer_id].coverage, self._snapshot.prepared[layer_id].coverage_key
+        if key not in self._covered:
+            self._covered[key] = _covered(self._site.plane, coverage)
+        return self._covered[key]
 
-def _coverage(site: shapely.Geometry, coverage: shapely.Geometry | None) -> str:
-    """How much of the site a layer covers: full, partial, none, or not stated."""
+
+def _covered(site: shapely.Geometry, coverage: shapely.Geometry | None) -> str:
     if coverage is None:
         return "unstated"
     if shapely.covers(coverage, site):
         return "full"
     return "partial" if shapely.intersects(coverage, site) else "none"
-
-
-def _texts(rule: Any, names: Sequence[str]) -> Record:
-    return {name: text.model_dump() if (text := getattr(rule, name)) is not None else None for name in names}

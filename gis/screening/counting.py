@@ -70,17 +70,15 @@ def surely_met(
     """
     sure = np.zeros(len(s), dtype=bool)
     met = np.flatnonzero((gap == 0) & ~np.isnan(accuracy_m[s] + zones.accuracy_m[z]))
-    point = shapely.get_type_id(geoms[s[met]]) == 0
-    dots, sites = met[point], met[~point]
-    sure[dots] = _deep_inside(geoms, accuracy_m, zones, s[dots], z[dots])
-    for pair in sites:
-        alone = zones.take(z[pair : pair + 1])
+    sure[met] = _deep_inside(geoms, accuracy_m, zones, s[met], z[met])
+    for pair in met[~sure[met] & (shapely.get_type_id(geoms[s[met]]) != 0)]:
+        alone = zones.alone(int(z[pair]))
         sure[pair] = split(geoms[s[pair]], accuracy_m[s[pair]], alone, check=False).sizes[0] > 0
     return sure
 
 
 def _deep_inside(geoms: Geometries, accuracy_m: Floats, zones: ZoneSet, s: Indices, z: Indices) -> Flags:
-    """Whether each point is farther from its zone's own outline than the error, given that it is inside."""
+    """Whether each subject is farther from its zone's own outline than the error, given that it meets it."""
     rows, place = np.unique(s, return_inverse=True)
     widest = accuracy_m[rows] + np.nanmax(zones.accuracy_m, initial=0.0) + TOUCH_M
     at, line = zones.outline.tree.query(geoms[rows], predicate="dwithin", distance=widest)

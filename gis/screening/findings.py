@@ -12,11 +12,14 @@ from layers.model import Text
 from layers.rulemodel import Reference, Rule, Severity, TableRow, Verdict
 
 __all__ = [
+    "NOT_APPLICABLE",
     "NOT_COVERED",
+    "NOT_MET",
     "NOT_ON_IT",
     "NO_ACCURACY",
     "NO_LEGAL_BASIS",
     "NO_NETWORK",
+    "NO_ZONES",
     "STRAIGHT",
     "VERDICTS",
     "ZONE_NOT_ON_IT",
@@ -64,6 +67,9 @@ def by_table(row: TableRow) -> Text:
 
 
 NO_LEGAL_BASIS = Text(zh="未找到该日期的法律依据。", en="No legal basis found for this date.")
+NOT_APPLICABLE = Text(zh="规则不适用于该对象。", en="The rule is not about this subject.")
+NO_ZONES = Text(zh="图层中没有此类区域。", en="The layer has no zone of this kind.")
+NOT_MET = Text(zh="该处未触及相关区域。", en="The place does not meet the condition.")
 
 
 @dataclass(frozen=True, eq=False)

@@ -26,8 +26,9 @@ from dataclasses import dataclass, field
 import numpy as np
 import shapely
 from numpy.typing import NDArray
+from shapely.geometry.base import BaseGeometry
 
-from gis.kernel import CLEAR, CONFLICT, EDGE, UNKNOWN, Margin, Parts, signed_margin
+from gis.kernel import CLEAR, CONFLICT, EDGE, UNKNOWN, Margin, Parts, gap_from_outside, signed_margin
 from gis.kernel.arrays import TOUCH_M, Floats, Geometries, Indices
 from gis.kernel.pairs import within
 from gis.kernel.zones import ZoneSet
@@ -35,13 +36,33 @@ from gis.screening.filters import Flags
 from gis.screening.inputs import PreparedLayer, Selection
 from layers.rulemodel import AreaShareOutside, Disjoint, Predicate
 
-__all__ = ["FEW", "TURNED", "Answer", "Codes", "Found", "Missing", "Question", "near_pairs", "note_missing"]
+__all__ = [
+    "FEW",
+    "TURNED",
+    "Answer",
+    "Codes",
+    "Found",
+    "Lie",
+    "Missing",
+    "Question",
+    "near_pairs",
+    "note_missing",
+]
 
 TURNED = np.array([CONFLICT, EDGE, UNKNOWN, CLEAR], dtype=np.int8)
 """The verdict code when lying outside is the conflict, by the code when lying inside is."""
 
 Codes = NDArray[np.int8]
 Missing = dict[str, Flags]
+
+
+@dataclass(frozen=True, eq=False)
+class Lie:
+    """How a site lies to the zones, as if meeting them were the conflict, and the names behind an unknown."""
+
+    code: int
+    parts: Parts
+    names: frozenset[str] = field(default_factory=frozenset)
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,12 +73,18 @@ class Found:
     ----------
     bare : dict
         What of a subject no coverage holds, by the coverage's key, the reach in metres and the subject's row.
+    beyond : dict
+        How a subject beyond all zones lies, by the same and whether zones are counted.
     margins : dict
         Signed margins, by the zones asked (which are kept, so that an id stays theirs) and the rows.
+    gaps : dict
+        Distance and accuracy of the nearest zone, likewise, of a subject beyond all zones.
     """
 
     bare: dict[tuple[bytes, float, int], Parts] = field(default_factory=dict)
+    beyond: dict[tuple[bytes, float, int, bool], Lie] = field(default_factory=dict)
     margins: dict[tuple[int, bytes], tuple[ZoneSet, Margin]] = field(default_factory=dict)
+    gaps: dict[tuple[int, int], tuple[ZoneSet, tuple[float, float]]] = field(default_factory=dict)
 
     def margin(self, geoms: Geometries, rows: Indices, zones: ZoneSet, threads: int | None) -> Margin:
         """The signed margin of the subjects ``rows``, whose geometries are ``geoms``."""
@@ -65,6 +92,13 @@ class Found:
         if key not in self.margins:
             self.margins[key] = zones, signed_margin(geoms, zones, threads=threads, check=False)
         return self.margins[key][1]
+
+    def gap(self, geometry: BaseGeometry, row: int, zones: ZoneSet) -> tuple[float, float]:
+        """Distance and accuracy of the zone nearest to a subject that no zone reaches."""
+        key = id(zones), row
+        if key not in self.gaps:
+            self.gaps[key] = zones, gap_from_outside(geometry, zones)
+        return self.gaps[key][1]
 
 
 @dataclass(frozen=True, eq=False)
@@ -140,14 +174,23 @@ class Answer:
     @classmethod
     def blank(cls, count: int) -> Answer:
         """All clear, nothing measured."""
-        return cls(
-            np.full(count, CLEAR, dtype=np.int8),
-            {},
-            np.zeros(count, dtype=bool),
-            np.full(count, np.nan),
-            np.full(count, np.nan),
-            np.zeros(count, dtype=bool),
-        )
+        margin, error = np.empty(count), np.empty(count)
+        margin.fill(np.nan)
+        error.fill(np.nan)
+        code = np.zeros(count, dtype=np.int8)
+        code.fill(CLEAR)
+        return cls(code, {}, np.zeros(count, dtype=bool), margin, error, np.zeros(count, dtype=bool))
+
+    def over(self, rows: Indices, count: int) -> Answer:
+        """Return a copy spread over ``count`` subjects, of which these are ``rows``; the others are clear."""
+        if len(rows) < count:
+            whole = Answer.blank(count)
+            whole.put(rows, self)
+            return whole
+        return Answer(
+            self.code.copy(), dict(self.missing), self.capped.copy(), self.margin_m.copy(),
+            self.error_m.copy(), self.on_boundary.copy(), dict(self.parts),
+        )  # fmt: skip
 
     def put(self, rows: Indices, other: Answer) -> None:
         """Write the answer of some rows."""
@@ -158,12 +201,12 @@ class Answer:
         self.parts.update({int(rows[row]): parts for row, parts in other.parts.items()})
 
 
-def note_missing(missing: Missing, name: str, rows: Indices | Flags, count: int) -> None:
+def note_missing(missing: Missing, name: str, rows: Indices | Flags | list[int], count: int) -> None:
     """Add ``name`` to what ``rows`` lack; no rows add nothing."""
     marked = np.zeros(count, dtype=bool)
     marked[rows] = True
     if marked.any():
-        missing[name] = missing.get(name, np.zeros(count, dtype=bool)) | marked
+        missing[name] = missing[name] | marked if name in missing else marked
 
 
 def near_pairs(
@@ -173,7 +216,7 @@ def near_pairs(
 
     An unknown accuracy counts as zero here. Sorted by subject, then zone; metres of the measuring plane.
     """
-    own, theirs = np.nan_to_num(accuracy_m), np.nan_to_num(zones.accuracy_m)
+    own, theirs = np.fmax(accuracy_m, 0.0), np.fmax(zones.accuracy_m, 0.0)
     found: list[tuple[Indices, Indices, Floats]] = []
     # Subjects of like error are asked together, so that one coarse one does not widen the search for all.
     band = np.ceil(np.log2(own + 1.0))
@@ -205,6 +248,8 @@ def _near_few(geoms: Geometries, zones: ZoneSet, limit: Floats) -> tuple[Indices
     """
     widest = float(limit.max(initial=0.0))
     at, piece = zones.tree.query(geoms, predicate="dwithin", distance=widest)
+    if not len(at):
+        return np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0)
     each = shapely.distance(geoms[at], zones.pieces.geoms[piece])
     pair, place = np.unique(at * len(zones) + zones.pieces.owner[piece], return_inverse=True)
     gap = np.full(len(pair), np.inf)

@@ -111,6 +111,9 @@ class Selection:
     maybe_index: Indices
     lacking: FilterResult
 
+    def __len__(self) -> int:
+        return len(self.yes) + len(self.maybe)
+
     @cached_property
     def both(self) -> ZoneSet:
         """The yes zones and the maybe zones, in the order of ``both_index``."""
@@ -188,6 +191,11 @@ class PreparedLayer:
             geoms[~(self.source.accuracy_m <= reading.max_error_m)] = shapely.LineString()
         return geoms
 
+    @cached_property
+    def error_m(self) -> float:
+        """The largest error of any zone in metres; NaN where one is not known."""
+        return float(self.every.accuracy_m.max(initial=0.0))
+
     def zones(self, rows: Indices) -> ZoneSet:
         """Return the zones at ``rows`` as a set of their own; the same rows give the same set."""
         with self._lock:
@@ -213,6 +221,14 @@ class PreparedLayer:
                 del self._asked[next(iter(self._asked))]
             self._asked[asked] = where, self._selections[key]
             return self._selections[key]
+
+    def trace(self) -> None:
+        """Trace the boundaries of all selections that were asked for, so that no question has to."""
+        with self._lock:
+            selections = list(self._selections.values())
+        self.coverage.union.whole()
+        for selection in selections:
+            selection.both.union.whole()
 
 
 def screenable(geoms: Geometries) -> Flags:

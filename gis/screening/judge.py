@@ -15,6 +15,7 @@ law come in.
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
@@ -23,14 +24,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 import shapely
 
-from gis.kernel import CLEAR, CONFLICT, UNKNOWN, Parts, combine, signed_margin
-from gis.kernel.arrays import Floats, Geometries, Indices
+from gis.kernel import CLEAR, CONFLICT, UNKNOWN, Parts, combine
+from gis.kernel.arrays import Geometries, Indices
 from gis.screening.asking import Ask, asks_of, merged_filter, worst_of, worst_pairs
-from gis.screening.assumed import ask_assumed
-from gis.screening.division import met_as_unknown, whole
+from gis.screening.case import Case, ask, fill, follow, hits_of
+from gis.screening.division import met_as_unknown
 from gis.screening.filters import Attributes, FilterResult, Flags, evaluate
 from gis.screening.findings import (
     NO_LEGAL_BASIS,
+    NO_ZONES,
+    NOT_APPLICABLE,
+    NOT_MET,
     STRAIGHT,
     VERDICTS,
     Cleared,
@@ -39,11 +43,9 @@ from gis.screening.findings import (
     by_table,
     number,
 )
-from gis.screening.ground import FEW, Answer, Codes, Found, Question, near_pairs, note_missing
-from gis.screening.hits import Hits, find_hits
+from gis.screening.ground import Answer, Codes, Question, note_missing
+from gis.screening.hits import Hits
 from gis.screening.inputs import PreparedLayer, Subjects, ZoneLayer, screenable
-from gis.screening.points import ask_points
-from gis.screening.sites import ask_sites
 from layers.model import Text
 from layers.rulemodel import (
     SEVERITIES,
@@ -59,7 +61,7 @@ from layers.rulemodel import (
 )
 
 if TYPE_CHECKING:
-    from gis.screening.upstream import Traced
+    pass
 
 __all__ = ["Judgement", "RuleOutcome", "judge"]
 
@@ -124,12 +126,14 @@ class RuleOutcome:
 class Judgement:
     """What all rules say of all subjects.
 
-    ``outcomes`` holds arrays for whole batches; the methods give plain objects for single subjects.
+    ``outcomes`` holds arrays for whole batches; the methods give plain objects for single subjects. ``fits``
+    tells which subjects have a geometry that can be judged.
     """
 
     subjects: Subjects
     law_date: date
     outcomes: tuple[RuleOutcome, ...]
+    fits: Flags
     _parts: dict[tuple[int, str | None], Parts] = field(default_factory=dict)
 
     def finding(self, outcome: RuleOutcome, row: int) -> Finding:
@@ -164,7 +168,7 @@ class Judgement:
         None for a point: it has one verdict and no shares; and for a subject without a usable geometry.
         """
         geometry = self.subjects.geoms[row]
-        if not screenable(np.array([geometry], dtype=object))[0] or shapely.get_type_id(geometry) == 0:
+        if not self.fits[row] or shapely.get_type_id(geometry) == 0:
             return None
         key = row, group
         if key not in self._parts:
@@ -231,7 +235,7 @@ def judge(
         if rule.zone_layer is not None:
             farthest = max((ask.predicate.reach_m for ask in asks if not ask.is_assumed), default=0.0)
             reach[rule.zone_layer] = max(reach.get(rule.zone_layer, 0.0), farthest)
-    case = _Case(subjects, attributes, fits, law_date, threads, reach)
+    case = Case(subjects, attributes, fits, law_date, threads, reach)
     prepared: dict[str, PreparedLayer] = {}
 
     def ready(name: str | None) -> PreparedLayer | None:
@@ -247,53 +251,7 @@ def judge(
         rivers = ready(rule.predicate.network) if isinstance(rule.predicate, UpstreamWithin) else None
         layer, hidden = ready(rule.zone_layer), rule.zone_layer in no_access
         outcomes.append(_apply(rule, asks, pack, layer, rivers, case, hidden))
-    return Judgement(subjects, law_date, tuple(outcomes))
-
-
-@dataclass(frozen=True, eq=False)
-class _Case:
-    """What stays the same from rule to rule; ``reach_m`` is the farthest that any rule looks, by layer."""
-
-    subjects: Subjects
-    attributes: Attributes
-    fits: Flags
-    law_date: date
-    threads: int | None
-    reach_m: Mapping[str, float]
-    found: Found = field(default_factory=Found)
-    _depths: dict[bytes, Floats] = field(default_factory=dict)
-    _far: dict[str, Flags] = field(default_factory=dict)
-
-    def __len__(self) -> int:
-        return len(self.subjects)
-
-    def depth(self, layer: PreparedLayer) -> Floats:
-        """How deep each subject lies in the layer's coverage, metres; measured once for each coverage."""
-        key = layer.coverage_key
-        if key not in self._depths:
-            depth = np.full(len(self), -np.inf)
-            usable = self.subjects.geoms[self.fits]
-            found = signed_margin(usable, layer.coverage, threads=self.threads, check=False)
-            depth[self.fits] = found.margin_m
-            self._depths[key] = depth
-        return self._depths[key]
-
-    def far(self, layer: PreparedLayer) -> Flags:
-        """Which subjects no zone of the layer can reach, whatever the rule; asked only when they are few.
-
-        Most rules have nothing near a single site, and finding that out once for a layer is enough.
-        """
-        name = layer.source.layer_id
-        if name not in self._far:
-            far = np.zeros(len(self), dtype=bool)
-            if len(self) <= FEW and not np.isnan(layer.every.accuracy_m).any():
-                geoms, accuracy = self.subjects.geoms[self.fits], self.subjects.accuracy_m[self.fits]
-                near = near_pairs(geoms, accuracy, layer.every, self.reach_m.get(name, 0.0), self.threads)[0]
-                apart = np.ones(len(geoms), dtype=bool)
-                apart[near] = False
-                far[self.fits] = apart
-            self._far[name] = far
-        return self._far[name]
+    return Judgement(subjects, law_date, tuple(outcomes), fits)
 
 
 def _apply(
@@ -302,41 +260,48 @@ def _apply(
     pack: RulePack,
     layer: PreparedLayer | None,
     rivers: PreparedLayer | None,
-    case: _Case,
+    case: Case,
     hidden: bool,
 ) -> RuleOutcome:
     """Apply one rule: attributes that settle it, exceptions, the ground, and what attributes leave open."""
-    exempt = _exempt(rule, case)
+    exempt = _exempt(rule, case) if rule.unless else case.none_exempt
     answers, pairs, zone_count, straight = [], [], 0, None
-    for ask in asks:
-        asked = np.flatnonzero(ask.rows & (exempt < 0))
+    for put in asks:
+        asked = np.flatnonzero(put.rows & (exempt < 0))
         answer, question, followed = Answer.blank(len(case)), None, Hits.none()
-        if isinstance(ask.predicate, Attribute):
-            _fill(answer, asked, CONFLICT, case)
+        if isinstance(put.predicate, Attribute):
+            fill(answer, asked, CONFLICT, case)
         elif layer is None:
-            _fill(answer, asked, UNKNOWN, case)
+            fill(answer, asked, UNKNOWN, case)
             note_missing(answer.missing, "access" if hidden else "coverage", asked, len(case))
         else:
-            zones = layer.select(ask.zone_where, case.law_date)
-            question = Question(ask.predicate, zones, case.threads, case.found, ask.is_assumed)
-            if isinstance(ask.predicate, UpstreamWithin):
-                traced = _trace(question, case, asked, rivers)
+            zones = layer.select(put.zone_where, case.law_date)
+            question = Question(put.predicate, zones, case.threads, case.found, put.is_assumed)
+            zone_count = max(zone_count, len(zones))
+            if case.is_settled(question, asked):
+                answers.append(answer)
+                pairs.append(followed)
+                continue
+            if isinstance(put.predicate, UpstreamWithin):
+                traced = follow(question, case, asked, rivers)
                 answer.put(traced.rows, traced.answer)
                 asked, straight = np.setdiff1d(asked, traced.rows), traced.straight
                 followed = traced.hits
-            answer.put(asked, _ask(question, case, asked))
-            zone_count = max(zone_count, len(zones.both))
-        hits = _hits(question, case, answer, asked)
+                answer.put(asked, ask(question, case, asked))
+            else:
+                answer = ask(question, case, asked).over(asked, len(case))
+        hits = hits_of(question, case, answer, asked)
         if len(followed):
             hits = worst_pairs([followed, hits])
-        _apply_unknown_filter(case.subjects.geoms, ask.applicable, answer)
-        hits.code[ask.applicable.unknown[hits.subject]] = UNKNOWN
+        _apply_unknown_filter(case.subjects.geoms, put.applicable, answer)
+        hits.code[put.applicable.unknown[hits.subject]] = UNKNOWN
         answers.append(answer)
         pairs.append(hits)
+    citations, has_basis = _law_behind(rule, pack, case.law_date)
     return RuleOutcome(
         rule=rule,
-        citations=pack.cite(rule.legal, case.law_date),
-        has_basis=pack.has_basis(rule.legal, case.law_date),
+        citations=citations,
+        has_basis=has_basis,
         answer=worst_of(case.subjects.geoms, answers),
         rows=tuple((ask.row, answer.code) for ask, answer in zip(asks, answers, strict=True) if ask.row),
         applicable=merged_filter(asks),
@@ -349,7 +314,24 @@ def _apply(
     )
 
 
-def _exempt(rule: Rule, case: _Case) -> Indices:
+# Which law stands behind a rule is asked for every site; the rule is kept, so that its id stays its own.
+_LAW: OrderedDict[tuple[int, date], tuple[Rule, tuple[Reference, ...], bool]] = OrderedDict()
+_LAW_SIZE = 1024
+
+
+def _law_behind(rule: Rule, pack: RulePack, law_date: date) -> tuple[tuple[Reference, ...], bool]:
+    """The articles in force on the law date, and whether any is a basis of the rule."""
+    key = id(rule), law_date
+    found = _LAW.get(key)
+    if found is None:
+        found = rule, pack.cite(rule.legal, law_date), pack.has_basis(rule.legal, law_date)
+        _LAW[key] = found
+        while len(_LAW) > _LAW_SIZE:
+            _LAW.popitem(last=False)
+    return found[1:]
+
+
+def _exempt(rule: Rule, case: Case) -> Indices:
     """Which exception is known to hold of each subject; the first one counts, -1 is none."""
     exempt = np.full(len(case), -1, dtype=np.int64)
     for index, exception in enumerate(rule.unless):
@@ -358,62 +340,10 @@ def _exempt(rule: Rule, case: _Case) -> Indices:
     return exempt
 
 
-def _ask(question: Question, case: _Case, rows: Indices) -> Answer:
-    """Put the question to the subjects at ``rows``: points all at once, lines and polygons one by one."""
-    if question.is_assumed:
-        return ask_assumed(case.subjects, case.fits, case.depth(question.layer), question, rows)
-    geoms, accuracy = case.subjects.geoms[rows], case.subjects.accuracy_m[rows].astype(np.float64)
-    depth = case.depth(question.layer)[rows]
-    answer = Answer.blank(len(rows))
-    fits = case.fits[rows]
-    point = fits.copy()
-    point[fits] = shapely.get_type_id(geoms[fits]) == 0
-    dots, sites = np.flatnonzero(point), np.flatnonzero(fits & ~point)
-    if len(dots):
-        answer.put(dots, ask_points(geoms[dots], accuracy[dots], depth[dots], question))
-    if len(sites):
-        far = case.far(question.layer)[rows[sites]]
-        found = ask_sites(geoms[sites], accuracy[sites], depth[sites], question, rows[sites], far)
-        answer.put(sites, found)
-    answer.code[~fits] = UNKNOWN
-    note_missing(answer.missing, "geometry", ~fits, len(rows))
-    return answer
-
-
-def _trace(question: Question, case: _Case, rows: Indices, rivers: PreparedLayer | None) -> Traced:
-    """Ask along the river network those of ``rows`` that are on it."""
-    # Graphs take a while to import, and few rules follow rivers.
-    from gis.screening.upstream import trace
-
-    depth = case.depth(question.layer)
-    along = depth if rivers is None else case.depth(rivers)
-    return trace(case.subjects, rows[case.fits[rows]], depth, rivers, along, question)
-
-
-def _fill(answer: Answer, rows: Indices, code: int, case: _Case) -> None:
-    """Give subjects one verdict throughout: no ground has a say."""
-    answer.code[rows] = code
-    for row in rows[case.fits[rows]]:
-        geometry = case.subjects.geoms[row]
-        if shapely.get_type_id(geometry) != 0:
-            answer.parts[int(row)] = whole(geometry, code)
-
-
-def _hits(question: Question | None, case: _Case, answer: Answer, rows: Indices) -> Hits:
-    if question is None:
-        return Hits.none()
-    asked = np.zeros(len(case), dtype=bool)
-    asked[rows] = (answer.code > CLEAR)[rows] & case.fits[rows]
-    if not question.seeks_absence and not question.is_assumed:
-        asked &= ~case.far(question.layer)
-    rows = np.flatnonzero(asked)
-    if not len(rows):
-        return Hits.none()
-    return find_hits(case.subjects.geoms, case.subjects.accuracy_m, rows, question, answer)
-
-
 def _apply_unknown_filter(geoms: Geometries, applicable: FilterResult, answer: Answer) -> None:
     """Turn hits on subjects for which the filter is undecided into unknown, and name what would decide it."""
+    if not applicable.missing:
+        return
     open_ = applicable.unknown & (answer.code > CLEAR)
     answer.code[open_] = UNKNOWN
     for name, lacks in applicable.missing.items():
@@ -486,14 +416,9 @@ def _cleared(outcome: RuleOutcome, row: int) -> Cleared:
     rule, applicable = outcome.rule, outcome.applicable
     if applicable.no[row]:
         names = applicable.failed(row)
-        text = Text(zh="规则不适用于该对象。", en="The rule is not about this subject.")
-        return Cleared(rule, "not_applicable", text, names)
+        return Cleared(rule, "not_applicable", NOT_APPLICABLE, names)
     if outcome.exempt[row] >= 0:
         return Cleared(rule, "exempt", rule.unless[int(outcome.exempt[row])].note)
     if outcome.zone_count == 0:
-        return Cleared(
-            rule, "no_zones", Text(zh="图层中没有此类区域。", en="The layer has no zone of this kind.")
-        )
-    return Cleared(
-        rule, "not_met", Text(zh="该处未触及相关区域。", en="The place does not meet the condition.")
-    )
+        return Cleared(rule, "no_zones", NO_ZONES)
+    return Cleared(rule, "not_met", NOT_MET)

@@ -16,6 +16,7 @@ from gis.errors import ScreeningError
 from gis.importing.checks import check_field
 from gis.importing.issues import Issue
 from gis.screening.inputs import Subjects
+from gis.screening.kept import for_each
 from gis.settings import MapDefinition
 from layers.model import Field
 from layers.rulemodel import PARCEL, SiteKind
@@ -63,6 +64,7 @@ class Site:
     area_ellipsoidal_m2: float
 
 
+@for_each(size=8)
 def site_kinds(definition: MapDefinition) -> dict[str, SiteKind]:
     """What a site may be, by kind, merged over the packs that are on."""
     kinds: dict[str, SiteKind] = {}

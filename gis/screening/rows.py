@@ -6,6 +6,7 @@ from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import date
+from functools import cached_property
 from threading import Lock
 from typing import Any
 
@@ -61,6 +62,21 @@ class LayerRows:
     valid_from: NDArray[np.object_]
     valid_to: NDArray[np.object_]
     coverage: shapely.Geometry | None
+
+    @cached_property
+    def source_names(self) -> tuple[str, ...]:
+        """The sources of the rows, each once, in order of their names."""
+        return tuple(sorted(set(map(str, self.sources))))
+
+    @cached_property
+    def any_demonstration(self) -> bool:
+        """Whether any row is demonstration data."""
+        return bool(self.is_demonstration.any())
+
+    @cached_property
+    def any_indicative(self) -> bool:
+        """Whether any row is no official delimitation."""
+        return bool(self.is_indicative.any())
 
     def in_force(self, law_date: date) -> NDArray[np.bool_]:
         """Which rows are in force on ``law_date`` (bounds included; an open bound never ends)."""

@@ -70,16 +70,19 @@ def say(
     return place
 
 
+_OWN = {
+    "accuracy_m": Text(zh="定位精度", en="position accuracy"),
+    "coverage": Text(zh="图层覆盖范围", en="coverage of the layer"),
+    "geometry": Text(zh="有效的几何", en="a valid geometry"),
+    "network": Text(zh="下游河网的走向（河网在此中断）", en="where the river goes on (the network ends)"),
+    "access": Text(zh="查看权限", en="access to the layer"),
+}
+"""What a finding may lack that is no field."""
+
+
 def missing_names(names: Sequence[str], titles: dict[str, Text]) -> list[tuple[str, Text]]:
     """Each missing name with its title in words; a name without title stands for itself."""
-    own = {
-        "accuracy_m": Text(zh="定位精度", en="position accuracy"),
-        "coverage": Text(zh="图层覆盖范围", en="coverage of the layer"),
-        "geometry": Text(zh="有效的几何", en="a valid geometry"),
-        "network": Text(zh="下游河网的走向（河网在此中断）", en="where the river goes on (the network ends)"),
-        "access": Text(zh="查看权限", en="access to the layer"),
-    }
-    return [(n, titles.get(n) or own.get(n.rpartition(".")[2]) or Text(zh=n, en=n)) for n in names]
+    return [(n, titles.get(n) or _OWN.get(n.rpartition(".")[2]) or Text(zh=n, en=n)) for n in names]
 
 
 def _joined(first: Text, second: Text) -> Text:

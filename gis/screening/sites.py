@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 import shapely
@@ -10,11 +10,12 @@ from shapely.geometry.base import BaseGeometry
 
 from gis.kernel import CLEAR, CONFLICT, EDGE, UNKNOWN, Parts, combine, split
 from gis.kernel.arrays import TOUCH_M, Floats, Geometries, Indices
+from gis.kernel.boundary import SEAM_M
 from gis.kernel.zones import ZoneSet
 from gis.screening.counting import count_codes
 from gis.screening.division import demoted, met_as_unknown, settled_only, turned, whole
 from gis.screening.filters import Flags
-from gis.screening.ground import TURNED, Answer, Missing, Question, near_pairs, note_missing
+from gis.screening.ground import TURNED, Answer, Lie, Missing, Question, near_pairs, note_missing
 from gis.screening.inputs import Selection
 from layers.rulemodel import AreaShare, AreaShareOutside, CountGt, Disjoint
 
@@ -33,15 +34,6 @@ class _Site:
     covered: bool
     depth_m: float
     row: int
-
-
-@dataclass(frozen=True, eq=False)
-class _Verdict:
-    """How a site lies to the zones, as if meeting them were the conflict, and the names behind an unknown."""
-
-    code: int
-    parts: Parts
-    names: frozenset[str] = field(default_factory=frozenset)
 
 
 def ask_sites(
@@ -72,29 +64,51 @@ def ask_sites(
     far : bool[k]
         Sites that are known to be beyond the reach of any zone of the layer.
     """
+    if len(geoms) == 1 and far[0] and not question.seeks_absence and not np.isnan(accuracy_m[0]):
+        return _ask_beyond(geoms[0], float(accuracy_m[0]), float(depth_m[0]), question, int(rows[0]))
     answer = Answer.blank(len(geoms))
     covered = depth_m > np.nan_to_num(accuracy_m) + question.reach_m
-    met = np.zeros(len(geoms), dtype=bool)
-    if not far.all():
-        met[~far] = _may_be_met(geoms[~far], accuracy_m[~far], question)
-    settled = far & ~np.isnan(accuracy_m) & (not question.seeks_absence)
-    for row in np.flatnonzero(met | ~covered | np.isnan(accuracy_m) | question.seeks_absence):
+    known = ~np.isnan(accuracy_m)
+    settled = far & known & (not question.seeks_absence)
+    met = ~known | question.seeks_absence
+    if not settled.all():
+        near = ~far & ~met
+        met[near] = _may_be_met(geoms[near], accuracy_m[near], question)
+    for row in np.flatnonzero(met | ~covered):
         site = _Site(
             geoms[row], float(accuracy_m[row]), bool(covered[row]), float(depth_m[row]), int(rows[row])
         )
-        by_zones = (
-            _Verdict(CLEAR, whole(site.geometry, CLEAR))
-            if settled[row]
-            else _by_zones(site, question, question.selection)
-        )
+        if settled[row]:
+            _write(answer, int(row), site, _beyond_zones(site, question), question)
+            continue
+        by_zones = _by_zones(site, question, question.selection)
         found = by_zones if site.covered else _with_coverage(site, by_zones, question)
         _write(answer, int(row), site, found, question)
-        answer.capped[row] = not settled[row] and _rests_on_indicative(site, question, by_zones)
+        answer.capped[row] = _rests_on_indicative(site, question, by_zones)
     _measure(geoms, accuracy_m, question, answer, rows)
     return answer
 
 
-def _write(answer: Answer, row: int, site: _Site, found: _Verdict, question: Question) -> None:
+def _ask_beyond(
+    geometry: BaseGeometry, accuracy_m: float, depth_m: float, question: Question, row: int
+) -> Answer:
+    """The same for one site that no zone reaches: most questions about a single site are of this kind."""
+    answer = Answer.blank(1)
+    if depth_m > accuracy_m + question.reach_m:
+        return answer
+    site = _Site(geometry, accuracy_m, False, depth_m, row)
+    _write(answer, 0, site, _beyond_zones(site, question), question)
+    if answer.code[0] != CLEAR:
+        gap, error = question.found.gap(geometry, row, question.selection.both)
+        if SEAM_M < gap < np.inf:
+            answer.margin_m[0], answer.error_m[0] = question.reach_m - gap, accuracy_m + error
+        else:
+            one = np.array([geometry], dtype=object)
+            _measure(one, np.array([accuracy_m]), question, answer, np.array([row]))
+    return answer
+
+
+def _write(answer: Answer, row: int, site: _Site, found: Lie, question: Question) -> None:
     """Write the verdict of the rule: turned round where absence is the conflict, and by its threshold."""
     code, parts = found.code, found.parts
     if question.seeks_absence:
@@ -106,7 +120,7 @@ def _write(answer: Answer, row: int, site: _Site, found: _Verdict, question: Que
         return
     answer.parts[row] = demoted(site.geometry, parts, code)
     for name in sorted(found.names):
-        note_missing(answer.missing, name, np.array([row]), len(answer.code))
+        note_missing(answer.missing, name, [row], len(answer.code))
 
 
 def _passed(code: int, parts: Parts, question: Question) -> int:
@@ -124,6 +138,8 @@ def _passed(code: int, parts: Parts, question: Question) -> int:
 
 def _threshold(parts: Parts, question: Question) -> float | None:
     """The area in m2 that the parts must exceed, for a rule about a share of an area; None for others."""
+    if not isinstance(question.predicate, (AreaShare, AreaShareOutside)):
+        return None
     geoms = [parts.conflict, parts.unknown, parts.edge, parts.clear]
     if shapely.get_dimensions(geoms)[parts.sizes > 0].max(initial=0) < 2:
         return None
@@ -132,8 +148,6 @@ def _threshold(parts: Parts, question: Question) -> float | None:
             return float(max(share * parts.sizes.sum(), area))
         case AreaShareOutside(min_share=share):
             return float(share * parts.sizes.sum())
-        case _:
-            return None
 
 
 def _may_be_met(geoms: Geometries, accuracy_m: Floats, question: Question) -> Flags:
@@ -144,38 +158,38 @@ def _may_be_met(geoms: Geometries, accuracy_m: Floats, question: Question) -> Fl
     return met
 
 
-def _by_zones(site: _Site, question: Question, selection: Selection) -> _Verdict:
+def _by_zones(site: _Site, question: Question, selection: Selection) -> Lie:
     """How a site lies to the zones alone, whatever the coverage."""
     if isinstance(question.predicate, CountGt):
         return _counted(site, question, selection)
     if np.isnan(site.accuracy_m):
-        return _Verdict(UNKNOWN, whole(site.geometry, UNKNOWN), frozenset({"accuracy_m"}))
+        return Lie(UNKNOWN, whole(site.geometry, UNKNOWN), frozenset({"accuracy_m"}))
     found = _divided(site, question, selection)
     if isinstance(question.predicate, Disjoint):
-        return _Verdict(found.code, whole(site.geometry, found.code), found.names)
+        return Lie(found.code, whole(site.geometry, found.code), found.names)
     return found
 
 
-def _counted(site: _Site, question: Question, selection: Selection) -> _Verdict:
+def _counted(site: _Site, question: Question, selection: Selection) -> Lie:
     missing: Missing = {}
     one, error = np.array([site.geometry], dtype=object), np.array([site.accuracy_m])
     code = int(count_codes(one, error, question, selection, missing)[0])
-    return _Verdict(code, whole(site.geometry, code), frozenset(missing))
+    return Lie(code, whole(site.geometry, code), frozenset(missing))
 
 
-def _divided(site: _Site, question: Question, selection: Selection) -> _Verdict:
+def _divided(site: _Site, question: Question, selection: Selection) -> Lie:
     """The verdict by places: what the zones make a conflict or edge, and what maybe zones make unknown."""
     parts = split(site.geometry, site.accuracy_m, selection.yes, question.reach_m, check=False)
     names = {question.zone_accuracy_name} if parts.sizes[1] > 0 else set()
     code = parts.verdict
     if not len(selection.maybe):
-        return _Verdict(code, parts, frozenset(names))
+        return Lie(code, parts, frozenset(names))
     maybe = split(site.geometry, site.accuracy_m, selection.maybe, question.reach_m, check=False)
     if maybe.verdict == CLEAR:
-        return _Verdict(code, parts, frozenset(names))
+        return Lie(code, parts, frozenset(names))
     names |= _names_of_maybe(site, maybe, question, selection)
     parts = combine(site.geometry, [parts, met_as_unknown(site.geometry, maybe)])
-    return _Verdict(max(code, UNKNOWN), parts, frozenset(names))
+    return Lie(max(code, UNKNOWN), parts, frozenset(names))
 
 
 def _names_of_maybe(site: _Site, found: Parts, question: Question, selection: Selection) -> set[str]:
@@ -190,7 +204,7 @@ def _names_of_maybe(site: _Site, found: Parts, question: Question, selection: Se
     return names | {name for name, lacks in lacking.items() if lacks.any()}
 
 
-def _rests_on_indicative(site: _Site, question: Question, by_zones: _Verdict) -> bool:
+def _rests_on_indicative(site: _Site, question: Question, by_zones: Lie) -> bool:
     """Whether official zones alone would give a milder verdict; see `gis.screening.points`."""
     indicative = question.selection.is_indicative
     if not indicative.any():
@@ -203,7 +217,17 @@ def _rests_on_indicative(site: _Site, question: Question, by_zones: _Verdict) ->
     return _passed(official.code, official.parts, question) < _passed(by_zones.code, by_zones.parts, question)
 
 
-def _with_coverage(site: _Site, found: _Verdict, question: Question) -> _Verdict:
+def _beyond_zones(site: _Site, question: Question) -> Lie:
+    """The verdict on a site that no zone of the layer reaches: the same for all rules that look as far."""
+    counted = isinstance(question.predicate, CountGt)
+    key = question.layer.coverage_key, question.reach_m, site.row, counted
+    if key not in question.found.beyond:
+        clear = Lie(CLEAR, whole(site.geometry, CLEAR))
+        question.found.beyond[key] = clear if site.covered else _with_coverage(site, clear, question)
+    return question.found.beyond[key]
+
+
+def _with_coverage(site: _Site, found: Lie, question: Question) -> Lie:
     """The verdict where the layer's coverage does not surely hold the whole site."""
     if found.code == CONFLICT and isinstance(question.predicate, (CountGt, Disjoint)):
         return found
@@ -213,8 +237,8 @@ def _with_coverage(site: _Site, found: _Verdict, question: Question) -> _Verdict
         return found
     names = found.names | {"coverage"}
     if isinstance(question.predicate, (CountGt, Disjoint)):
-        return _Verdict(UNKNOWN, whole(site.geometry, UNKNOWN), names)
-    return _Verdict(max(found.code, UNKNOWN), combine(site.geometry, [found.parts, bare]), names)
+        return Lie(UNKNOWN, whole(site.geometry, UNKNOWN), names)
+    return Lie(max(found.code, UNKNOWN), combine(site.geometry, [found.parts, bare]), names)
 
 
 def _bare(site: _Site, question: Question) -> Parts:

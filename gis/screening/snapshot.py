@@ -4,21 +4,32 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date
-from threading import Lock
+from threading import Event, Lock
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, Engine, Select, bindparam, func, literal, select, text
 
 from gis import tables
+from gis.db import ask_once
 from gis.screening.inputs import PreparedLayer, Subjects, ZoneLayer
 from gis.screening.rows import LayerRows, read_rows
 from gis.settings import MapDefinition
 from layers.rulepacks import Rule
 
-__all__ = ["Snapshot", "as_subjects", "enabled_rules", "take_snapshot", "zone_layers"]
+__all__ = [
+    "Snapshot",
+    "Standing",
+    "as_subjects",
+    "enabled_rules",
+    "held_snapshot",
+    "standing",
+    "take_snapshot",
+    "zone_layers",
+]
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,18 +42,29 @@ class Snapshot:
         Only the rows in force; what findings say of a zone beyond its geometry is looked up here.
     prepared : mapping of layer id to PreparedLayer
         The same zones, in the same order, ready for the judge.
+    traced : Event
+        Set when `trace` was called; each further view of the same zones has it too.
     """
 
     revision: int
     law_date: date
     rows: Mapping[str, LayerRows]
     prepared: Mapping[str, PreparedLayer]
+    traced: Event = field(default_factory=Event)
+
+    def trace(self) -> None:
+        """Trace all boundaries now, once: for a service, between its answers."""
+        if not self.traced.is_set():
+            self.traced.set()
+            for layer in self.prepared.values():
+                layer.trace()
 
 
 # Cutting zones and making their union costs more than any single answer; the key names content.
 _PREPARED: OrderedDict[tuple[int, bytes], tuple[LayerRows, LayerRows, PreparedLayer]] = OrderedDict()
 _PREPARED_LOCK = Lock()
 _PREPARED_SIZE = 128
+_TAKING_LOCK = Lock()
 # Most answers rest on the newest state; its layers are named by the revisions that touched them last.
 _SNAPSHOTS: OrderedDict[tuple[object, ...], tuple[MapDefinition, Snapshot]] = OrderedDict()
 _SNAPSHOTS_SIZE = 16
@@ -59,25 +81,89 @@ def zone_layers(rules: Iterable[Rule]) -> list[str]:
     return list(dict.fromkeys(name for pair in every for name in pair if name is not None))
 
 
+@dataclass(frozen=True)
+class Standing:
+    """Where the store stands: its newest revision, which one touched each layer last, and its sources."""
+
+    head: int
+    touched: Mapping[str, int]
+    sources: Mapping[str, dict[str, Any]]
+
+
+def standing(engine: Engine, layers: Iterable[str]) -> Standing:
+    """Ask in one statement where the store stands, for ``layers`` (ids)."""
+    names = list(dict.fromkeys(layers))
+    with ask_once(engine) as conn:
+        newest, touched, sources = conn.execute(_STANDING, {"layers": names}).one()
+    told = {row["name"]: _source(row) for row in sources}
+    return Standing(newest, {name: touched.get(name, 0) for name in names}, told)
+
+
+def _source(row: Mapping[str, Any]) -> dict[str, Any]:
+    """A source as records show it."""
+    return {
+        "name": row["name"], "title": {"zh": row["title_zh"], "en": row["title_en"]},
+        "bureau": row["bureau"], "is_demonstration": row["is_demonstration"],
+    }  # fmt: skip
+
+
+def _standing() -> Select[Any]:
+    r, t, s = tables.revisions, tables.revision_layers, tables.sources
+    last = select(t.c.layer, func.max(t.c.rev).label("rev")).where(
+        t.c.layer.in_(bindparam("layers", expanding=True))
+    )
+    each = last.group_by(t.c.layer).subquery()
+    shown = ("name", "title_zh", "title_en", "bureau", "is_demonstration")
+    source = func.json_build_object(*(part for name in shown for part in (literal(name), s.c[name])))
+    return select(
+        select(func.coalesce(func.max(r.c.rev), 0)).scalar_subquery(),
+        select(
+            func.coalesce(func.json_object_agg(each.c.layer, each.c.rev), text("'{}'::json"))
+        ).scalar_subquery(),
+        select(func.coalesce(func.json_agg(source), text("'[]'::json"))).scalar_subquery(),
+    )
+
+
+_STANDING = _standing()
+
+
+def held_snapshot(
+    engine: Engine, definition: MapDefinition, rev: int, law_date: date, touched: Mapping[str, int]
+) -> Snapshot | None:
+    """The snapshot of the layers in ``touched``, by the revisions that touched them last, if it is kept."""
+    with _PREPARED_LOCK:
+        held = _SNAPSHOTS.get(_key(engine, definition, law_date, touched))
+    return replace(held[1], revision=rev) if held is not None and held[0] is definition else None
+
+
+def _key(
+    engine: Engine, definition: MapDefinition, law_date: date, touched: Mapping[str, int]
+) -> tuple[object, ...]:
+    return engine.url, id(definition), law_date, tuple(touched.items())
+
+
 def take_snapshot(
     conn: Connection, definition: MapDefinition, rev: int, law_date: date, layers: Iterable[str]
 ) -> Snapshot:
     """Read ``layers`` (ids) as zones at revision ``rev``, those rows that are in force on ``law_date``."""
     names = tuple(dict.fromkeys(layers))
     touched = _touched(conn, names, rev)
-    key = str(conn.engine.url), id(definition), law_date, tuple(touched.items())
-    with _PREPARED_LOCK:
-        held = _SNAPSHOTS.get(key)
-    if held is not None and held[0] is definition:
-        return replace(held[1], revision=rev)
+    with _TAKING_LOCK:  # several who ask at once wait for the first, instead of all doing its work
+        held = held_snapshot(conn.engine, definition, rev, law_date, touched)
+        return held or _take(conn, definition, rev, law_date, touched)
+
+
+def _take(
+    conn: Connection, definition: MapDefinition, rev: int, law_date: date, touched: Mapping[str, int]
+) -> Snapshot:
     rows: dict[str, LayerRows] = {}
     prepared: dict[str, PreparedLayer] = {}
-    for layer_id in names:
+    for layer_id in touched:
         found = read_rows(conn, definition, definition.layers[layer_id], rev, touched[layer_id])
         rows[layer_id], prepared[layer_id] = _prepare(found, found.in_force(law_date))
     snapshot = Snapshot(rev, law_date, rows, prepared)
     with _PREPARED_LOCK:
-        _SNAPSHOTS[key] = definition, snapshot
+        _SNAPSHOTS[_key(conn.engine, definition, law_date, touched)] = definition, snapshot
         while len(_SNAPSHOTS) > _SNAPSHOTS_SIZE:
             _SNAPSHOTS.popitem(last=False)
     return snapshot

@@ -1,0 +1,119 @@
+"""A site judged alone takes the short ways; it gets the very answer that it gets on the long one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+import shapely
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gis.kernel import Parts
+from gis.screening import case, ground
+from gis.screening.inputs import PreparedLayer
+from gis.screening.judge import Judgement, judge
+from tests.screening.making import LAW_DATE, pack, rule, things
+from tests.screening.test_judge_properties import FEW, SEEDS, World, blob
+
+RULES = (
+    rule(id="A-01", zone_where={"grade": "1"}),
+    rule(id="A-02", zone_where={"grade": "1"}, subject_where={"big": True}),
+    rule(id="A-03", subject_where={"big": False}),
+    rule("dwithin", id="B-01", distance_m=60, statutory=True, zone_where={"grade": "1"}),
+    rule("dwithin", id="B-02", distance_m=0, statutory=True),
+    rule("area_share", id="B-03", min_share=0.2),
+    rule("area_share", id="B-04", min_area_m2=1e9),
+    rule("area_share_outside", id="C-01", min_share=0.3),
+    rule("count_gt", id="C-02", n=1),
+    rule("disjoint", id="C-03", zone_where={"grade": "2"}),
+)
+
+
+def sites(rng: np.random.Generator, world: World) -> list[Any]:
+    """Parcels with and without holes, lines, points; near and far, on rims of zones and of the coverage."""
+    zone = world.layer.geoms[0]
+    rim = shapely.get_coordinates(zone)[0]
+    found: list[Any] = [blob(rng, 900, rng.uniform(5, 200)) for _ in range(6)]
+    found += [
+        shapely.LineString(rng.uniform(-900, 900, (4, 2))),
+        shapely.MultiPoint(rng.uniform(-900, 900, (3, 2))),
+    ]
+    found += [shapely.Point(xy) for xy in (*rng.uniform(-900, 900, (4, 2)), rim)]
+    found += [
+        zone,
+        zone.boundary if zone.geom_type == "Polygon" else zone,
+        shapely.box(*(rim - 5), *(rim + 5)),
+    ]
+    found += [
+        shapely.box(-705, -20, -695, 20),
+        shapely.box(5000, 5000, 5040, 5020),
+        shapely.Point(5000, 5000),
+    ]
+    return found
+
+
+@contextmanager
+def the_long_way() -> Iterator[None]:
+    """No shortcut for few subjects."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(case, "FEW", 0)
+        patched.setattr(ground, "FEW", 0)
+        yield
+
+
+def told(judged: Judgement) -> list[Any]:
+    """All that a record is written from, but for the geometry of parts."""
+    findings = [
+        (f.rule.id, f.verdict, f.severity, f.missing, f.applies, f.on_boundary, f.zones and [
+            (z.uid, z.verdict, z.severity, z.on_boundary, z.witness.wkt) for z in f.zones
+        ])
+        for f in judged.findings(0)
+    ]  # fmt: skip
+    cleared = [(c.rule.id, c.code, c.names) for c in judged.cleared(0)]
+    return [
+        findings,
+        cleared,
+        [(judged.verdict(0, g), judged.severity(0, g)) for g in (None, *judged.groups())],
+    ]
+
+
+def numbers(judged: Judgement) -> list[float | None]:
+    found = []
+    for f in judged.findings(0):
+        found += [f.margin_m, f.error_m]
+        for z in f.zones:
+            found += [z.overlap_m2, z.overlap_m, z.share, z.distance_m, z.bearing_deg, z.margin_m, z.error_m]
+    return found
+
+
+def divisions(judged: Judgement) -> list[Parts]:
+    every = [f.parts for f in judged.findings(0)] + [judged.parts(0, g) for g in (None, *judged.groups())]
+    return [parts for parts in every if parts is not None]
+
+
+@FEW
+@given(SEEDS, st.sampled_from([0.0, 15.0, 300.0, float("nan")]), st.sampled_from([None, True]))
+def test_the_short_way_gives_the_answer_of_the_long_one(seed: int, accuracy: float, big: bool | None) -> None:
+    rng = np.random.default_rng(seed)
+    world = World.draw(rng)
+    indicative = rng.random(len(world.layer.geoms)) < 0.4
+    layer = PreparedLayer(replace(world.layer, is_indicative=indicative))
+    for site in sites(rng, world):
+        subject = things([site], accuracy, big=[big])
+        short = judge(subject, {"zones": layer}, [pack(*RULES)], LAW_DATE)
+        with the_long_way():
+            long = judge(subject, {"zones": layer}, [pack(*RULES)], LAW_DATE)
+        assert told(short) == told(long), site.wkt
+        for one, other in zip(numbers(short), numbers(long), strict=True):
+            assert one == other or one == pytest.approx(other, rel=1e-9, abs=1e-6), site.wkt
+        # The same places; vertices that an overlay leaves along a straight edge may differ.
+        for mine, theirs in zip(divisions(short), divisions(long), strict=True):
+            np.testing.assert_allclose(mine.sizes, theirs.sizes, rtol=1e-9, atol=1e-6)
+            for ours, others in zip(mine.geoms, theirs.geoms, strict=True):
+                assert ours.is_empty == others.is_empty
+                assert ours.is_empty or shapely.hausdorff_distance(ours, others) < 1e-6
