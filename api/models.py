@@ -42,6 +42,10 @@ class ScreenInputs(BaseModel):
     report: Annotated[
         bool, Field(description="Store the answer as a report, with what would pass, and link to it")
     ] = False
+    detail: Annotated[
+        Literal["full", "live"],
+        Field(description="live: only the verdicts, fast enough to follow the hand while a site is drawn"),
+    ] = "full"
 
 
 class ScreenExecution(BaseModel):

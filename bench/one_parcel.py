@@ -58,7 +58,7 @@ def one_parcel() -> list[Row]:
         _fill(settings, zones, home)
         with _served(home) as (address, pid):
             rows = []
-            for name, detail in (("onemap", None),):
+            for name, detail in (("onemap", None), ("onemap, live", "live")):
                 bodies = [_body(site, detail) for site in sites]
                 rows.append(_measured(name, _http(address, bodies), pid))
         rows.append(_postgis(settings.home, zones, sites))

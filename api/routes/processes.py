@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from fastapi import APIRouter, Depends, Request, Response
+from starlette.background import BackgroundTask
 
 from api.deps import LanguageDep, MapState, StateDep, as_json, links_base, strict_parameters
 from api.models import ScreenExecution, ScreenInputs, UpstreamExecution, UpstreamInputs
@@ -114,9 +115,9 @@ def post_upstream(state: StateDep, execution: UpstreamExecution) -> Response:
 
 @router.post("/screen/execution", summary="Screen a site")
 def post_screen(request: Request, state: StateDep, execution: ScreenExecution) -> Response:
-    """The answer record for one site; stored, with a link to the report, only when that is asked for."""
+    """The answer record for one site; only its verdicts, or stored with a link, where that is asked for."""
     # The engine of judgement takes seconds to import; api.app.warm_up does it while the first page loads.
-    from gis.screening.answer import screen
+    from gis.screening.answer import examine
     from gis.screening.request import ScreenRequest
     from gis.siteinput import site_from_json
 
@@ -133,16 +134,19 @@ def post_screen(request: Request, state: StateDep, execution: ScreenExecution) -
     )
     if inputs.report:
         return _kept(request, state, asked)
-    limits = state.settings
-    return as_json(
-        screen(
-            state.engine,
-            state.definition,
-            asked,
-            max_vertices=limits.max_vertices,
-            threads=limits.threads,
-        )
+    limits, live = state.settings, inputs.detail == "live"
+    found = examine(
+        state.engine,
+        state.definition,
+        asked,
+        max_vertices=limits.max_vertices,
+        threads=limits.threads,
+        facts=not live,
     )
+    answer = as_json(found.brief() if live else found.record())
+    if not found.snapshot.traced.is_set():
+        answer.background = BackgroundTask(found.snapshot.trace)
+    return answer
 
 
 def _kept(request: Request, state: MapState, asked: ScreenRequest) -> Response:

@@ -97,6 +97,35 @@ class Examined:
         writer = _Writer(self.definition, self.site, self.snapshot, self.judgement, self.sources)
         return writer.record(self.request, self.newest)
 
+    def brief(self) -> Record:
+        """Only the verdicts: of the whole, of each theme, and of the rules behind them."""
+        judged, texts = self.judgement, texts_of(self.definition)
+        findings = judged.findings(0)
+        themes = [
+            {
+                "id": group,
+                "title": texts.groups[group],
+                "verdict": judged.verdict(0, group),
+                "severity": judged.severity(0, group),
+                "rules": [
+                    {"rule": f.rule.id, "title": texts.text(f.rule.title), "verdict": f.verdict,
+                     "severity": f.severity, "missing": list(f.missing)}
+                    for f in findings if f.rule.group == group
+                ],
+            }
+            for group in judged.groups()
+        ]  # fmt: skip
+        themes.sort(key=lambda theme: _WORST_FIRST[str(theme["verdict"])])
+        return {
+            "detail": "live",
+            "engine": _ENGINE,
+            "law_date": self.snapshot.law_date.isoformat(),
+            "as_of": {"revision": self.snapshot.revision, "head": self.newest},
+            "verdict": judged.verdict(0),
+            "severity": judged.severity(0),
+            "themes": themes,
+        }
+
 
 def examine(
     engine: Engine,
@@ -105,8 +134,12 @@ def examine(
     *,
     max_vertices: int = 100_000,
     threads: int = 2,
+    facts: bool = True,
 ) -> Examined:
-    """Judge one site by all rules that are on; parameters and errors are those of `screen`."""
+    """Judge one site by all rules that are on; parameters and errors are those of `screen`.
+
+    Without ``facts`` only verdicts, severities and what is missing are found, which is quicker.
+    """
     site = read_site(definition, request, max_vertices=max_vertices)
     # Without a time zone of the district, UTC is the honest choice of a calendar day.
     law_date = request.law_date or datetime.now(UTC).date()
@@ -120,7 +153,9 @@ def examine(
         with connect(engine) as conn:
             revision = now.head if request.as_of is None else resolve_as_of(conn, request.as_of)
             snapshot = take_snapshot(conn, definition, revision, law_date, layers)
-    judgement = judge(site.subjects, snapshot.prepared, definition.packs.values(), law_date, threads=threads)
+    judgement = judge(
+        site.subjects, snapshot.prepared, definition.packs.values(), law_date, threads=threads, facts=facts
+    )
     return Examined(definition, request, site, snapshot, judgement, now.sources, now.head)
 
 

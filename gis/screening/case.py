@@ -155,7 +155,7 @@ def fill(answer: Answer, rows: Indices, code: int, case: Case) -> None:
 
 def hits_of(question: Question | None, case: Case, answer: Answer, rows: Indices) -> Hits:
     """The zones behind the findings on the subjects at ``rows``."""
-    if question is None:
+    if question is None or not case.found.facts:
         return Hits.none()
     far, by_reach = case.far(question.layer), not question.seeks_absence and not question.is_assumed
     if by_reach and far.all():

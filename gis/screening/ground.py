@@ -71,6 +71,8 @@ class Found:
 
     Attributes
     ----------
+    facts : bool
+        Whether zones and margins are wanted, beyond the verdicts.
     bare : dict
         What of a subject no coverage holds, by the coverage's key, the reach in metres and the subject's row.
     beyond : dict
@@ -81,6 +83,7 @@ class Found:
         Distance and accuracy of the nearest zone, likewise, of a subject beyond all zones.
     """
 
+    facts: bool = True
     bare: dict[tuple[bytes, float, int], Parts] = field(default_factory=dict)
     beyond: dict[tuple[bytes, float, int, bool], Lie] = field(default_factory=dict)
     margins: dict[tuple[int, bytes], tuple[ZoneSet, Margin]] = field(default_factory=dict)

@@ -43,7 +43,7 @@ from gis.screening.findings import (
     by_table,
     number,
 )
-from gis.screening.ground import Answer, Codes, Question, note_missing
+from gis.screening.ground import Answer, Codes, Found, Question, note_missing
 from gis.screening.hits import Hits
 from gis.screening.inputs import PreparedLayer, Subjects, ZoneLayer, screenable
 from layers.model import Text
@@ -196,6 +196,7 @@ def judge(
     only: Collection[str] | None = None,
     no_access: Collection[str] = (),
     threads: int | None = None,
+    facts: bool = True,
 ) -> Judgement:
     """Apply to all subjects the enabled rules of ``packs`` that are for one of their kinds.
 
@@ -215,6 +216,8 @@ def judge(
         Layers that the user may not see: rules on them give unknown with "access" missing.
     threads : int, optional
         For the kernel; None = two.
+    facts : bool
+        False finds verdicts, severities and what is missing only: no zones behind them, no margins.
 
     Raises
     ------
@@ -235,7 +238,7 @@ def judge(
         if rule.zone_layer is not None:
             farthest = max((ask.predicate.reach_m for ask in asks if not ask.is_assumed), default=0.0)
             reach[rule.zone_layer] = max(reach.get(rule.zone_layer, 0.0), farthest)
-    case = Case(subjects, attributes, fits, law_date, threads, reach)
+    case = Case(subjects, attributes, fits, law_date, threads, reach, Found(facts))
     prepared: dict[str, PreparedLayer] = {}
 
     def ready(name: str | None) -> PreparedLayer | None:

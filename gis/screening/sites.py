@@ -98,7 +98,7 @@ def _ask_beyond(
         return answer
     site = _Site(geometry, accuracy_m, False, depth_m, row)
     _write(answer, 0, site, _beyond_zones(site, question), question)
-    if answer.code[0] != CLEAR:
+    if answer.code[0] != CLEAR and question.found.facts:
         gap, error = question.found.gap(geometry, row, question.selection.both)
         if SEAM_M < gap < np.inf:
             answer.margin_m[0], answer.error_m[0] = question.reach_m - gap, accuracy_m + error
@@ -266,7 +266,7 @@ def _measure(
     """Write margin, error and touch of the sites that are not clear."""
     rows = np.flatnonzero(answer.code > CLEAR)
     zones = question.selection.both
-    if not len(rows) or not len(zones):
+    if not len(rows) or not len(zones) or not question.found.facts:
         return
     found = question.found.margin(geoms[rows], subjects[rows], zones, question.threads)
     measured = np.isfinite(found.margin_m)

@@ -86,7 +86,19 @@ def test_the_process_describes_its_inputs(service: TestClient) -> None:
     described = service.get("/processes/screen", headers={"Accept-Language": "en"}).json()
     assert [process["id"] for process in listed] == ["screen", "upstream"]
     assert described["id"] == "screen"
-    names = {"site", "kind", "attributes", "accuracy_m", "law_date", "as_of", "report"}
+    names = {"site", "kind", "attributes", "accuracy_m", "law_date", "as_of", "report", "detail"}
     assert set(described["inputs"]) == names
     assert described["inputs"]["kind"]["schema"]["oneOf"] == [{"const": "new", "title": "New"}]
     assert [name for name, i in described["inputs"].items() if i["minOccurs"]] == ["site"]
+
+
+def test_the_live_answer_has_the_verdicts_of_the_full_one(service: TestClient) -> None:
+    for site in (SQUARE, {"type": "Point", "coordinates": [120.01, 28.905]}):
+        full, live = (ask(service, site, accuracy_m=1, detail=detail).json() for detail in ("full", "live"))
+        assert live["detail"] == "live" and "parts" not in live
+        assert (live["verdict"], live["severity"]) == (full["verdict"], full["severity"])
+        themes = [
+            [(t["id"], t["verdict"], t["severity"], [f["rule"] for f in t[rules]]) for t in answer["themes"]]
+            for answer, rules in ((full, "findings"), (live, "rules"))
+        ]
+        assert themes[0] == themes[1]

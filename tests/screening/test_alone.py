@@ -117,3 +117,22 @@ def test_the_short_way_gives_the_answer_of_the_long_one(seed: int, accuracy: flo
             for ours, others in zip(mine.geoms, theirs.geoms, strict=True):
                 assert ours.is_empty == others.is_empty
                 assert ours.is_empty or shapely.hausdorff_distance(ours, others) < 1e-6
+
+
+@FEW
+@given(SEEDS, st.sampled_from([0.0, 15.0, float("nan")]))
+def test_verdicts_are_the_same_without_the_facts(seed: int, accuracy: float) -> None:
+    rng = np.random.default_rng(seed)
+    world = World.draw(rng)
+    layer = PreparedLayer(world.layer)
+    for site in sites(rng, world):
+        subject = things([site], accuracy)
+        whole, bare = (
+            judge(subject, {"zones": layer}, [pack(*RULES)], LAW_DATE, facts=facts) for facts in (True, False)
+        )
+        findings = [
+            [(f.rule.id, f.verdict, f.severity, f.missing) for f in judged.findings(0)]
+            for judged in (whole, bare)
+        ]
+        assert findings[0] == findings[1], site.wkt
+        assert (whole.verdict(0), whole.severity(0)) == (bare.verdict(0), bare.severity(0))
