@@ -8,6 +8,8 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 __all__ = [
+    "BatchExecution",
+    "BatchInputs",
     "ImportCommit",
     "ImportPlan",
     "ImportSource",
@@ -52,6 +54,34 @@ class ScreenExecution(BaseModel):
     """An execute request of OGC API Processes; what it says besides inputs has no effect here."""
 
     inputs: ScreenInputs
+
+
+class BatchInputs(BaseModel):
+    """What the process ``screen-batch`` is asked."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    sites: Annotated[
+        dict[str, Any], Field(description="GeoJSON feature collection in lon/lat; properties are attributes")
+    ]
+    kind: Annotated[str, Field(description="What the sites are to be; see the process screen")] = "new"
+    columns: Annotated[
+        dict[str, str], Field(description="Attribute -> property, where they are not called alike")
+    ] = {}
+    label: Annotated[str | None, Field(description="The property that names the sites")] = None
+    accuracy_m: Annotated[
+        float | None, Field(ge=0, allow_inf_nan=False, description="Bound of their position errors in metres")
+    ] = None
+    law_date: Annotated[date | None, Field(description="The day whose law counts; today without one")] = None
+    as_of: Annotated[
+        int | str | None, Field(description="Revision or time of the knowledge; now without one")
+    ] = None
+
+
+class BatchExecution(BaseModel):
+    """An execute request of ``screen-batch``; it always runs as a job."""
+
+    inputs: BatchInputs
 
 
 class PointGeometry(BaseModel):

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import shutil
+import time
+import uuid
 from collections.abc import Mapping
+from datetime import date
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Engine, text
 
 from gis.db import connect
+from gis.errors import NotFound
 from gis.jobs import Task, Work, enqueue
 from gis.jobs.schema import in_queue
+from gis.settings import Settings
 
-__all__ = ["TASKS", "queue_harvest"]
+__all__ = ["TASKS", "batch_table", "queue_batch", "queue_harvest"]
 
 KEEP_DAYS = 90
 
@@ -38,6 +45,45 @@ def _commit_upload(work: Work, payload: Mapping[str, Any]) -> Mapping[str, Any]:
     return shop.commit_job(payload["upload"], work.progress)
 
 
+def queue_batch(engine: Engine, settings: Settings, sites: bytes, asked: Mapping[str, Any]) -> int:
+    """Queue the screening of ``sites`` (GeoJSON); ``asked`` as `BatchOrder` has it. The number of the job."""
+    name = uuid.uuid4().hex
+    folder = settings.home / "batches" / name
+    folder.mkdir(parents=True)
+    (folder / "sites.geojson").write_bytes(sites)
+    payload = {**asked, "batch": name, "file": "sites.geojson"}
+    return enqueue(engine, "screen.batch", payload, queue_key=f"batch:{name}")
+
+
+def batch_table(settings: Settings, result: Mapping[str, Any]) -> Path:
+    """The table of a batch by the result of its job; NotFound once it was removed."""
+    found = settings.home / "batches" / str(result.get("batch", "")) / "results.parquet"
+    if not result.get("batch") or not found.exists():
+        raise NotFound(
+            "The job has no table of results, or it was removed.", "该任务没有结果表，或已被清除。"
+        )
+    return found
+
+
+def _screen_batch(work: Work, payload: Mapping[str, Any]) -> Mapping[str, Any]:
+    from gis.importing.reading import limits_of
+    from gis.screening.batch import BatchOrder, screen_batch
+
+    folder = work.settings.home / "batches" / payload["batch"]
+    day = payload.get("law_date")
+    order = BatchOrder(
+        folder / payload["file"], kind=payload.get("kind", "new"), crs=payload.get("crs"),
+        columns=payload.get("columns") or {}, label=payload.get("label"),
+        accuracy_m=payload.get("accuracy_m"), law_date=None if day is None else date.fromisoformat(day),
+        as_of=payload.get("as_of"),
+    )  # fmt: skip
+    found = screen_batch(
+        work.engine, work.definition, order, folder, progress=work.progress,
+        limits=limits_of(work.settings), threads=work.settings.threads,
+    )  # fmt: skip
+    return {**found.summary, "batch": payload["batch"]}
+
+
 def _queue_due_harvests(work: Work, payload: Mapping[str, Any]) -> Mapping[str, Any]:
     from gis.harvest import due
 
@@ -61,10 +107,19 @@ def _forget_old_jobs(work: Work, payload: Mapping[str, Any]) -> None:
             {"days": KEEP_DAYS},
         )
         forget_runs(conn, KEEP_DAYS)
+    _forget_batches(work.settings.home / "batches")
+
+
+def _forget_batches(folder: Path) -> None:
+    """Remove the sites and results of batches that nobody touched for as long as jobs are kept."""
+    for each in folder.iterdir() if folder.is_dir() else ():
+        if time.time() - each.stat().st_mtime > KEEP_DAYS * 86_400:
+            shutil.rmtree(each)
 
 
 TASKS: dict[str, Task] = {
     "import.commit": Task(_commit_upload, resumable=True),
+    "screen.batch": Task(_screen_batch, resumable=True),
     "harvest.run": Task(_run_harvest, lane="clock", resumable=True),
     "harvest.due": Task(_queue_due_harvests, lane="clock", resumable=True, cron="* * * * *"),
     "jobs.forget": Task(_forget_old_jobs, lane="clock", resumable=True, cron="17 3 * * *"),

@@ -11,6 +11,7 @@ import sys
 import typer
 
 from api.cli import (
+    batch,
     conflicts,
     database,
     definitions,
@@ -47,6 +48,7 @@ app.command("worker")(worker.worker)
 app.command("import")(files.import_)
 app.command("export")(export.export)
 app.command("screen")(screening.screen)
+app.command("screen-batch")(batch.screen_batch)
 app.command("upstream")(upstream.upstream)
 app.command("doctor")(doctor.doctor)
 app.command("health")(sources.health)

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import shutil
+import tempfile
+from pathlib import Path
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Path, Query, Request, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import Path as PathParameter
+from fastapi.responses import FileResponse
+from starlette.background import BackgroundTask
 
-from api.deps import ConnDep, as_json, links_base, strict_parameters
+from api.deps import ConnDep, StateDep, as_json, links_base, strict_parameters, wants
 from api.shapes import job_status
 from gis.errors import NotFound
 from gis.jobs import JobStatus, find, list_jobs
@@ -14,7 +20,7 @@ from gis.jobs import JobStatus, find, list_jobs
 router = APIRouter(tags=["Jobs"], dependencies=[Depends(strict_parameters)])
 
 _FRESH = {"Cache-Control": "no-store"}
-JobId = Annotated[int, Path(ge=1, le=2**62)]
+JobId = Annotated[int, PathParameter(ge=1, le=2**62)]
 
 
 @router.get("/jobs", summary="Background jobs")
@@ -54,6 +60,27 @@ def get_results(conn: ConnDep, job_id: JobId) -> Response:
             remedy_zh=f"见 /jobs/{job_id}。",
         )
     return as_json(job.result or {}, headers=_FRESH)
+
+
+@router.get("/jobs/{job_id}/sites", summary="The results of a batch, a row a site")
+def get_sites(
+    conn: ConnDep,
+    state: StateDep,
+    job_id: JobId,
+    f: Annotated[str, Query(description="csv (without geometry), gpkg or parquet (GeoParquet)")] = "csv",
+) -> Response:
+    """The table of a screen-batch job once it was successful."""
+    from gis.screening.batch import FORMATS, write_as
+    from gis.tasks import batch_table
+
+    wants(f, *FORMATS)
+    table = batch_table(state.settings, _found(conn, job_id).result or {})
+    folder = Path(tempfile.mkdtemp(prefix="onemap-sites-"))
+    target = folder / f"sites-{job_id}.{f}"
+    write_as(table, target)
+    return FileResponse(
+        target, filename=target.name, headers=_FRESH, background=BackgroundTask(shutil.rmtree, folder)
+    )
 
 
 def _found(conn: ConnDep, job_id: int) -> JobStatus:

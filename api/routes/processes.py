@@ -4,13 +4,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import orjson
 from fastapi import APIRouter, Depends, Request, Response
 from starlette.background import BackgroundTask
 
 from api.deps import LanguageDep, MapState, StateDep, as_json, links_base, strict_parameters
-from api.models import ScreenExecution, ScreenInputs, UpstreamExecution, UpstreamInputs
+from api.models import (
+    BatchExecution,
+    BatchInputs,
+    ScreenExecution,
+    ScreenInputs,
+    UpstreamExecution,
+    UpstreamInputs,
+)
 from api.routes.reports import report_link
-from api.writing import own_page, with_json
+from api.writing import may_import, own_page, with_json
 
 if TYPE_CHECKING:
     from gis.screening.request import ScreenRequest
@@ -19,12 +27,17 @@ router = APIRouter(prefix="/processes", tags=["Processes"], dependencies=[Depend
 
 _TITLES = {
     "screen": {"zh": "空间准入审查", "en": "Screening of a site"},
+    "screen-batch": {"zh": "批量准入审查", "en": "Screening of many sites"},
     "upstream": {"zh": "上游溯源", "en": "Sources upstream of a point"},
 }
 _WORDS = {
     "screen": {
         "zh": "此处可否建设：逐条规则给出结论、严重程度、面积与法律依据。",
         "en": "May this stand here? A verdict, severity, areas and legal basis, rule by rule.",
+    },
+    "screen-batch": {
+        "zh": "对许多地块逐一审查，作为后台任务；每块一行结果，并按规则和乡镇汇总。",
+        "en": "Many sites, each judged as a background job: a row a site, and counts by rule and township.",
     },
     "upstream": {
         "zh": "沿河网向上游查找可能的污染来源，按已知证据排序，逐项说明理由。",
@@ -80,7 +93,7 @@ def _summary(name: str, request: Request, language: str) -> dict[str, Any]:
         "version": "1.0.0",
         "title": _TITLES[name][language],
         "description": _WORDS[name][language],
-        "jobControlOptions": ["sync-execute"],
+        "jobControlOptions": ["async-execute" if name == "screen-batch" else "sync-execute"],
         "outputTransmission": ["value"],
         "links": [
             {"rel": "self", "type": "application/json", "href": own},
@@ -91,6 +104,36 @@ def _summary(name: str, request: Request, language: str) -> dict[str, Any]:
             },
         ],
     }
+
+
+@router.get("/screen-batch", summary="The process screen-batch")
+def get_screen_batch(request: Request, language: LanguageDep) -> Response:
+    """Its inputs and outputs."""
+    return as_json(_description("screen-batch", BatchInputs.model_json_schema(), request, language))
+
+
+@router.post(
+    "/screen-batch/execution",
+    status_code=201,
+    summary="Screen many sites as a job",
+    dependencies=[Depends(may_import), Depends(own_page), Depends(with_json)],
+)
+def post_screen_batch(request: Request, state: StateDep, execution: BatchExecution) -> Response:
+    """Queues the job; what came of it is at /jobs/{id}/results, the table at /jobs/{id}/sites."""
+    from gis.tasks import queue_batch
+
+    given = execution.inputs.model_dump(mode="json", exclude={"sites"}, exclude_none=True)
+    if "as_of" in given:
+        given["as_of"] = str(given["as_of"])
+    job = queue_batch(state.engine, state.settings, orjson.dumps(execution.inputs.sites), given)
+    own = f"{links_base(request)}/jobs/{job}"
+    told = {
+        "jobID": str(job), "processID": "screen-batch", "type": "process", "status": "accepted",
+        "links": [{"rel": "self", "type": "application/json", "href": own}],
+    }  # fmt: skip
+    answer = as_json(told, headers={"Location": own})
+    answer.status_code = 201
+    return answer
 
 
 @router.post("/upstream/execution", summary="Look for sources upstream")

@@ -69,11 +69,11 @@ def ask_sites(
     answer = Answer.blank(len(geoms))
     covered = depth_m > np.nan_to_num(accuracy_m) + question.reach_m
     known = ~np.isnan(accuracy_m)
-    settled = far & known & (not question.seeks_absence)
     met = ~known | question.seeks_absence
-    if not settled.all():
-        near = ~far & ~met
-        met[near] = _may_be_met(geoms[near], accuracy_m[near], question)
+    asked = ~far & ~met
+    if asked.any():
+        met[asked] = _may_be_met(geoms[asked], accuracy_m[asked], question)
+    settled = ~met
     for row in np.flatnonzero(met | ~covered):
         site = _Site(
             geoms[row], float(accuracy_m[row]), bool(covered[row]), float(depth_m[row]), int(rows[row])
