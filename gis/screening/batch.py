@@ -397,12 +397,14 @@ def _gathered(folder: Path, basis: Mapping[str, Any], total: int) -> BatchResult
         writer.close()
         os.replace(partial, path)
     summary = {
-        "sites": total, **{name: basis[name] for name in ("revision", "law_date", "crs")}, "by_verdict": dict(sorted(verdicts.items())),
+        "sites": total,
+        **{name: basis[name] for name in ("revision", "law_date", "crs")},
+        "by_verdict": dict(sorted(verdicts.items())),
         "by_rule": [{"rule": r, "verdict": v, "count": n} for (r, v), n in sorted(rules.items())],
         "by_township": [
             {"township": t or None, "verdict": v, "count": n} for (t, v), n in sorted(towns.items())
         ],
-    }  # fmt: skip
+    }
     _replace(folder / "summary.json", orjson.dumps(summary))
     return BatchResult(path, summary)
 
