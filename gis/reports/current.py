@@ -96,8 +96,9 @@ def _asked(
     engine: Engine, definition: MapDefinition, settings: Settings, record: Record, rev: int, law_date: date
 ) -> Record:
     request = request_of(record, as_of=str(rev), law_date=law_date)
-    limits = {"max_vertices": settings.max_vertices, "threads": settings.threads}
-    return examine(engine, definition, request, **limits).record()
+    return examine(
+        engine, definition, request, max_vertices=settings.max_vertices, threads=settings.threads
+    ).record()
 
 
 def _verdict(of: Record) -> Record:

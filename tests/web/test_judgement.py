@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Response, expect
 
 from tests.conftest import PageLog
 from tests.web.conftest import eventually, settled
@@ -102,6 +102,13 @@ def test_a_lagging_judgement_says_so(map_page: MapPage, demo_server: str) -> Non
     expect(panel(page)).to_contain_text("Judged up to revision 5 only; the data are at revision 9")
 
 
+def is_exact(response: Response) -> bool:
+    """Whether a response is the whole answer for a site, not the verdict while it is drawn."""
+    return response.url.endswith("/processes/screen/execution") and "live" not in (
+        response.request.post_data or ""
+    )
+
+
 def test_a_drawn_site_gets_its_verdict(map_page: MapPage, demo_server: str, tmp_path: Path) -> None:
     west, south, east, north = box_around_a_zone(demo_server)
     page = map_page(f"lang=zh&layers=&map=14/{(south + north) / 2}/{(west + east) / 2}")
@@ -112,7 +119,7 @@ def test_a_drawn_site_gets_its_verdict(map_page: MapPage, demo_server: str, tmp_
     assert frame
     x, y = frame["x"] + frame["width"] / 2, frame["y"] + frame["height"] / 2
     corners = [(x - 120, y - 80), (x + 120, y - 80), (x + 120, y + 80), (x - 120, y + 80)]
-    with page.expect_response("**/processes/screen/execution") as asked:
+    with page.expect_response(is_exact) as asked:
         for corner in [*corners, corners[0]]:
             page.mouse.move(*corner)
             page.mouse.click(*corner)
@@ -231,3 +238,39 @@ def test_a_refusal_of_the_service_is_told_with_its_remedy(map_page: MapPage, pag
     page.get_by_role("button", name="English").click()
     expect(told).to_contain_text(problem["detail_en"])
     page_log.errors.clear()
+
+
+def test_a_verdict_follows_the_hand_while_a_site_is_drawn(map_page: MapPage, demo_server: str) -> None:
+    west, south, east, north = box_around_a_zone(demo_server)
+    page = map_page(f"lang=zh&layers=&map=14/{(south + north) / 2}/{(west + east) / 2}")
+    page.get_by_role("button", name="选址研判").click()
+    page.get_by_role("button", name="多边形").click()
+    expect(page.get_by_text("在图上点击绘制")).to_be_visible()
+    frame = page.locator("#map").bounding_box()
+    assert frame
+    x, y = frame["x"] + frame["width"] / 2, frame["y"] + frame["height"] / 2
+    corners = [(x - 120, y - 80), (x + 120, y - 80), (x + 120, y + 80), (x - 120, y + 80)]
+    said = page.locator(".live-verdict")
+    for count, corner in enumerate(corners, start=1):
+        page.mouse.move(*corner)
+        if count == len(corners):
+            with page.expect_response("**/processes/screen/execution") as asked:
+                page.mouse.click(*corner)
+            sent, live = asked.value.request.post_data_json["inputs"], asked.value.json()
+            assert sent["detail"] == live["detail"] == "live"
+            expect(said.locator(f".badge.verdict-{live['verdict']}")).to_be_visible()
+            expect(said).to_contain_text(VERDICTS[live["verdict"]])
+        else:
+            page.mouse.click(*corner)
+    # The exact answer is made to differ, so that the page has to say so.
+    other = "clear" if live["verdict"] != "clear" else "edge"
+    page.route(
+        "**/processes/screen/execution",
+        lambda route: route.fulfill(json=route.fetch().json() | {"verdict": other}),
+    )
+    page.mouse.move(*corners[0])
+    page.mouse.click(*corners[0])
+    expect(said).to_be_hidden()
+    expect(panel(page).locator(".headline")).to_be_visible()
+    expect(panel(page).locator(".live-differs")).to_contain_text(VERDICTS[live["verdict"]])
+    page.unroute("**/processes/screen/execution")

@@ -181,6 +181,20 @@ export const keepReport = async (inputs) => {
 /** Where a form of a stored report is. @param {string} id @param {string} form @param {Lang} lang */
 export const reportHref = (id, form, lang) => url(`reports/${enc(id)}`, { f: form, lang }).href;
 
+/**
+ * Only the verdicts on a site, quick enough to be asked at every corner of a drawing.
+ * @param {import('./types').SiteQuery} inputs
+ * @param {AbortSignal} [signal]
+ * @returns {Promise<import('./types').LiveAnswer>}
+ */
+export const screenLive = (inputs, signal) =>
+  json(url('processes/screen/execution'), {
+    method: 'POST',
+    body: JSON.stringify({ inputs: { ...inputs, detail: 'live' } }),
+    headers: { 'Content-Type': 'application/json' },
+    signal: signal ?? null,
+  });
+
 /** Whether files may be imported from here, and how large ones. @returns {Promise<{allowed: boolean, max_bytes: number}>} */
 export const fetchImportTerms = () => json(url('imports'));
 

@@ -71,9 +71,10 @@ function build(config, link) {
   const drawing = createDrawing(map, {
     drawn: (geometry) => site.drawn(geometry),
     edited: (geometry) => site.edited(geometry),
-    active: (active) => stage.drawing(active),
+    active: (active) => { if (active) site.live.forget(); stage.drawing(active); },
+    corner: (geometry) => site.live.drawing(geometry),
   });
-  const site = createSite(app, drawing, () => ({ lat: map.getCenter().lat, zoom: map.getZoom() }));
+  const site = createSite(app, drawing, () => ({ lat: map.getCenter().lat, zoom: map.getZoom() }), (answer) => stage.live(answer));
   const wizard = createWizard(app, panel);
   const home = () => showDistrict(map, config, covers);
   const { showLayers } = createFrame(app, panel, home);

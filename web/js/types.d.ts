@@ -123,6 +123,11 @@ export interface Answer {
   packs: { id: string; version: string; hash: string }[];
 }
 
+/** The verdicts alone, while a site is drawn. */
+export interface LiveAnswer {
+  detail: 'live'; verdict: Verdict; severity: Severity | null;
+  themes: { id: string; title: Words; verdict: Verdict; severity: Severity | null }[];
+}
 export interface SiteQuery {
   site: Geometry | { wkt: string; crs: string }; kind: string; attributes: Properties;
   accuracy_m?: number; law_date?: string;

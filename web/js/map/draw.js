@@ -13,6 +13,7 @@ const LOOK = { className: 'mark mark-site', weight: 3, fillOpacity: 0.08 };
  * @param {(geometry: Geometry) => void} on.drawn a site was finished, in degrees
  * @param {(geometry: Geometry) => void} on.edited its shape was changed
  * @param {(active: boolean) => void} on.active drawing began or ended
+ * @param {(geometry: Geometry) => void} on.corner what is drawn so far has another corner
  */
 export function createDrawing(map, on) {
   let drawing = false;
@@ -42,6 +43,13 @@ export function createDrawing(map, on) {
     const tools = await drawingTools(map);
     if (known) return tools;
     tools.setGlobalOptions({ snappable: false, continueDrawing: false, allowSelfIntersection: false });
+    map.on('pm:drawstart', (event) => {
+      const { shape, workingLayer } = /** @type {{shape: string, workingLayer: any}} */ (/** @type {unknown} */ (event));
+      workingLayer.on('pm:vertexadded', () => {
+        const geometry = soFar(shape, workingLayer.getLatLngs());
+        if (geometry) on.corner(geometry);
+      });
+    });
     map.on('pm:create', (event) => {
       const { layer } = /** @type {{layer: any}} */ (/** @type {unknown} */ (event));
       const { geometry } = layer.toGeoJSON(9);
@@ -92,6 +100,20 @@ export function createDrawing(map, on) {
     stopEditing,
     editing: () => edited !== null,
   };
+}
+
+/**
+ * What has been drawn, as if it ended here; null before it is a line.
+ * @param {string} shape
+ * @param {{lng: number, lat: number}[]} corners
+ * @returns {Geometry | null}
+ */
+function soFar(shape, corners) {
+  const places = corners.map(({ lng, lat }) => [lng, lat]);
+  const [first] = places;
+  if (!first || places.length < 2) return null;
+  if (shape === 'Polygon' && places.length > 2) return { type: 'Polygon', coordinates: [[...places, first]] };
+  return shape === 'Polygon' || shape === 'Line' ? { type: 'LineString', coordinates: places } : null;
 }
 
 /** @typedef {ReturnType<typeof createDrawing>} Drawing */

@@ -6,6 +6,7 @@ import { parseWkt, toWkt } from '../pure/wkt.js';
 import { t } from '../words.js';
 import { askCrs, askOne } from './dialog.js';
 import { h, refill, renew } from './dom.js';
+import { createLive } from './live.js';
 import { trouble } from './loading.js';
 import { siteForm } from './siteform.js';
 import { clearVerdictMarks, showVerdict } from './verdict.js';
@@ -35,8 +36,9 @@ const LARGEST_FILE = 5_000_000;
  * @param {App} app
  * @param {import('../map/draw.js').Drawing} drawing
  * @param {() => {lat: number, zoom: number}} view of the map just now
+ * @param {(answer: import('../types').LiveAnswer | null) => void} showLive while a site is drawn
  */
-export function createSite(app, drawing, view) {
+export function createSite(app, drawing, view, showLive) {
   /** @type {Draft} */
   const draft = { geometry: null, site: null, kind: app.config.site_kinds[0]?.kind ?? 'new', attributes: {}, accuracy_m: undefined, lawDate: '' };
   /** @type {Answer | null} */
@@ -48,6 +50,10 @@ export function createSite(app, drawing, view) {
   let waiting = false;
   let timer = 0;
   let wanted = new AbortController();
+  /** What was said while drawing, where the exact answer says something else. @type {import('../types').Verdict | null} */
+  let before = null;
+  /** The last verdict while drawing, until the exact one is there. @type {import('../types').LiveAnswer | null} */
+  let sketched = null;
   const form = h('div', {});
   const result = h('div', { class: 'result', 'aria-live': 'polite' });
 
@@ -56,7 +62,7 @@ export function createSite(app, drawing, view) {
   const renderResult = () => {
     result.toggleAttribute('aria-busy', waiting);
     if (failure) return refill(result, trouble(failure, run));
-    if (answer && keeping) return refill(result, showVerdict(app, answer, keeping));
+    if (answer && keeping) return refill(result, before && h('p', { class: 'live-differs', role: 'note' }, t('site.live.differs', { before: t(`verdict.${before}`), now: t(`verdict.${answer.verdict}`) })), showVerdict(app, answer, keeping));
     if (waiting) return refill(result, h('p', { class: 'waiting' }, h('span', { class: 'spinner' }), t('site.screening')));
     return refill(result);
   };
@@ -78,6 +84,8 @@ export function createSite(app, drawing, view) {
     try {
       const query = queryOf(app, draft);
       answer = await screenSite(query, signal);
+      before = sketched && sketched.verdict !== answer.verdict ? sketched.verdict : null;
+      sketched = null;
       keeping = { kept: null, keep: () => keepReport(query) };
       draft.geometry = answer.site.geometry ?? draft.geometry;
     } catch (error) {
@@ -177,7 +185,11 @@ export function createSite(app, drawing, view) {
 
   const accuracyNow = () => drawnAccuracy(view().lat, view().zoom);
 
+  const live = createLive((geometry) => queryOf(app, { ...draft, geometry, site: geometry, accuracy_m: accuracyNow() }), showLive);
+
   return {
+    live,
+
     /** @returns {import('./panel.js').View} */
     view: () => ({
       kind: 'site',
@@ -192,7 +204,10 @@ export function createSite(app, drawing, view) {
     }),
 
     /** A site drawn by hand. @param {Geometry} geometry */
-    drawn: (geometry) => void take(geometry, geometry, accuracyNow()),
+    drawn(geometry) {
+      sketched = live.done();
+      void take(geometry, geometry, accuracyNow());
+    },
 
     /** The same site with its shape changed. @param {Geometry} geometry */
     edited(geometry) {

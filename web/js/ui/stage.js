@@ -2,6 +2,7 @@
 
 import { pick, position } from '../pure/format.js';
 import { language, t } from '../words.js';
+import { severityBadge, verdictBadge } from './badges.js';
 import { h, icon, iconButton, refill } from './dom.js';
 
 /** @typedef {import('../types').App} App */
@@ -17,6 +18,9 @@ export function createStage(element, app, on) {
   const place = h('output', { class: 'pointer-position' });
   const progress = h('div', { class: 'progress', role: 'progressbar', hidden: true });
   const drawing = h('div', { class: 'drawing-note', role: 'status', hidden: true });
+  const live = h('span', { class: 'live-verdict' });
+  /** @type {import('../types').LiveAnswer | null} */
+  let told = null;
   const credit = h('p', { class: 'credit' });
   const controls = h('div', { class: 'map-controls', role: 'group' });
   element.append(progress, demo, drawing, place, credit, controls);
@@ -28,14 +32,17 @@ export function createStage(element, app, on) {
     demo.textContent = shown ? t('stage.demonstration') : '';
   };
 
+  const showLive = () => refill(live, told && [h('span', {}, t('stage.live')), verdictBadge(told.verdict), severityBadge(told.severity)]);
+
   const words = () => {
+    showLive();
     noteDemonstration();
     progress.setAttribute('aria-label', t('stage.loading'));
     controls.setAttribute('aria-label', t('stage.controls'));
     refill(controls, iconButton('plus', t('stage.in'), on.zoomIn), iconButton('minus', t('stage.out'), on.zoomOut), iconButton('home', t('stage.home'), on.home));
     const base = config.basemaps.find((each) => each.id === store.get().basemap);
     credit.textContent = [pick(config.district.attribution, language()), pick(base?.attribution, language())].filter(Boolean).join(' · ');
-    refill(drawing, icon('edit'), h('span', {}, t('stage.drawing')), h('button', { type: 'button', class: 'button quiet', onclick: on.cancelDrawing }, t('dialog.cancel')));
+    refill(drawing, icon('edit'), h('span', {}, t('stage.drawing')), live, h('button', { type: 'button', class: 'button quiet', onclick: on.cancelDrawing }, t('dialog.cancel')));
   };
   store.subscribe(['lang', 'basemap'], words);
   store.subscribe(['visible'], noteDemonstration);
@@ -49,6 +56,11 @@ export function createStage(element, app, on) {
     drawing(active) {
       drawing.hidden = !active;
       document.body.classList.toggle('drawing', active);
+    },
+    /** @param {import('../types').LiveAnswer | null} answer what the site drawn so far would get */
+    live(answer) {
+      told = answer;
+      showLive();
     },
   };
 }
