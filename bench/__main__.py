@@ -19,6 +19,7 @@ from bench.parcel_overlap import PARCEL_OVERLAP
 from bench.points_in_zones import POINTS_IN_ZONES
 from bench.report import Row, show, write
 from bench.report_faces import report_faces
+from bench.screen_batch import screen_batch_bench
 
 JOINS = {join.name: partial(measured, join) for join in (POINTS_IN_ZONES, PARCEL_OVERLAP, DISTANCE_JOIN)}
 BENCHMARKS = {
@@ -26,6 +27,7 @@ BENCHMARKS = {
     "import-points": lambda share: import_points(),
     "report-faces": lambda share: report_faces(),
     "one-parcel": lambda share: one_parcel(),
+    "screen-batch": lambda share: screen_batch_bench(),
 }
 
 

@@ -42,7 +42,7 @@ export function createStage(element, app, on) {
     refill(controls, iconButton('plus', t('stage.in'), on.zoomIn), iconButton('minus', t('stage.out'), on.zoomOut), iconButton('home', t('stage.home'), on.home));
     const base = config.basemaps.find((each) => each.id === store.get().basemap);
     credit.textContent = [pick(config.district.attribution, language()), pick(base?.attribution, language())].filter(Boolean).join(' · ');
-    refill(drawing, icon('edit'), h('span', {}, t('stage.drawing')), live, h('button', { type: 'button', class: 'button quiet', onclick: on.cancelDrawing }, t('dialog.cancel')));
+    refill(drawing, icon('edit'), h('span', {}, t('stage.drawing')), h('button', { type: 'button', class: 'button quiet', onclick: on.cancelDrawing }, t('dialog.cancel')), live);
   };
   store.subscribe(['lang', 'basemap'], words);
   store.subscribe(['visible'], noteDemonstration);
