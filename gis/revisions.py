@@ -216,16 +216,23 @@ def differs(
 
 
 def closing_condition(
-    table: Table, staged: Table, mode: Mode, source_id: int | None
+    table: Table,
+    staged: Table,
+    mode: Mode,
+    source_id: int | None,
+    within: ColumnElement[bool] | None = None,
 ) -> ColumnElement[bool] | None:
-    """Which current rows a "replace" closes: those of the same source that the file no longer has."""
+    """Which current rows a "replace" closes: those of the same source that the file no longer has.
+
+    ``within`` bounds what is replaced to the rows for which it holds.
+    """
     if mode != "replace":
         return None
     gone = not_(select(literal(1)).where(staged.c.uid == table.c.uid).exists())
     scope = (
         alive(table, None) if source_id is None else and_(alive(table, None), table.c.source_id == source_id)
     )
-    return and_(scope, gone)
+    return and_(scope, gone) if within is None else and_(scope, within, gone)
 
 
 def compare_staged(
@@ -236,6 +243,7 @@ def compare_staged(
     mode: Mode,
     source_id: int | None,
     volatile: frozenset[str] = frozenset(),
+    within: ColumnElement[bool] | None = None,
 ) -> Change:
     """What `apply_staged` would do now. Raises ImportRefused for an "append" that would change rows."""
     same = and_(table.c.uid == staged.c.uid, alive(table, None))
@@ -252,7 +260,7 @@ def compare_staged(
             remedy_en="Use --mode upsert to change them.",
             remedy_zh="如需修改请用 --mode upsert。",
         )
-    closing = closing_condition(table, staged, mode, source_id)
+    closing = closing_condition(table, staged, mode, source_id, within)
     closed = (
         0 if closing is None else conn.scalar(select(func.count()).select_from(table).where(closing)) or 0
     )
@@ -273,29 +281,35 @@ def apply_staged(
     rev: int | None = None,
     compared: Compared | None = None,
     fill: Fill | None = None,
+    within: ColumnElement[bool] | None = None,
 ) -> Change:
     """Write the staged rows as one revision; no revision when they say nothing new.
 
     ``staged`` has the columns of ``table`` except row_id, rev_from and rev_to, and one row a uid. With
     ``rev`` the rows join a revision that the caller has taken already. ``compared`` is what the comparison
     found in this transaction already; it is made again where the layer was touched since. ``fill`` may
-    put the rows into an empty table its own way; False from it leaves that to us.
+    put the rows into an empty table its own way; False from it leaves that to us. ``within`` bounds what a
+    "replace" closes.
     """
     seen = compared.seen if compared is not None else last_touch(conn, [table.name])
     change = (
         compared.change
         if compared is not None
-        else compare_staged(conn, table, staged, mode=mode, source_id=source_id, volatile=volatile)
+        else compare_staged(
+            conn, table, staged, mode=mode, source_id=source_id, volatile=volatile, within=within
+        )
     )
     if change.is_empty and seen == last_touch(conn, [table.name]):
         return change
     if rev is None:
         rev = new_revision(conn, who=who, kind=kind, note=note, source_id=source_id)
         if last_touch(conn, [table.name]) != seen:
-            change = compare_staged(conn, table, staged, mode=mode, source_id=source_id, volatile=volatile)
+            change = compare_staged(
+                conn, table, staged, mode=mode, source_id=source_id, volatile=volatile, within=within
+            )
     first = change.changed == change.closed == change.unchanged == 0
     if not (first and fill is not None and fill(conn, table, staged, rev)):
-        _close_and_add(conn, table, staged, rev, mode, source_id, volatile)
+        _close_and_add(conn, table, staged, rev, mode, source_id, volatile, within)
     change = Change(rev, change.added, change.changed, change.closed, change.unchanged)
     note_touch(conn, rev, table.name, change)
     return change
@@ -309,8 +323,9 @@ def _close_and_add(
     mode: Mode,
     source_id: int | None,
     volatile: frozenset[str],
+    within: ColumnElement[bool] | None,
 ) -> None:
-    closing = closing_condition(table, staged, mode, source_id)
+    closing = closing_condition(table, staged, mode, source_id, within)
     if closing is not None:
         conn.execute(update(table).where(closing).values(rev_to=rev))
     same = and_(table.c.uid == staged.c.uid, alive(table, None))

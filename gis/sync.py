@@ -139,6 +139,11 @@ def _extend(conn: Connection, inspector: Inspector, layer: Layer, table: Table) 
                 f"is {have} in the store and {want} in the definition",
                 f"库中类型为 {have}，定义为 {want}",
             )
+    indexes = {index["name"] for index in inspector.get_indexes(layer.id, "layer")}
+    for index in sorted(table.indexes, key=lambda i: str(i.name)):
+        if str(index.name) not in indexes:
+            conn.execute(CreateIndex(index))
+            applied.append(f"{layer.id}: added index {index.name}")
     return applied + _renew_checks(conn, inspector, layer, table)
 
 

@@ -25,6 +25,7 @@ from sqlalchemy import (
     MetaData,
     Table,
     Text,
+    and_,
     func,
     text,
 )
@@ -35,8 +36,10 @@ from gis.crs import WEB_MERCATOR
 from layers.model import Field, Layer
 
 __all__ = [
+    "COARSE_M",
     "CORE",
     "ROW_COLUMNS",
+    "conflict_marks",
     "coverage",
     "field_maps",
     "import_runs",
@@ -51,6 +54,7 @@ __all__ = [
     "sources",
     "store",
     "table_for",
+    "uncovered",
 ]
 
 NAMING = {
@@ -273,7 +277,34 @@ judgings = Table(
     ),
     Column("rules_hash", Text, nullable=False),
     Column("law_date", Date, nullable=False),
+    Column("basis", JSONB, comment="rules and settings it was judged by; null: judge everything anew"),
+    Column("rejudged", BigInteger, comment="how many subjects were judged; null: all"),
     comment="Each refresh of the conflicts: up to which revision everything has been judged",
+)
+
+uncovered = Table(
+    "uncovered",
+    CORE,
+    Column("layer", Text, primary_key=True),
+    Column("uid", Text, primary_key=True),
+    Column("rules", Text, nullable=False, comment="separated by spaces, in order"),
+    comment="Rules that are open for a subject although it meets no zone: now, at the last judging",
+)
+
+conflict_marks = Table(
+    "conflict_marks",
+    CORE,
+    Column("mark_id", BigInteger, Identity(), primary_key=True),
+    Column("uid", Text, nullable=False, comment="of the conflict"),
+    Column("mark", Text, nullable=False, comment="challenged, accepted, or withdrawn"),
+    Column("why", Text, nullable=False),
+    Column("until", Date, comment="the last day it holds; null: as long as the conflict stands"),
+    Column("who", Text, nullable=False),
+    Column("at", DateTime(timezone=True), nullable=False, server_default=func.clock_timestamp()),
+    Column("opened_rev", BigInteger, nullable=False, comment="the revision that opened the conflict"),
+    CheckConstraint("mark IN ('challenged', 'accepted', 'withdrawn')", name="mark"),
+    Index(None, "uid", "mark_id"),
+    comment="What people said of single conflicts; only ever added to, the newest of a conflict counts",
 )
 
 links = Table(
@@ -332,6 +363,9 @@ _TYPES: dict[str, type[TypeEngine[Any]]] = {
     "date": Date,
 }
 
+COARSE_M = 100
+"""Metres: current rows with a larger error have an index of their own."""
+
 # Columns that every layer row has beside its fields, in the order of the "now" views.
 ROW_COLUMNS = ("accuracy_m", "is_indicative", "source_id", "valid_from", "valid_to", "rev_from", "rev_to")
 
@@ -384,7 +418,13 @@ def table_for(layer: Layer, storage_crs: int) -> Table:
     Index(f"uq_{layer.id}_current_uid", table.c.uid, unique=True, postgresql_where=current)
     Index(f"ix_{layer.id}_uid", table.c.uid)
     Index(f"ix_{layer.id}_revs", table.c.rev_from, table.c.rev_to)
+    for field in layer.fields:
+        if field.indexed:
+            Index(f"ix_{layer.id}_{field.name}", table.c[field.name], postgresql_where=current)
     if layer.has_geometry:
+        # The few rows whose place may be far off are looked for apart, so that they widen no search for all.
+        coarse = and_(current, table.c.accuracy_m > COARSE_M)
+        Index(f"ix_{layer.id}_coarse", table.c.accuracy_m, postgresql_where=coarse)
         Index(f"ix_{layer.id}_geom", table.c.geom, postgresql_using="gist")
         Index(f"ix_{layer.id}_geom_web", table.c.geom_web, postgresql_using="gist")
     return table

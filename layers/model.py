@@ -81,7 +81,10 @@ class CodeValue(Frozen):
 
 
 class Field(Frozen):
-    """One typed attribute of a layer; ``aliases`` are what its column is called in tables to be imported."""
+    """One typed attribute of a layer; ``aliases`` are what its column is called in tables to be imported.
+
+    ``indexed``: current rows are looked up by its value often and in large layers.
+    """
 
     name: Identifier
     title: Text
@@ -96,6 +99,7 @@ class Field(Frozen):
     max: float | None = None
     description: Text | None = None
     volatile: bool = False
+    indexed: bool = False
     aliases: tuple[str, ...] = ()
 
     @property

@@ -8,54 +8,37 @@ all that attributes leave open.
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from typing import Any
 
-import numpy as np
-import pandas as pd
-from sqlalchemy import Connection, Engine, func, insert, or_, select
+from sqlalchemy import Connection, Engine, func, or_, select, text
 
 from gis import tables
-from gis.crs import WEB_MERCATOR, transformation
 from gis.db import connect
 from gis.errors import NotFound
-from gis.importing.options import SourceInfo
-from gis.importing.register import register_source
-from gis.importing.stage import stage_rows
-from gis.kernel import UNKNOWN
-from gis.revisions import Change, alive, apply_staged, head
-from gis.screening.judge import Judgement, judge
-from gis.screening.ledger import ledger_rows
-from gis.screening.rows import LayerRows, read_rows
-from gis.screening.snapshot import Snapshot, as_subjects, enabled_rules, take_snapshot, zone_layers
+from gis.revisions import Change, alive, head
+from gis.screening.basis import Basis
+from gis.screening.keeping import rules_hash, write
+from gis.screening.rejudging import Progress, rejudge
+from gis.screening.scope import Scope
+from gis.screening.touched import Judging, Touched, touched
 from gis.settings import MapDefinition
 from layers.model import Layer
-from layers.rulemodel import PARCEL
 
 __all__ = ["Judged", "RefreshResult", "judged_up_to", "refresh", "rules_hash", "summary"]
-
-Progress = Callable[[str, int, int], None]
-
-# Rows made from demonstration data must show as such, so they have a source of their own.
-_SOURCES = {
-    False: SourceInfo("onemap-judgement", "onemap 判定", "Judged by onemap"),
-    True: SourceInfo(
-        "onemap-judgement-demonstration", "onemap 判定（演示数据）", "Judged by onemap on demonstration data",
-        is_demonstration=True,
-    ),
-}  # fmt: skip
 
 
 @dataclass(frozen=True)
 class RefreshResult:
     """What a refresh did.
 
-    ``counts`` is (rule, verdict, severity) -> rows. ``uncovered`` counts pairs of subject and rule that are
-    unknown for want of coverage, accuracy or access, and so are no rows.
+    ``counts`` is (rule, verdict, severity) -> rows of the whole ledger. ``subjects`` counts those that were
+    judged, ``uncovered`` the pairs of subject and rule in all that are unknown for want of coverage, accuracy
+    or access, and so are no rows. ``full``: everything was judged.
     """
 
     change: Change
@@ -64,6 +47,7 @@ class RefreshResult:
     subjects: int
     uncovered: int
     counts: dict[tuple[str, str, str], int] = field(default_factory=dict)
+    full: bool = True
 
 
 @dataclass(frozen=True)
@@ -84,108 +68,86 @@ def conflicts_layer(definition: MapDefinition) -> Layer:
     return layer
 
 
-def rules_hash(definition: MapDefinition) -> str:
-    """SHA-256 over the packs that are on."""
-    return hashlib.sha256("".join(sorted(p.hash for p in definition.packs.values())).encode()).hexdigest()
-
-
 def refresh(
     engine: Engine,
     definition: MapDefinition,
     *,
     law_date: date | None = None,
     who: str = "onemap",
+    full: bool = False,
     progress: Progress | None = None,
     threads: int = 2,
 ) -> RefreshResult:
-    """Judge every subject against every zone and write what changed as one revision.
+    """Bring the conflicts up to date, as one revision unless nothing changed.
+
+    Only what has been touched since the last judging is judged again (see `gis.screening.touched`); the
+    result is that of judging everything.
 
     Parameters
     ----------
     law_date : date, optional
         The day whose law counts; today without one.
+    full : bool
+        Judge every subject against every zone, whatever was judged before.
     progress : callable, optional
         Called with (layer id, done, total) before each subject layer and at the end.
     """
     layer = conflicts_layer(definition)
     law_date = law_date or datetime.now(UTC).date()
-    rules = enabled_rules(definition)
-    subject_layers = list(dict.fromkeys(s for rule in rules for s in rule.subjects if s != PARCEL))
+    with _judging(engine):
+        with connect(engine) as conn:
+            now = Judging(head(conn), law_date, Basis.of(conn, definition))
+            last = None if full else last_judging(conn, definition, layer)
+            found = scope_since(conn, definition, layer, last, now)
+            judged = rejudge(conn, definition, found, threads=threads, progress=progress)
+        with connect(engine, write=True) as conn:
+            conn.execute(text("SET LOCAL statement_timeout = 0"))
+            change = write(conn, definition, layer, found.scope, judged, now, who)
     with connect(engine) as conn:
-        rev = head(conn)
-        snapshot = take_snapshot(conn, definition, rev, law_date, zone_layers(rules))
-        subjects = [read_rows(conn, definition, definition.layers[s], rev) for s in subject_layers]
-    frames, uncovered = [], 0
-    coarse_m = definition.district.coarse_position_m
-    for done, rows in enumerate(subjects):
-        if progress:
-            progress(rows.layer.id, done, len(subjects))
-        judged = _judge(rows, snapshot, definition, threads)
-        frames.append(ledger_rows(judged, rows, snapshot.rows, rev, coarse_m=coarse_m))
-        uncovered += _uncovered(judged)
-    if progress:
-        progress("", len(subjects), len(subjects))
-    found = (
-        pd.concat(frames, ignore_index=True)
-        if frames
-        else ledger_rows(None, None, {}, rev, coarse_m=coarse_m)
-    )
-    change = _write(engine, definition, layer, found, rev, law_date, who)
-    kinds = Counter(zip(found["rules"], found["verdict"], found["severity"], strict=True))
-    listed = [{"rules": r, "verdict": v, "severity": s, "count": n} for (r, v, s), n in kinds.items()]
-    counts = {(row["rule"], row["verdict"], row["severity"]): row["count"] for row in _by_rule(listed)}
-    total = sum(len(rows.uids) for rows in subjects)
-    return RefreshResult(change, rev, law_date, total, uncovered, counts)
+        counts = _by_rule(_kinds(conn, definition, layer, None))
+        open_ = _open_rules(conn)
+    by_rule = {(row["rule"], row["verdict"], row["severity"]): row["count"] for row in counts}
+    return RefreshResult(change, now.rev, law_date, judged.subjects, open_, by_rule, found.scope.everything)
 
 
-def _judge(rows: LayerRows, snapshot: Snapshot, definition: MapDefinition, threads: int) -> Judgement:
-    in_force = rows.take(np.flatnonzero(rows.in_force(snapshot.law_date)))
-    packs = definition.packs.values()
-    return judge(as_subjects(in_force), snapshot.prepared, packs, snapshot.law_date, threads=threads)
-
-
-def _uncovered(judged: Judgement) -> int:
-    """Pairs of subject and rule that are unknown although no zone is met."""
-    total = 0
-    for outcome in judged.outcomes:
-        unknown = outcome.answer.code == UNKNOWN
-        unknown[outcome.hits.subject[~np.isnan(outcome.hits.limit_m)]] = False
-        total += int(unknown.sum())
-    return total
-
-
-def _write(
-    engine: Engine,
-    definition: MapDefinition,
-    layer: Layer,
-    found: pd.DataFrame,
-    rev: int,
-    law_date: date,
-    who: str,
-) -> Change:
-    district = definition.district
-    table = tables.table_for(layer, district.storage_crs)
-    to_storage = transformation(district.measuring_crs, district.storage_crs, district.extent)
-    to_web = transformation(district.storage_crs, WEB_MERCATOR, district.extent)
-    rows = found.assign(geom=to_storage.geometries(found["geom"].to_numpy(dtype=object)), law_date=law_date)
-    volatile = frozenset(f.name for f in layer.fields if f.volatile)
+@contextmanager
+def _judging(engine: Engine) -> Iterator[None]:
+    """Holds the lock of judging: one after the other, so that each knows what the last one left."""
     with connect(engine, write=True) as conn:
-        ids = {flag: register_source(conn, info) for flag, info in _SOURCES.items()}
-        source_ids = np.array([ids[bool(flag)] for flag in rows.pop("is_demonstration")], dtype=np.int32)
-        staged = stage_rows(conn, layer, table, rows, list(rows["uid"]), source_ids, to_web)
-        change = apply_staged(
-            conn,
-            table,
-            staged,
-            mode="replace",
-            who=who,
-            kind="refresh",
-            note=f"judged at {rev}",
-            volatile=volatile,
-        )
-        values = {"layer": layer.id, "judged_rev": rev, "rev": change.rev, "law_date": law_date}
-        conn.execute(insert(tables.judgings).values(**values, rules_hash=rules_hash(definition)))
-    return change
+        conn.execute(text("SET LOCAL lock_timeout = 0"))
+        conn.execute(text("SET LOCAL statement_timeout = 0"))
+        conn.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _JUDGING_LOCK})
+        yield
+
+
+# Any fixed number of our own.
+_JUDGING_LOCK = 7_216_004
+
+
+def last_judging(conn: Connection, definition: MapDefinition, layer: Layer) -> Judging | None:
+    """What the rows of the ledger rest on; None without any, or when something else changed them."""
+    j, touched = tables.judgings, tables.revision_layers
+    last = conn.execute(
+        select(j).where(j.c.layer == layer.id).order_by(j.c.judging_id.desc()).limit(1)
+    ).first()
+    if last is None or last.basis is None:
+        return None
+    own = select(func.coalesce(func.max(j.c.rev), 0)).where(j.c.layer == layer.id)
+    theirs = select(func.coalesce(func.max(touched.c.rev), 0)).where(touched.c.layer == layer.id)
+    if conn.scalar(own) != conn.scalar(theirs):
+        return None
+    return Judging(last.judged_rev, last.law_date, Basis.from_record(last.basis))
+
+
+def scope_since(
+    conn: Connection, definition: MapDefinition, layer: Layer, last: Judging | None, now: Judging
+) -> Touched:
+    """What has to be judged to get from ``last`` (None: nothing was) to ``now``."""
+    if last is not None:
+        return touched(conn, definition, layer, last, now)
+    found = Touched(conn, definition, layer, now, now)
+    found.scope = Scope(everything=True)
+    return found
 
 
 def judged_up_to(conn: Connection, definition: MapDefinition, rev: int) -> Judged:
@@ -216,9 +178,7 @@ def summary(conn: Connection, definition: MapDefinition, rev: int) -> dict[str, 
     t = tables.table_for(layer, definition.district.storage_crs)
     here, judged = alive(t, rev), judged_up_to(conn, definition, rev)
     count = func.count().label("count")
-    kinds = select(t.c.rules, t.c.verdict, t.c.severity, count).where(here)
-    kinds = kinds.group_by(t.c.rules, t.c.verdict, t.c.severity)
-    rows = [dict(r._mapping) for r in conn.execute(kinds)]
+    rows = _kinds(conn, definition, layer, rev)
     places = select(t.c.county, t.c.township, t.c.verdict, count).where(here)
     places = places.group_by(t.c.county, t.c.township, t.c.verdict).order_by(
         count.desc(), t.c.county, t.c.township
@@ -235,6 +195,23 @@ def summary(conn: Connection, definition: MapDefinition, rev: int) -> dict[str, 
         "by_rule": _by_rule(rows),
         "by_township": [dict(r._mapping) for r in conn.execute(places)],
     }
+
+
+def _kinds(
+    conn: Connection, definition: MapDefinition, layer: Layer, rev: int | None
+) -> list[dict[str, Any]]:
+    """How many rows there are of the same rules, verdict and severity."""
+    t = tables.table_for(layer, definition.district.storage_crs)
+    kind = t.c.rules, t.c.verdict, t.c.severity
+    query = select(*kind, func.count().label("count")).where(alive(t, rev)).group_by(*kind)
+    return [dict(row._mapping) for row in conn.execute(query)]
+
+
+def _open_rules(conn: Connection) -> int:
+    """Pairs of subject and rule that are open without a row."""
+    u = tables.uncovered
+    listed = func.cardinality(func.string_to_array(u.c.rules, " "))
+    return int(conn.scalar(select(func.coalesce(func.sum(listed), 0))) or 0)
 
 
 def _by_rule(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:

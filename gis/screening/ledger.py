@@ -3,28 +3,33 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from datetime import date
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from gis.kernel import CLEAR, CONFLICT, EDGE
+from gis.kernel import CLEAR, CONFLICT, EDGE, UNKNOWN
+from gis.screening.dates import FAR, dated, next_days, valid_until
 from gis.screening.findings import VERDICTS
 from gis.screening.judge import Judgement, RuleOutcome
 from gis.screening.rows import LayerRows
 from layers.rulemodel import SEVERITIES
 
-__all__ = ["COLUMNS", "ledger_rows"]
+__all__ = ["COLUMNS", "ledger_rows", "no_rows", "uncovered_rules"]
 
 # The contract between this module and the definition of the derived layer "conflicts".
 COLUMNS = (
     "uid", "verdict", "severity", "severity_if_official", "rule_group", "rules", "title", "subject_layer",
     "subject_uid", "subject_name", "zone_layer", "zone_uid", "zone_name", "township", "county", "overlap_m2",
     "share", "distance_m", "margin_m", "error_m", "on_boundary", "missing", "article", "article_en",
-    "rule_hash", "judged_rev", "is_indicative", "is_demonstration", "geom",
+    "rule_hash", "next_date", "judged_rev", "is_indicative", "is_demonstration", "geom",
 )  # fmt: skip
+
+# The last digits of a measure depend on which subjects were measured together; they are no difference.
+_DECIMALS = {"overlap_m2": 3, "share": 6, "distance_m": 3, "margin_m": 3, "error_m": 3}
 
 
 def ledger_rows(
@@ -34,6 +39,7 @@ def ledger_rows(
     rev: int,
     *,
     coarse_m: float,
+    law_days: Mapping[str, Sequence[date]],
 ) -> pd.DataFrame:
     """One row a subject, zone and rule in conflict or doubt; one a subject and zone that lack an attribute.
 
@@ -50,31 +56,88 @@ def ledger_rows(
     coarse_m : float
         A subject with a larger position error gets one row for all edges and one for all that is unknown, at
         its own place: which of the zones around it would be a guess.
+    law_days : mapping of rule id to sequence of date
+        When the law behind each rule changes; see `gis.screening.dates.days_of_law`.
 
     Returns
     -------
     DataFrame
         Columns `COLUMNS`; geometry ("geom") in the measuring plane, None where missing.
     """
-    empty = pd.DataFrame({name: pd.Series(dtype=object) for name in COLUMNS})
+    empty = no_rows()
     if judged is None or subjects is None or not len(judged.subjects):
         return empty
     place = {uid: row for row, uid in enumerate(subjects.uids)}
     origin = np.array([place[uid] for uid in judged.subjects.uids], dtype=np.int64)
     frames = []
     for outcome in judged.outcomes:
-        frames += [_met(outcome, subjects, origin, zones), _alone(outcome, judged, subjects, origin)]
-    found = (
-        pd.concat([frame for frame in frames if len(frame)], ignore_index=True)
-        if any(map(len, frames))
-        else empty
-    )
-    if not len(found):
+        for frame in (
+            _met(outcome, subjects, origin, zones),
+            _alone(outcome, judged, subjects, origin),
+        ):
+            if len(frame):
+                days = [day for day in law_days[outcome.rule.id] if day > judged.law_date]
+                frames.append(_with_next_date(frame, outcome, subjects, zones, judged.law_date, days))
+    if not frames:
         return empty
+    found = pd.concat(frames, ignore_index=True)
     found["judged_rev"] = rev
+    for name, decimals in _DECIMALS.items():
+        found[name] = found[name].astype(float).round(decimals)
     at = dict(zip(subjects.uids, subjects.geoms, strict=True))
     coarse = set(subjects.uids[np.nan_to_num(subjects.accuracy_m) > coarse_m])
-    return _merge_doubts(found, coarse, at)[list(COLUMNS)]
+    merged = _merge_doubts(found, coarse, at)[list(COLUMNS)]
+    merged["next_date"] = merged["next_date"].where(merged["next_date"] != FAR, None)
+    return merged
+
+
+def no_rows() -> pd.DataFrame:
+    """A frame of all columns without rows."""
+    return pd.DataFrame({name: pd.Series(dtype=object) for name in COLUMNS})
+
+
+def uncovered_rules(judged: Judgement) -> NDArray[np.object_]:
+    """By subject, the rules that are open although no row says so, in order, separated by spaces.
+
+    They are unknown for want of coverage, accuracy or access, or because nothing is near that could decide.
+    """
+    open_ = {}
+    for outcome in sorted(judged.outcomes, key=lambda outcome: outcome.rule.id):
+        unknown = outcome.answer.code == UNKNOWN
+        unknown[outcome.hits.subject[~np.isnan(outcome.hits.limit_m)]] = False
+        open_[outcome.rule.id] = unknown
+    listed = np.full(len(judged.subjects), "", dtype=object)
+    if not open_:
+        return listed
+    flags = np.stack(list(open_.values()), axis=1)
+    kinds, kind = np.unique(flags, axis=0, return_inverse=True)
+    ids = np.array(list(open_), dtype=object)
+    texts = np.array([" ".join(ids[row]) for row in kinds], dtype=object)
+    return np.asarray(texts[kind.reshape(-1)], dtype=object)
+
+
+def _with_next_date(
+    frame: pd.DataFrame,
+    outcome: RuleOutcome,
+    subjects: LayerRows,
+    zones: Mapping[str, LayerRows],
+    law_date: date,
+    days: Sequence[date],
+) -> pd.DataFrame:
+    """Add the next day on which each row may become another: of the law, the subject, or the zone."""
+    rule, s, z = outcome.rule, frame.pop("_subject").to_numpy(), frame.pop("_zone").to_numpy()
+    soonest = np.full(len(frame), min(days, default=FAR), dtype=object)
+    soonest = np.minimum(soonest, valid_until(subjects.valid_to[s]))
+    named = {name for where in (rule.subject_where, *(u.where for u in rule.unless)) for name in dated(where)}
+    for name in sorted(named & subjects.attributes.keys()):
+        soonest = np.minimum(soonest, next_days(subjects.attributes[name][s], law_date))
+    met = np.flatnonzero(z >= 0)
+    if len(met):
+        zone, z = zones[rule.zone_layer], z[met]
+        soonest[met] = np.minimum(soonest[met], valid_until(zone.valid_to[z]))
+        for name in sorted(set(dated(rule.zone_where)) & zone.attributes.keys()):
+            soonest[met] = np.minimum(soonest[met], next_days(zone.attributes[name][z], law_date))
+    return frame.assign(next_date=soonest)
 
 
 def _met(
@@ -101,7 +164,7 @@ def _met(
             "is_indicative": h.is_indicative[keep],
             "is_demonstration": subjects.is_demonstration[s] | zone.is_demonstration[z],
             "zone_layer": rule.zone_layer, "zone_uid": zone.uids[z], "zone_name": zone.labels[z],
-            "missing": _missing(outcome, h.subject[keep]), "geom": h.witness[keep],
+            "missing": _missing(outcome, h.subject[keep]), "geom": h.witness[keep], "_zone": z,
         }
     )  # fmt: skip
     return _described(frame, outcome, subjects, s)
@@ -127,6 +190,7 @@ def _alone(
             "error_m": answer.error_m[rows], "on_boundary": answer.on_boundary[rows], "is_indicative": capped,
             "is_demonstration": subjects.is_demonstration[s], "zone_layer": outcome.rule.zone_layer,
             "zone_uid": None, "zone_name": None, "missing": None, "geom": judged.subjects.geoms[rows],
+            "_zone": -1,
         }
     )  # fmt: skip
     return _described(frame, outcome, subjects, s)
@@ -137,9 +201,9 @@ def _words(codes: NDArray[Any]) -> NDArray[np.object_]:
 
 
 def _missing(outcome: RuleOutcome, rows: NDArray[np.int64]) -> NDArray[np.object_]:
-    """The names each row lacks, joined by spaces; None where nothing is missing."""
+    """The names each row lacks, in order, joined by spaces; None where nothing is missing."""
     joined = np.full(len(rows), "", dtype=object)
-    for name, lacks in outcome.answer.missing.items():
+    for name, lacks in sorted(outcome.answer.missing.items()):
         joined = joined + np.where(lacks[rows], f" {name}", "").astype(object)
     return np.array([text.strip() or None for text in joined], dtype=object)
 
@@ -158,7 +222,7 @@ def _described(
         **at, severity_if_official=outcome.severity_if_official, rule_group=rule.group, rules=rule.id,
         title=f"{rule.title.zh} / {rule.title.en}", subject_layer=subjects.layer.id,
         subject_uid=subjects.uids[s],
-        subject_name=subjects.labels[s], rule_hash=rule.hash,
+        subject_name=subjects.labels[s], rule_hash=rule.hash, _subject=s,
         article="；".join(c.citation("zh") for c in outcome.citations) or None,
         article_en="; ".join(c.citation("en") for c in outcome.citations) or None,
     )  # fmt: skip
@@ -174,7 +238,9 @@ def _merge_doubts(found: pd.DataFrame, coarse: set[str], at: Mapping[str, Any]) 
     is_coarse = found["subject_uid"].isin(coarse) & (found["verdict"] != "conflict")
     merged = is_coarse | (found["verdict"] == "unknown")
     together: dict[tuple[str, ...], list[dict[str, Any]]] = {}
-    for record in found[merged].sort_values("rules").to_dict("records"):
+    for record in (
+        found[merged].sort_values(["rules", "zone_layer", "zone_uid"], kind="stable").to_dict("records")
+    ):
         row = {str(name): value for name, value in record.items()}
         pair = () if row["subject_uid"] in coarse else (row["zone_layer"], row["zone_uid"])
         together.setdefault((row["subject_uid"], row["verdict"], *pair), []).append(row)
@@ -200,6 +266,7 @@ def _joined(rows: list[dict[str, Any]], at: Mapping[str, Any] | None) -> dict[st
         "article_en": _all(rows, "article_en", "; "),
         "rule_hash": hashlib.sha256("".join(hashes).encode()).hexdigest(),
         "is_demonstration": any(row["is_demonstration"] for row in rows),
+        "next_date": min(row["next_date"] for row in rows),
     }
     if at is None:
         return joined
@@ -224,5 +291,7 @@ def _joined(rows: list[dict[str, Any]], at: Mapping[str, Any] | None) -> dict[st
 
 def _all(rows: list[dict[str, Any]], column: str, mark: str) -> str | None:
     """The parts of a text column over all rows, each once, in order."""
-    parts = dict.fromkeys(part for row in rows if row[column] for part in str(row[column]).split(mark))
+    parts = dict.fromkeys(
+        part for row in rows if isinstance(row[column], str) for part in row[column].split(mark)
+    )
     return mark.join(parts) or None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date
 from functools import cached_property
@@ -13,17 +13,31 @@ from typing import Any
 import numpy as np
 import shapely
 from numpy.typing import NDArray
-from sqlalchemy import Connection, and_, func, or_, select, type_coerce
-from sqlalchemy.dialects.postgresql import BYTEA
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Connection,
+    Table,
+    Text,
+    and_,
+    any_,
+    func,
+    literal,
+    or_,
+    select,
+    type_coerce,
+)
+from sqlalchemy.dialects.postgresql import ARRAY, BYTEA
 
 from gis import tables
 from gis.crs import transformation
 from gis.errors import GeometryError
 from gis.revisions import alive, last_touch
+from gis.screening.columns import read_columns
 from gis.settings import MapDefinition
 from layers.model import Layer
 
-__all__ = ["LayerRows", "read_rows"]
+__all__ = ["LayerRows", "read_coverage", "read_named", "read_rows", "read_some"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,6 +49,8 @@ class LayerRows:
     layer : Layer
     revision : int
         The last revision, up to the one asked for, that touched the layer; 0 when it was never touched.
+    row_ids : ndarray of int[n]
+        What names each version of a row for ever.
     uids, labels, sources : ndarray of object[n]
     geoms : ndarray of geometry[n]
         In the measuring CRS, metres, x,y order.
@@ -51,6 +67,7 @@ class LayerRows:
 
     layer: Layer
     revision: int
+    row_ids: NDArray[np.int64]
     uids: NDArray[np.object_]
     labels: NDArray[np.object_]
     sources: NDArray[np.object_]
@@ -90,8 +107,8 @@ class LayerRows:
         arrays = {
             name: getattr(self, name)[index]
             for name in (
-                "uids", "labels", "sources", "geoms", "accuracy_m", "is_indicative", "is_demonstration",
-                "valid_from", "valid_to",
+                "row_ids", "uids", "labels", "sources", "geoms", "accuracy_m", "is_indicative",
+                "is_demonstration", "valid_from", "valid_to",
             )
         }  # fmt: skip
         attributes = {name: column[index] for name, column in self.attributes.items()}
@@ -134,43 +151,71 @@ def read_rows(
     return rows
 
 
-def _read(conn: Connection, definition: MapDefinition, layer: Layer, rev: int, touched: int) -> LayerRows:
+def read_some(
+    conn: Connection,
+    definition: MapDefinition,
+    layer: Layer,
+    row_ids: NDArray[np.int64] | None,
+    rev: int,
+) -> LayerRows:
+    """Some versions of rows by their ``row_ids`` (None: those alive at ``rev``), in order of uid.
+
+    The coverage is that of revision ``rev``. Nothing is cached, and nothing else of the layer is read.
+    Raises what `read_rows` raises.
+    """
+    if row_ids is None:
+        return _read(conn, definition, layer, rev, rev)
+    return _read(conn, definition, layer, rev, rev, lambda t: t.c.row_id == _any(row_ids, BigInteger))
+
+
+def read_named(
+    conn: Connection, definition: MapDefinition, layer: Layer, uids: NDArray[np.object_], rev: int
+) -> LayerRows:
+    """The rows alive at revision ``rev`` that have these ``uids``, as `read_some` gives them."""
+    return _read(
+        conn, definition, layer, rev, rev, lambda t: and_(alive(t, rev), t.c.uid == _any(uids, Text))
+    )
+
+
+def _any(values: NDArray[Any], kind: type[Any]) -> ColumnElement[Any]:
+    return any_(literal(values.tolist(), ARRAY(kind)))
+
+
+def _read(
+    conn: Connection,
+    definition: MapDefinition,
+    layer: Layer,
+    rev: int,
+    touched: int,
+    wanted: Callable[[Table], ColumnElement[bool]] | None = None,
+) -> LayerRows:
     district = definition.district
     t, s = tables.table_for(layer, district.storage_crs), tables.sources
     names = [f.name for f in layer.fields]
     query = (
         select(
-            t.c.uid, func.ST_AsBinary(type_coerce(t.c.geom, BYTEA)).label("wkb"), t.c.accuracy_m,
+            t.c.row_id, t.c.uid, func.ST_AsBinary(type_coerce(t.c.geom, BYTEA)).label("wkb"), t.c.accuracy_m,
             t.c.is_indicative, t.c.valid_from, t.c.valid_to, s.c.name.label("source"), s.c.is_demonstration,
             *(t.c[n] for n in names),
         )
         .join(s, s.c.source_id == t.c.source_id)
-        .where(alive(t, rev), t.c.geom.is_not(None))
+        .where(alive(t, rev) if wanted is None else wanted(t), t.c.geom.is_not(None))
         .order_by(t.c.uid)
     )  # fmt: skip
-    found = conn.execute(query).all()
+    columns = read_columns(conn, query)
     to_plane = transformation(district.storage_crs, district.measuring_crs, district.extent)
-    columns: dict[str, NDArray[np.object_]] = {
-        k: _objects([r._mapping[k] for r in found]) for k in query.selected_columns.keys()
-    }
-    geoms = to_plane.geometries(np.asarray(shapely.from_wkb(columns["wkb"]), dtype=object))
+    geoms = to_plane.geometries(columns["wkb"])
     _refuse_unplaced(layer, columns["uid"], geoms)
-    accuracy = np.array([np.nan if v is None else v for v in columns["accuracy_m"]], dtype=float)
     return LayerRows(
-        layer=layer, revision=touched, uids=columns["uid"], labels=columns[layer.names.label],
-        sources=columns["source"], geoms=geoms, accuracy_m=accuracy + to_plane.accuracy_m,
+        layer=layer, revision=touched, row_ids=columns["row_id"].astype(np.int64), uids=columns["uid"],
+        labels=columns[layer.names.label], sources=columns["source"], geoms=geoms,
+        accuracy_m=columns["accuracy_m"].astype(float) + to_plane.accuracy_m,
         is_indicative=columns["is_indicative"].astype(bool),
         is_demonstration=columns["is_demonstration"].astype(bool),
         attributes={n: columns[n] for n in names},
         valid_from=columns["valid_from"], valid_to=columns["valid_to"],
-        coverage=_coverage(conn, definition, layer, rev),
+        coverage=read_coverage(conn, definition, layer, rev),
     )  # fmt: skip
-
-
-def _objects(values: list[Any]) -> NDArray[np.object_]:
-    out = np.empty(len(values), dtype=object)
-    out[:] = values
-    return out
 
 
 def _refuse_unplaced(layer: Layer, uids: NDArray[np.object_], geoms: NDArray[np.object_]) -> None:
@@ -186,7 +231,9 @@ def _refuse_unplaced(layer: Layer, uids: NDArray[np.object_], geoms: NDArray[np.
         )
 
 
-def _coverage(conn: Connection, definition: MapDefinition, layer: Layer, rev: int) -> shapely.Geometry | None:
+def read_coverage(
+    conn: Connection, definition: MapDefinition, layer: Layer, rev: int
+) -> shapely.Geometry | None:
     """The union of what the layer's sources cover, in the measuring CRS; None when none of them says."""
     c = tables.coverage
     at_rev = and_(c.c.rev_from <= rev, or_(c.c.rev_to.is_(None), c.c.rev_to > rev))

@@ -26,6 +26,7 @@ __all__ = [
     "as_subjects",
     "enabled_rules",
     "held_snapshot",
+    "prepare_rows",
     "standing",
     "take_snapshot",
     "zone_layers",
@@ -184,19 +185,24 @@ def _prepare(rows: LayerRows, mask: NDArray[np.bool_]) -> tuple[LayerRows, Prepa
             _PREPARED.move_to_end(key)
             return _PREPARED[key][1:]
     taken = rows.take(np.flatnonzero(mask))
-    prepared = PreparedLayer(
-        ZoneLayer(
-            layer_id=rows.layer.id, uids=taken.uids, names=taken.labels, geoms=taken.geoms,
-            accuracy_m=taken.accuracy_m, is_indicative=taken.is_indicative, attributes=taken.attributes,
-            coverage=taken.coverage, network=rows.layer.network,
-        )
-    )  # fmt: skip
+    prepared = prepare_rows(taken)
     with _PREPARED_LOCK:
         # The rows are kept with the entry, so that their id cannot be given to another object meanwhile.
         _PREPARED[key] = (rows, taken, prepared)
         while len(_PREPARED) > _PREPARED_SIZE:
             _PREPARED.popitem(last=False)
     return taken, prepared
+
+
+def prepare_rows(rows: LayerRows) -> PreparedLayer:
+    """The zones ``rows``, all of them taken to be in force, ready for the judge."""
+    return PreparedLayer(
+        ZoneLayer(
+            layer_id=rows.layer.id, uids=rows.uids, names=rows.labels, geoms=rows.geoms,
+            accuracy_m=rows.accuracy_m, is_indicative=rows.is_indicative, attributes=rows.attributes,
+            coverage=rows.coverage, network=rows.layer.network,
+        )
+    )  # fmt: skip
 
 
 def as_subjects(rows: LayerRows) -> Subjects:

@@ -1,0 +1,200 @@
+"""Writing what was judged: the rows of a scope as one revision, the open rules, and the judging itself."""
+
+from __future__ import annotations
+
+import hashlib
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+from numpy.typing import NDArray
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    Connection,
+    MetaData,
+    Table,
+    Text,
+    and_,
+    any_,
+    delete,
+    func,
+    insert,
+    literal,
+    or_,
+    select,
+    text,
+)
+from sqlalchemy.dialects.postgresql import ARRAY
+
+from gis import tables
+from gis.crs import WEB_MERCATOR, transformation
+from gis.importing.copying import copy_batch
+from gis.importing.fill import fill_empty
+from gis.importing.options import SourceInfo
+from gis.importing.register import register_source
+from gis.importing.stage import stage_rows
+from gis.revisions import Change, apply_staged
+from gis.screening.columns import read_columns
+from gis.screening.ledger import no_rows
+from gis.screening.rejudging import Open, Rejudged
+from gis.screening.scope import WHOLE, Scope
+from gis.screening.touched import Judging
+from gis.settings import MapDefinition
+from layers.model import Layer
+
+__all__ = ["all_rows", "in_scope", "rules_hash", "write"]
+
+# Rows made from demonstration data must show as such, so they have a source of their own.
+_SOURCES = {
+    False: SourceInfo("onemap-judgement", "onemap 判定", "Judged by onemap"),
+    True: SourceInfo(
+        "onemap-judgement-demonstration", "onemap 判定（演示数据）", "Judged by onemap on demonstration data",
+        is_demonstration=True,
+    ),
+}  # fmt: skip
+
+_SCOPE = Table("judged_scope", MetaData(schema="pg_temp"), Column("layer", Text), Column("uid", Text),
+               Column("zone_layer", Text))  # fmt: skip
+
+
+def all_rows(found: Rejudged) -> pd.DataFrame:
+    """The rows of all parts as one frame."""
+    frames = [frame for frame in found.rows if len(frame)]
+    return pd.concat(frames, ignore_index=True) if frames else no_rows()
+
+
+def write(
+    conn: Connection,
+    definition: MapDefinition,
+    layer: Layer,
+    scope: Scope,
+    found: Rejudged,
+    now: Judging,
+    who: str,
+) -> Change:
+    """Bring the ledger to what was found, as one revision unless it says so already.
+
+    ``conn`` is in a transaction that writes; the caller holds the lock of judging.
+    """
+    district = definition.district
+    table = tables.table_for(layer, district.storage_crs)
+    to_storage = transformation(district.measuring_crs, district.storage_crs, district.extent)
+    to_web = transformation(district.storage_crs, WEB_MERCATOR, district.extent)
+    rows = all_rows(found)
+    rows = rows.assign(geom=to_storage.geometries(rows["geom"].to_numpy(dtype=object)), law_date=now.law_date)
+    volatile = frozenset(f.name for f in layer.fields if f.volatile)
+    ids = {flag: register_source(conn, info) for flag, info in _SOURCES.items()}
+    source_ids = np.array([ids[bool(flag)] for flag in rows.pop("is_demonstration")], dtype=np.int32)
+    staged = stage_rows(conn, layer, table, rows, list(rows["uid"]), source_ids, to_web)
+    change = apply_staged(
+        conn, table, staged, mode="replace", who=who, kind="refresh", note=f"judged at {now.rev}",
+        volatile=volatile, fill=fill_empty, within=in_scope(conn, table, scope, found),
+    )  # fmt: skip
+    _keep_uncovered(conn, scope, found, now)
+    values = {
+        "layer": layer.id, "judged_rev": now.rev, "rev": change.rev, "law_date": now.law_date,
+        "basis": now.basis.record(), "rejudged": None if scope.everything else found.subjects,
+    }  # fmt: skip
+    conn.execute(insert(tables.judgings).values(**values, rules_hash=rules_hash(definition)))
+    return change
+
+
+def rules_hash(definition: MapDefinition) -> str:
+    """SHA-256 over the packs that are on."""
+    return hashlib.sha256("".join(sorted(p.hash for p in definition.packs.values())).encode()).hexdigest()
+
+
+def in_scope(conn: Connection, table: Table, scope: Scope, found: Rejudged) -> ColumnElement[bool] | None:
+    """Which rows of the ledger the judged scope answers for; None for all. Makes a temporary table."""
+    if scope.everything:
+        return None
+    every: list[ColumnElement[bool]] = []
+    layers, uids, zone_layers = [], [], []
+    for part in found.open:
+        named = part.zone_layers - scope.every(part.subject_layer)
+        for zone_layer in named:
+            uids.append(part.uids)
+            layers.append(np.full(len(part.uids), part.subject_layer, dtype=object))
+            zone_layers.append(np.full(len(part.uids), zone_layer, dtype=object))
+    for name in {part.subject_layer for part in found.open}:
+        zones = scope.every(name)
+        if WHOLE in zones:
+            every.append(table.c.subject_layer == name)
+        elif zones:
+            held = func.coalesce(table.c.zone_layer, "") == any_(literal(sorted(zones), ARRAY(Text)))
+            # A fold over all zone layers belongs to a subject that is judged as a whole.
+            every.append(and_(table.c.subject_layer == name, held, ~_folded(table)))
+    conn.execute(text("DROP TABLE IF EXISTS pg_temp.judged_scope"))
+    conn.execute(
+        text("CREATE TEMP TABLE judged_scope (layer text, uid text, zone_layer text) ON COMMIT DROP")
+    )
+    columns = {"layer": layers, "uid": uids, "zone_layer": zone_layers}
+    if uids:
+        copy_batch(
+            conn, "pg_temp.judged_scope",
+            {name: pa.array(np.concatenate(parts), pa.string()) for name, parts in columns.items()},
+        )  # fmt: skip
+    conn.execute(text("ANALYZE pg_temp.judged_scope"))
+    listed = (
+        select(literal(1))
+        .where(
+            _SCOPE.c.uid == table.c.subject_uid,
+            _SCOPE.c.layer == table.c.subject_layer,
+            or_(_SCOPE.c.zone_layer == WHOLE, _SCOPE.c.zone_layer == func.coalesce(table.c.zone_layer, "")),
+        )
+        .exists()
+    )
+    return or_(*every, listed)
+
+
+def _folded(table: Table) -> ColumnElement[bool]:
+    """Whether a row stands for all zone layers: its uid names none."""
+    return table.c.uid.like("%||%")
+
+
+def _keep_uncovered(conn: Connection, scope: Scope, found: Rejudged, now: Judging) -> None:
+    """Write which rules are open; those of other zone layers stay as they were, if they are still on."""
+    u = tables.uncovered
+    if scope.everything:
+        conn.execute(delete(u))
+    for name in dict.fromkeys(part.subject_layer for part in found.open):
+        parts = [part for part in found.open if part.subject_layer == name]
+        before = {} if scope.everything else _before(conn, name, parts, bool(scope.every(name)))
+        uids, rules = [], []
+        for part in parts:
+            old = np.array([before.get(uid, "") for uid in part.uids], dtype=object) if before else None
+            merged = part.uncovered if old is None else _merged(old, part, frozenset(now.basis.rules))
+            differ = np.flatnonzero(merged != ("" if old is None else old))
+            uids.append(part.uids[differ])
+            rules.append(merged[differ])
+        changed, texts = np.concatenate(uids), np.concatenate(rules)
+        if before and len(changed):
+            stale = u.c.uid == any_(literal(changed.tolist(), ARRAY(Text)))
+            conn.execute(delete(u).where(u.c.layer == name, stale))
+        filled = np.flatnonzero(texts != "")
+        if len(filled):
+            columns = {
+                "layer": pa.array([name] * len(filled), pa.string()),
+                "uid": pa.array(changed[filled], pa.string()),
+                "rules": pa.array(texts[filled], pa.string()),
+            }
+            copy_batch(conn, "core.uncovered", columns)
+
+
+def _before(conn: Connection, name: str, parts: list[Open], every: bool) -> dict[str, str]:
+    u = tables.uncovered
+    query = select(u.c.uid, u.c.rules).where(u.c.layer == name)
+    if not every:
+        uids = np.concatenate([part.uids for part in parts])
+        query = query.where(u.c.uid == any_(literal(uids.tolist(), ARRAY(Text))))
+    found = read_columns(conn, query)
+    return dict(zip(found["uid"], found["rules"], strict=True))
+
+
+def _merged(old: NDArray[np.object_], part: Open, rules: frozenset[str]) -> NDArray[np.object_]:
+    """The open rules of subjects after some of their rules were applied again."""
+    kept = rules - part.rules if WHOLE not in part.zone_layers else frozenset[str]()
+    pairs, place = np.unique(np.stack([old, part.uncovered]).astype(str), axis=1, return_inverse=True)
+    texts = [" ".join(sorted((set(before.split()) & kept) | set(now.split()))) for before, now in pairs.T]
+    return np.array(texts, dtype=object)[place.reshape(-1)]

@@ -1,0 +1,133 @@
+"""Rows of a layer near given places, by the index of the store first and exactly in the plane second."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import numpy as np
+import pyproj
+import shapely
+from numpy.typing import NDArray
+from sqlalchemy import ARRAY, Connection, Double, Subquery, func, literal, or_, select
+
+from gis import tables
+from gis.crs import transformation
+from gis.revisions import alive
+from gis.screening.columns import read_columns
+from gis.settings import MapDefinition
+from layers.model import Layer
+
+__all__ = ["boxes", "near_place", "padding", "rows_in_boxes", "subjects_near"]
+
+SLACK_M = 1.0
+"""Metres added to every search: the index works with rounded boxes in the storage CRS."""
+
+
+@cache
+def _is_geographic(crs: int) -> bool:
+    return bool(pyproj.CRS(crs).is_geographic)
+
+
+def padding(definition: MapDefinition) -> tuple[float, float]:
+    """How far a metre reaches at most in x and y of the storage CRS, anywhere in the district."""
+    district = definition.district
+    if not _is_geographic(district.storage_crs):
+        return 1.02, 1.02
+    _, south, _, north = district.extent
+    widest = np.cos(np.radians(min(89.0, max(abs(south), abs(north)) + 1.0)))
+    return 1.0 / (110_000.0 * float(widest)), 1.0 / 110_000.0
+
+
+def boxes(
+    definition: MapDefinition, geoms: NDArray[np.object_], metres: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Boxes in the storage CRS, float64[n, 4], that hold all within ``metres`` of geometries in the plane."""
+    district = definition.district
+    back = transformation(district.measuring_crs, district.storage_crs, district.extent)
+    found = np.asarray(shapely.bounds(back.geometries(geoms)), dtype=np.float64).reshape(-1, 4)
+    dx, dy = padding(definition)
+    x, y = (metres + SLACK_M) * dx, (metres + SLACK_M) * dy
+    return found + np.stack([-x, -y, x, y], axis=1)
+
+
+def rows_in_boxes(
+    conn: Connection, definition: MapDefinition, layer: Layer, found: NDArray[np.float64]
+) -> NDArray[np.int64]:
+    """Row ids of the current rows of ``layer`` whose boxes meet any of ``found`` (storage CRS)."""
+    found = np.unique(found[np.isfinite(found).all(axis=1)], axis=0)
+    if not len(found):
+        return np.empty(0, dtype=np.int64)
+    t = tables.table_for(layer, definition.district.storage_crs)
+    box = _boxes(found, definition)
+    query = select(t.c.row_id).distinct().select_from(t.join(box, t.c.geom.op("&&")(box.c.box)))
+    return read_columns(conn, query.where(alive(t, None)))["row_id"].astype(np.int64)
+
+
+def _boxes(found: NDArray[np.float64], definition: MapDefinition) -> Subquery:
+    """The boxes as a table of their numbers and geometries."""
+    sides = [literal(side.tolist(), ARRAY(Double)) for side in found.T]
+    given = func.unnest(*sides).table_valued("x0", "y0", "x1", "y1", with_ordinality="n").render_derived()
+    envelope = func.ST_MakeEnvelope(
+        given.c.x0, given.c.y0, given.c.x1, given.c.y1, definition.district.storage_crs
+    )
+    return select((given.c.n - 1).label("n"), envelope.label("box")).subquery("boxes")
+
+
+def near_place(
+    place: shapely.Geometry, geoms: NDArray[np.object_], metres: NDArray[np.float64]
+) -> NDArray[np.bool_]:
+    """Which of ``geoms`` are within ``metres`` (one each) of a place, or a little farther."""
+    own = shapely.from_wkb(shapely.to_wkb(place))  # prepared for this thread alone
+    shapely.prepare(own)
+    metres = metres + SLACK_M
+    return np.asarray(shapely.dwithin(np.array([own], dtype=object), geoms, metres))  # type: ignore[call-overload]
+
+
+def subjects_near(
+    conn: Connection,
+    definition: MapDefinition,
+    layer: Layer,
+    places: NDArray[np.object_],
+    metres: NDArray[np.float64],
+) -> NDArray[np.object_]:
+    """Uids of the current rows of ``layer`` within ``metres`` of ``places``, each given its own error.
+
+    Parameters
+    ----------
+    places : geometry[n]
+        In the measuring plane; empty ones have nothing near.
+    metres : float64[n]
+        A row counts when it is no farther than this plus its own ``accuracy_m`` (not known: 0).
+    """
+    filled = np.flatnonzero(~shapely.is_empty(places))
+    if not len(filled):
+        return np.empty(0, dtype=object)
+    places, metres = places[filled], metres[filled]
+    district = definition.district
+    t = tables.table_for(layer, district.storage_crs)
+    plane = transformation(district.storage_crs, district.measuring_crs, district.extent)
+    widest = tables.COARSE_M + plane.accuracy_m
+    box = _boxes(boxes(definition, places, metres + widest), definition)
+    dx, dy = padding(definition)
+    coarse = t.c.accuracy_m > tables.COARSE_M
+    around = func.ST_Expand(t.c.geom, t.c.accuracy_m * dx, t.c.accuracy_m * dy)
+    columns = (t.c.uid, box.c.n, t.c.accuracy_m, func.ST_AsBinary(t.c.geom).label("wkb"))
+    found = [
+        read_columns(conn, select(*columns).select_from(t.join(box, meets)).where(alive(t, None), which))
+        for meets, which in (
+            (t.c.geom.op("&&")(box.c.box), or_(t.c.accuracy_m.is_(None), ~coarse)),
+            (around.op("&&")(box.c.box), coarse),
+        )
+    ]
+    uids = []
+    for part in found:
+        if not len(part["uid"]):
+            continue
+        geoms = plane.geometries(part["wkb"])
+        reach = np.nan_to_num(part["accuracy_m"].astype(float)) + plane.accuracy_m
+        number = part["n"].astype(np.int64)
+        for n in np.unique(number):
+            rows = np.flatnonzero(number == n)
+            close = near_place(places[n], geoms[rows], metres[n] + reach[rows])
+            uids.append(part["uid"][rows[close]])
+    return np.unique(np.concatenate(uids)) if uids else np.empty(0, dtype=object)

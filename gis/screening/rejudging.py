@@ -1,0 +1,250 @@
+"""Judging a scope again: only its subjects, and only the zones that can matter to them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from sqlalchemy import Connection
+
+from gis.kernel import CLEAR
+from gis.screening.basis import zone_layer_of
+from gis.screening.dates import days_of_law
+from gis.screening.inputs import PreparedLayer
+from gis.screening.judge import Judgement, judge
+from gis.screening.ledger import ledger_rows, uncovered_rules
+from gis.screening.near import boxes, rows_in_boxes
+from gis.screening.rows import LayerRows, read_named, read_rows, read_some
+from gis.screening.scope import WHOLE
+from gis.screening.snapshot import as_subjects, prepare_rows, take_snapshot
+from gis.screening.touched import Touched, is_local
+from gis.settings import MapDefinition
+from layers.rulemodel import PARCEL, Rule
+
+__all__ = ["Open", "Rejudged", "rejudge"]
+
+Progress = Callable[[str, int, int], None]
+
+# Beyond so many subjects at once all zones are used: looking for those near each would take longer.
+_NEAR_MOST = 50_000
+
+
+@dataclass(frozen=True, eq=False)
+class Open:
+    """What was found of some subjects of one layer by some rules.
+
+    Attributes
+    ----------
+    zone_layers : frozenset of str
+        Whose rules were applied; `WHOLE` for all.
+    uids : object[n]
+        The subjects, those out of force or gone included.
+    rules : frozenset of str
+        The ids of the rules that were applied.
+    uncovered : object[n]
+        The open rules that no row tells of; see `gis.screening.ledger.uncovered_rules`.
+    """
+
+    subject_layer: str
+    zone_layers: frozenset[str]
+    uids: NDArray[np.object_]
+    rules: frozenset[str]
+    uncovered: NDArray[np.object_]
+
+
+@dataclass(eq=False)
+class Rejudged:
+    """The rows that a scope has now, and for whom they are all there is."""
+
+    rows: list[pd.DataFrame] = field(default_factory=list)
+    open: list[Open] = field(default_factory=list)
+    subjects: int = 0
+
+
+@dataclass(frozen=True, eq=False)
+class _Case:
+    conn: Connection
+    definition: MapDefinition
+    touched: Touched
+    threads: int
+    keep: bool
+
+    @property
+    def rules(self) -> tuple[Rule, ...]:
+        return self.touched.rules
+
+
+def rejudge(
+    conn: Connection,
+    definition: MapDefinition,
+    touched: Touched,
+    *,
+    threads: int = 2,
+    keep: bool = True,
+    progress: Progress | None = None,
+) -> Rejudged:
+    """Judge all subjects in the scope of ``touched`` as things are now.
+
+    Parameters
+    ----------
+    keep : bool
+        Whether what is read may be kept for later answers; not where it was never committed.
+    progress : callable, optional
+        Called with (layer id, done, total) before each subject layer and at the end.
+    """
+    case = _Case(conn, definition, touched, threads, keep)
+    scope, now, found = touched.scope, touched.now, Rejudged()
+    layers = _subject_layers(case) if scope.everything else scope.layers()
+    for done, name in enumerate(layers):
+        if progress:
+            progress(name, done, len(layers))
+        if name not in definition.layers:
+            continue
+        layer, everyone = definition.layers[name], scope.every(name)
+        if everyone:
+            subjects = (
+                read_rows(conn, definition, layer, now.rev)
+                if keep
+                else read_some(conn, definition, layer, None, now.rev)
+            )
+        else:
+            subjects = read_named(conn, definition, layer, scope.uids(name), now.rev)
+        _judge_layer(case, subjects, found)
+    if progress:
+        progress("", len(layers), len(layers))
+    return found
+
+
+def _subject_layers(case: _Case) -> list[str]:
+    return list(dict.fromkeys(s for rule in case.rules for s in rule.subjects if s != PARCEL))
+
+
+def _judge_layer(case: _Case, subjects: LayerRows, found: Rejudged) -> None:
+    scope, name = case.touched.scope, subjects.layer.id
+    gone = np.setdiff1d(scope.uids(name), subjects.uids)
+    if len(gone):
+        found.open.append(
+            Open(name, frozenset({WHOLE}), gone, frozenset(), np.full(len(gone), "", dtype=object))
+        )
+    coarse = np.nan_to_num(subjects.accuracy_m) > case.definition.district.coarse_position_m
+    for zone_layers, index in scope.groups(name, subjects.uids, coarse):
+        rows = subjects.take(index)
+        force = rows.in_force(case.touched.now.law_date)
+        ids = _rule_ids(case, name, zone_layers)
+        uncovered = np.full(len(rows.uids), "", dtype=object)
+        in_force = rows.take(np.flatnonzero(force))
+        if ids and len(in_force.uids):
+            judged, zones = _judge(case, in_force, ids)
+            found.rows.append(_rows(case, judged, in_force, zones))
+            uncovered[force] = uncovered_rules(judged)
+        found.open.append(Open(name, zone_layers, rows.uids, ids, uncovered))
+        found.subjects += len(index)
+
+
+def _rule_ids(case: _Case, subject_layer: str, zone_layers: frozenset[str]) -> frozenset[str]:
+    return frozenset(
+        rule.id
+        for rule in case.rules
+        if subject_layer in rule.subjects and (WHOLE in zone_layers or zone_layer_of(rule) in zone_layers)
+    )
+
+
+def _rows(
+    case: _Case, judged: Judgement, subjects: LayerRows, zones: Mapping[str, LayerRows]
+) -> pd.DataFrame:
+    packs = case.definition.packs
+    law_days = {rule.id: days_of_law(rule, packs[rule.pack].references) for rule in case.rules}
+    coarse_m = case.definition.district.coarse_position_m
+    return ledger_rows(judged, subjects, zones, case.touched.now.rev, coarse_m=coarse_m, law_days=law_days)
+
+
+def _judge(
+    case: _Case, subjects: LayerRows, ids: frozenset[str]
+) -> tuple[Judgement, Mapping[str, LayerRows]]:
+    """Judge by some rules; zones are read as far as they can matter, unless most of them do."""
+    by_layer: dict[str, list[Rule]] = {}
+    for rule in case.rules:
+        if rule.id in ids and rule.zone_layer:
+            by_layer.setdefault(rule.zone_layer, []).append(rule)
+    far = [name for name, rules in by_layer.items() if not all(is_local(rule.predicate) for rule in rules)]
+    if len(subjects.uids) > _NEAR_MOST or case.touched.scope.everything:
+        far = list(by_layer)
+    zones, prepared = _whole(case, far)
+    near = {name: _Near(case, subjects, name, rules) for name, rules in by_layer.items() if name not in far}
+    while True:
+        for name, part in near.items():
+            zones[name], prepared[name] = part.zones, part.prepared
+        judged = judge(
+            as_subjects(subjects), prepared, case.definition.packs.values(), case.touched.now.law_date,
+            only=ids, threads=case.threads,
+        )  # fmt: skip
+        wider = [part.widen(judged) for part in near.values()]
+        if not any(wider):
+            return judged, zones
+
+
+def _whole(case: _Case, names: Iterable[str]) -> tuple[dict[str, LayerRows], dict[str, PreparedLayer]]:
+    """Zone layers as they are, all of them."""
+    now = case.touched.now
+    if case.keep:
+        snapshot = take_snapshot(case.conn, case.definition, now.rev, now.law_date, names)
+        return dict(snapshot.rows), dict(snapshot.prepared)
+    zones, prepared = {}, {}
+    for name in names:
+        rows = read_some(case.conn, case.definition, case.definition.layers[name], None, now.rev)
+        zones[name] = rows.take(np.flatnonzero(rows.in_force(now.law_date)))
+        prepared[name] = prepare_rows(zones[name])
+    return zones, prepared
+
+
+class _Near:
+    """The zones of one layer near some subjects, enough of them that answers are as with all.
+
+    ``radius_m`` says for each subject how far around it no zone is left out: the rules' distance and the
+    errors, and for one inside the union also as far as the boundary that its margin is measured to. How far
+    that is shows only in the answer, so it is widened until it holds what it says.
+    """
+
+    def __init__(self, case: _Case, subjects: LayerRows, name: str, rules: list[Rule]) -> None:
+        self._case, self._subjects, self._layer = case, subjects, case.definition.layers[name]
+        self._rules = {rule.id for rule in rules}
+        picture = case.touched.picture(name)
+        farthest = max(rule.predicate.reach_m for rule in rules)
+        widest = float(np.nan_to_num(picture.accuracy_m[picture.now]).max(initial=0.0))
+        self._radius_m = farthest + widest + np.nan_to_num(subjects.accuracy_m)
+        self._ids = np.unique(np.concatenate([picture.everywhere(rule) for rule in rules]))
+        self._in_force = picture.row_ids[picture.now]
+        everyone = np.arange(len(subjects.uids))
+        self._ids = np.union1d(self._ids, self._around(everyone))
+        self._read()
+
+    def _around(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        case = self._case
+        found = boxes(case.definition, self._subjects.geoms[rows], self._radius_m[rows])
+        return np.intersect1d(rows_in_boxes(case.conn, case.definition, self._layer, found), self._in_force)
+
+    def _read(self) -> None:
+        case = self._case
+        self.zones = read_some(case.conn, case.definition, self._layer, self._ids, case.touched.now.rev)
+        self.prepared = prepare_rows(self.zones)
+
+    def widen(self, judged: Judgement) -> bool:
+        """Make room for the margins found; True when that brought zones that were not there."""
+        margin = np.zeros(len(self._subjects.uids))
+        for outcome in judged.outcomes:
+            if outcome.rule.id in self._rules:
+                found = np.where(outcome.answer.code > CLEAR, outcome.answer.margin_m, 0.0)
+                margin = np.maximum(margin, np.where(np.isfinite(found), found, 0.0))
+        deep = np.flatnonzero(margin > self._radius_m)
+        if not len(deep):
+            return False
+        self._radius_m[deep] = margin[deep]
+        more = np.setdiff1d(self._around(deep), self._ids)
+        if not len(more):
+            return False
+        self._ids = np.union1d(self._ids, more)
+        self._read()
+        return True

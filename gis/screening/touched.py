@@ -1,0 +1,315 @@
+"""What of the ledger may no longer be right, given what has changed since it was judged last.
+
+Each change is followed to the pairs of subject and zone layer (see `gis.screening.scope`) that it can alter.
+More may be judged again than need be, never less:
+
+* A changed subject: all rules on it.
+* A changed zone: the subjects within the farthest distance of the layer's rules and the errors of both, of
+  the old outline or the new. Beyond that it can only move the boundary of the union that a subject deep
+  inside is measured to, so subjects whose stated margin reaches it are taken too. For a rule about lying in
+  no zone, whoever is not clear, because the nearest zone is named however far it is.
+* Zones of unknown accuracy decide everywhere; whether there are any is looked at for each rule.
+* A changed coverage: the subjects within the rules' distances of what it gained or lost.
+* A changed rule: all its subjects.
+* Another law date: what is in force on one of the days only counts as changed; where a legal text begins or
+  ends, the rows of the rules that cite it; where a filter compares with the law date, the values between.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+import numpy as np
+import shapely
+from numpy.typing import NDArray
+from sqlalchemy import Connection, Date, Select, Table, Text, and_, cast, func, literal, or_, select
+from sqlalchemy.dialects.postgresql import ARRAY
+
+from gis import tables
+from gis.crs import transformation
+from gis.revisions import alive
+from gis.screening.basis import Basis, zone_layer_of
+from gis.screening.columns import read_columns
+from gis.screening.dates import crossed, dated, days_of_law
+from gis.screening.near import SLACK_M, boxes, near_place, padding, subjects_near
+from gis.screening.picture import Picture, read_picture
+from gis.screening.rows import read_coverage, read_some
+from gis.screening.scope import WHOLE, Scope
+from gis.screening.snapshot import enabled_rules
+from gis.settings import MapDefinition
+from layers.model import Layer
+from layers.rulemodel import AreaShareOutside, Disjoint, Predicate, Rule, UpstreamWithin
+
+__all__ = ["Judging", "Touched", "is_local", "touched"]
+
+_NOWHERE = -1.0
+
+
+@dataclass(frozen=True)
+class Judging:
+    """The state that conflicts are judged at: data, law and rules."""
+
+    rev: int
+    law_date: date
+    basis: Basis
+
+
+def seeks_absence(predicate: Predicate) -> bool:
+    """Whether lying in no zone is the conflict."""
+    return isinstance(predicate, (Disjoint, AreaShareOutside))
+
+
+def is_local(predicate: Predicate) -> bool:
+    """Whether zones beyond the rule's distance cannot change an answer; false for what goes along a river."""
+    return not seeks_absence(predicate) and not isinstance(predicate, UpstreamWithin)
+
+
+class Touched:
+    """Works out the scope of one judging after another.
+
+    Attributes
+    ----------
+    scope : Scope
+        What has to be judged.
+    pictures : dict of layer id to Picture
+        The zone layers that were looked at.
+    """
+
+    def __init__(
+        self, conn: Connection, definition: MapDefinition, ledger: Layer, last: Judging, now: Judging
+    ) -> None:
+        self.conn, self.definition, self.ledger = conn, definition, ledger
+        self.last, self.now = last, now
+        self.scope = Scope()
+        self.pictures: dict[str, Picture] = {}
+        self.rules = enabled_rules(definition)
+        self._dates = last.law_date, now.law_date
+
+    def picture(self, zone_layer: str) -> Picture:
+        """The layer as it was and as it is."""
+        if zone_layer not in self.pictures:
+            rules = [rule for rule in self.rules if rule.zone_layer == zone_layer]
+            self.pictures[zone_layer] = read_picture(
+                self.conn, self.definition, self.definition.layers[zone_layer], rules,
+                (self.last.rev, self.now.rev), self._dates,
+            )  # fmt: skip
+        return self.pictures[zone_layer]
+
+    def find(self) -> None:
+        """Follow every change."""
+        touched = self._touched_layers()
+        self._rules_changed()
+        self._coarseness_changed()
+        for layer in dict.fromkeys(s for rule in self.rules for s in rule.subjects):
+            if layer in self.definition.layers:
+                self._subjects_changed(layer, layer in touched)
+        for layer in dict.fromkeys(map(zone_layer_of, self.rules)):
+            if layer and (layer in touched or self.last.law_date != self.now.law_date):
+                self._zones_changed(layer)
+            if layer in touched:
+                self._coverage_changed(layer)
+        if self.last.law_date != self.now.law_date:
+            self._law_changed()
+
+    def _touched_layers(self) -> set[str]:
+        t = tables.revision_layers
+        query = select(t.c.layer).distinct().where(t.c.rev > self.last.rev, t.c.rev <= self.now.rev)
+        return set(self.conn.scalars(query))
+
+    def _rules_changed(self) -> None:
+        for versions in self.last.basis.changed_rules(self.now.basis).values():
+            for rule in versions:
+                for subject in rule.subjects:
+                    if subject in self.definition.layers:
+                        self.scope.add_every(subject, rule.zone_layer)
+
+    def _coarseness_changed(self) -> None:
+        low, high = sorted((self.last.basis.coarse_m, self.now.basis.coarse_m))
+        if low == high:
+            return
+        for name in self._subject_layers():
+            t = self._table(name)
+            between = and_(t.c.accuracy_m > low - SLACK_M, t.c.accuracy_m <= high + SLACK_M)
+            self.scope.add(name, WHOLE, self._uids(select(t.c.uid).where(alive(t, None), between)))
+
+    def _subject_layers(self) -> list[str]:
+        names = dict.fromkeys(s for rule in self.rules for s in rule.subjects)
+        return [name for name in names if name in self.definition.layers]
+
+    def _table(self, layer: str) -> Table:
+        return tables.table_for(self.definition.layers[layer], self.definition.district.storage_crs)
+
+    def _uids(self, query: Select[Any]) -> NDArray[Any]:
+        return read_columns(self.conn, query)["uid"]
+
+    def _subjects_changed(self, name: str, touched: bool) -> None:
+        t = self._table(name)
+        if touched:
+            since = or_(t.c.rev_from > self.last.rev, t.c.rev_to > self.last.rev)
+            self.scope.add(name, WHOLE, self._uids(select(t.c.uid).distinct().where(since)))
+        low, high = sorted(self._dates)
+        if low == high:
+            return
+        begins = and_(t.c.valid_from > low, t.c.valid_from <= high)
+        ends = and_(t.c.valid_to >= low, t.c.valid_to < high)
+        self.scope.add(name, WHOLE, self._uids(select(t.c.uid).where(alive(t, None), or_(begins, ends))))
+        for rule in self.rules:
+            if name not in rule.subjects:
+                continue
+            wheres = (rule.subject_where, *(unless.where for unless in rule.unless))
+            for field in sorted({field for where in wheres for field in dated(where)} & set(t.c.keys())):
+                due = cast(t.c[field], Date).between(low, high)
+                uids = self._uids(select(t.c.uid).where(alive(t, None), due))
+                self.scope.add(name, zone_layer_of(rule), uids)
+
+    def _zones_changed(self, zone_layer: str) -> None:
+        picture = self.picture(zone_layer)
+        rules = [rule for rule in self.rules if rule.zone_layer == zone_layer]
+        changed = {rule.id: picture.changed(rule) for rule in rules}
+        versions = np.flatnonzero(np.logical_or.reduce(list(changed.values())))
+        if not len(versions):
+            return
+        outlines = read_some(
+            self.conn, self.definition, self.definition.layers[zone_layer], picture.row_ids[versions],
+            self.now.rev,
+        )  # fmt: skip
+        order = {row_id: place for place, row_id in enumerate(outlines.row_ids)}
+        places = np.array([order[row_id] for row_id in picture.row_ids[versions]], dtype=np.int64)
+        geoms = outlines.geoms[places]
+        widest = float(np.nan_to_num(picture.accuracy_m).max(initial=0.0))
+        for subject in self._subject_layers():
+            mine = [rule for rule in rules if subject in rule.subjects and changed[rule.id].any()]
+            if not mine or WHOLE in self.scope.every(subject) or zone_layer in self.scope.every(subject):
+                continue
+            if any(self._is_everywhere(rule, picture, changed[rule.id]) for rule in mine):
+                self.scope.add_every(subject, zone_layer)
+                continue
+            reach = np.full(len(versions), _NOWHERE)
+            for rule in mine:
+                met = changed[rule.id][versions]
+                reach[met] = np.maximum(reach[met], rule.predicate.reach_m + widest)
+            near = reach > _NOWHERE
+            layer = self.definition.layers[subject]
+            uids = subjects_near(self.conn, self.definition, layer, geoms[near], reach[near])
+            self.scope.add(subject, zone_layer, uids)
+            self._follow_rows(subject, zone_layer, mine, picture, geoms[near])
+
+    @staticmethod
+    def _is_everywhere(rule: Rule, picture: Picture, changed: NDArray[Any]) -> bool:
+        """Whether the change may alter answers at any distance."""
+        if isinstance(rule.predicate, UpstreamWithin):
+            return True
+        before, now = picture.seen(rule, now=False), picture.seen(rule, now=True)
+        open_ = (before.maybe | now.maybe) & changed & np.isnan(picture.accuracy_m)
+        return bool(open_.any()) or picture.traits(rule, now=False)[0] != picture.traits(rule, now=True)[0]
+
+    def _follow_rows(
+        self, subject: str, zone_layer: str, rules: Sequence[Rule], picture: Picture, geoms: NDArray[Any]
+    ) -> None:
+        """Subjects with rows that a changed zone alters from afar."""
+        spread = [picture.traits(rule, now=now)[1] for now in (False, True) for rule in rules]
+        half = len(rules)
+        if spread[:half] != spread[half:]:
+            self.scope.add(subject, zone_layer, self._with_rows(subject, zone_layer, None))
+            return
+        for rule in rules:
+            if seeks_absence(rule.predicate):
+                self.scope.add(subject, zone_layer, self._with_rows(subject, zone_layer, [rule.id]))
+                self.scope.add(subject, zone_layer, self._uncovered(subject, [rule.id]))
+        self.scope.add(subject, zone_layer, self._deep(subject, zone_layer, geoms))
+
+    def _with_rows(self, subject: str, zone_layer: str | None, rules: Sequence[str] | None) -> NDArray[Any]:
+        t = self._table(self.ledger.id)
+        where = [alive(t, None), t.c.subject_layer == subject]
+        if zone_layer is not None and rules is None:
+            where.append(or_(t.c.zone_layer == zone_layer, t.c.zone_layer.is_(None)))
+        if rules is not None:
+            listed = func.string_to_array(t.c.rules, " ")
+            where.append(listed.op("&&")(literal(list(rules), ARRAY(Text))))
+        return self._uids(select(t.c.subject_uid.label("uid")).distinct().where(*where))
+
+    def _uncovered(self, subject: str, rules: Sequence[str]) -> NDArray[Any]:
+        u = tables.uncovered
+        listed = func.string_to_array(u.c.rules, " ")
+        query = select(u.c.uid).where(
+            u.c.layer == subject, listed.op("&&")(literal(list(rules), ARRAY(Text)))
+        )
+        return self._uids(query)
+
+    def _deep(self, subject: str, zone_layer: str, geoms: NDArray[Any]) -> NDArray[Any]:
+        """Subjects with a row whose margin to the boundary of the union reaches any of ``geoms``."""
+        t = self._table(self.ledger.id)
+        around = boxes(self.definition, geoms, np.zeros(len(geoms)))
+        x0, y0 = np.nanmin(around[:, :2], axis=0).tolist()
+        x1, y1 = np.nanmax(around[:, 2:], axis=0).tolist()
+        box = func.ST_MakeEnvelope(x0, y0, x1, y1, self.definition.district.storage_crs)
+        dx, dy = padding(self.definition)
+        reach = t.c.margin_m + SLACK_M
+        query = select(t.c.subject_uid.label("uid"), t.c.margin_m, func.ST_AsBinary(t.c.geom).label("wkb"))
+        query = query.where(
+            alive(t, None), t.c.subject_layer == subject, t.c.zone_layer == zone_layer, t.c.margin_m > 0,
+            func.ST_Expand(t.c.geom, reach * dx, reach * dy).op("&&")(box),
+        )  # fmt: skip
+        found = read_columns(self.conn, query)
+        if not len(found["uid"]):
+            return found["uid"]
+        district = self.definition.district
+        plane = transformation(district.storage_crs, district.measuring_crs, district.extent)
+        seen, margin = plane.geometries(found["wkb"]), found["margin_m"].astype(float)
+        close = np.zeros(len(seen), dtype=bool)
+        for geom in geoms:
+            if not shapely.is_empty(geom):
+                rest = np.flatnonzero(~close)
+                close[rest] = near_place(geom, seen[rest], margin[rest])
+        return np.unique(found["uid"][close])
+
+    def _coverage_changed(self, zone_layer: str) -> None:
+        c = tables.coverage
+        since = or_(c.c.rev_from > self.last.rev, c.c.rev_to > self.last.rev)
+        if not self.conn.scalar(select(func.count()).where(c.c.layer == zone_layer, since)):
+            return
+        layer = self.definition.layers[zone_layer]
+        before, now = (
+            read_coverage(self.conn, self.definition, layer, rev) or shapely.Polygon()
+            for rev in (self.last.rev, self.now.rev)
+        )
+        other = np.array([shapely.symmetric_difference(before, now)], dtype=object)
+        for subject in self._subject_layers():
+            reach = [
+                rule.predicate.reach_m
+                for rule in self.rules
+                if rule.zone_layer == zone_layer and subject in rule.subjects
+            ]
+            if reach:
+                near = subjects_near(
+                    self.conn, self.definition, self.definition.layers[subject], other, np.array([max(reach)])
+                )
+                self.scope.add(subject, zone_layer, near)
+
+    def _law_changed(self) -> None:
+        """Rows of rules whose law begins or ends between the two days."""
+        moved: dict[str, list[Rule]] = {}
+        for rule in self.rules:
+            references = self.definition.packs[rule.pack].references
+            if crossed(days_of_law(rule, references), *self._dates):
+                moved.setdefault(zone_layer_of(rule), []).append(rule)
+        for zone_layer, rules in moved.items():
+            for subject in self._subject_layers():
+                ids = [rule.id for rule in rules if subject in rule.subjects]
+                if ids:
+                    self.scope.add(subject, zone_layer, self._with_rows(subject, None, ids))
+
+
+def touched(
+    conn: Connection, definition: MapDefinition, ledger: Layer, last: Judging, now: Judging
+) -> Touched:
+    """Follow every change between two judgings; everything where they cannot be compared."""
+    found = Touched(conn, definition, ledger, last, now)
+    if last.basis.carries(now.basis):
+        found.find()
+    else:
+        found.scope = Scope(everything=True)
+    return found

@@ -1,0 +1,45 @@
+"""Bringing the ledger up to date piece by piece is the same as judging everything."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from gis.screening.conflicts import refresh
+from tests.ledger.world import World
+
+
+def _check(world: World, edits: list[str]) -> bool:
+    """Update, then judge everything: that must change nothing. Tells whether the update was a partial one."""
+    done = refresh(world.engine, world.definition, law_date=world.law_date)
+    updated, open_ = world.ledger(), world.uncovered()
+    refresh(world.engine, world.definition, law_date=world.law_date, full=True)
+    full = world.ledger()
+    differ = {uid for uid in updated.keys() | full.keys() if updated.get(uid) != full.get(uid)}
+    shown = [(uid, updated.get(uid), full.get(uid)) for uid in sorted(differ)[:3]]
+    assert not differ, f"after {edits}: {len(differ)} rows, such as {shown}"
+    assert open_ == world.uncovered(), edits
+    return not done.full
+
+
+def _run(world: World, steps: int) -> int:
+    """Edit and check; how many updates were partial."""
+    _check(world, [])
+    partial = 0
+    for _ in range(steps):
+        edits = [world.edit() for _ in range(int(world.rng.choice([1, 1, 1, 2, 3])))]
+        partial += _check(world, edits)
+    return partial
+
+
+def test_updates_after_random_edits_equal_judging_everything(new_world: Callable[[int], World]) -> None:
+    assert _run(new_world(20260815), 14) == 14
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("seed", range(12))
+def test_updates_in_many_worlds_equal_judging_everything(
+    new_world: Callable[[int], World], seed: int
+) -> None:
+    assert _run(new_world(seed), 60) == 60
