@@ -1,4 +1,4 @@
-"""A file into a layer, and what follows from it for the layers that are made from others."""
+"""What follows from a change of rows for the layers that are made from others; and a file into a layer."""
 
 from __future__ import annotations
 
@@ -6,13 +6,15 @@ from pathlib import Path
 
 from sqlalchemy import Engine
 
+from gis.db import connect
+from gis.errors import OneMapError
 from gis.importing import ImportOptions, ImportResult, import_file
 from gis.importing.options import Progress
 from gis.importing.reading import TRUSTED, Limits, Reading
 from gis.linking import refresh
 from gis.settings import MapDefinition
 
-__all__ = ["take_in"]
+__all__ = ["judge_again", "take_in"]
 
 
 def take_in(
@@ -26,14 +28,44 @@ def take_in(
     reading: Reading | None = None,
     limits: Limits = TRUSTED,
 ) -> ImportResult:
-    """Import a file as `gis.importing.import_file` does; then compare the linked rows of its layer anew.
+    """Import a file as `gis.importing.import_file` does; then compare linked rows and judge conflicts anew.
 
-    The comparison is a revision of its own, after that of the import: a disagreement can be written down
-    anew at any time, an import cannot. Raises what `import_file` raises.
+    Each is a revision of its own, after that of the import: they can be written down anew at any time, an
+    import cannot. Raises what `import_file` raises.
     """
     result = import_file(
         engine, definition, layer_id, path, options, progress=progress, reading=reading, limits=limits
     )
     if result.change.rev is not None and definition.layers[layer_id].linking is not None:
         refresh(engine, definition, who=options.who)
+    if result.change.rev is not None:
+        if progress is not None:
+            progress("judging", 0, None)
+        judge_again(engine, definition)
     return result
+
+
+def judge_again(engine: Engine, definition: MapDefinition) -> int | None:
+    """Bring the conflicts up to date with what has just changed: now when it is little, else by a job.
+
+    Conflicts that were never judged stay so: the first judging is asked for (`onemap conflicts refresh`).
+    Nothing that goes wrong here undoes the change itself; the job then says what it was.
+
+    Returns
+    -------
+    int or None
+        The number of the job; None where there is nothing left to do.
+    """
+    from gis.screening.conflicts import last_judged, refresh_if_small
+    from gis.tasks import queue_judging
+
+    if definition.derived("conflicts") is None:
+        return None
+    with connect(engine) as conn:
+        if last_judged(conn, definition) is None:
+            return None
+    try:
+        done = refresh_if_small(engine, definition)
+    except OneMapError:
+        done = None
+    return queue_judging(engine) if done is None else None

@@ -18,7 +18,7 @@ from gis.jobs import Task, Work, enqueue
 from gis.jobs.schema import in_queue
 from gis.settings import Settings
 
-__all__ = ["TASKS", "batch_table", "queue_batch", "queue_harvest"]
+__all__ = ["TASKS", "batch_table", "queue_batch", "queue_harvest", "queue_judging"]
 
 KEEP_DAYS = 90
 
@@ -26,6 +26,23 @@ KEEP_DAYS = 90
 def queue_harvest(engine: Engine, name: str) -> int:
     """Queue a run of harvest ``name``, once; the number of its job."""
     return enqueue(engine, "harvest.run", {"name": name}, queue_key=f"harvest:{name}", lane="clock")
+
+
+def queue_judging(engine: Engine) -> int:
+    """Queue bringing the conflicts up to date, once; the number of its job."""
+    return enqueue(engine, "conflicts.refresh", {}, queue_key="conflicts", lane="clock")
+
+
+def _judge(work: Work, payload: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Judge what changes of data, rules or the day have made due."""
+    from gis.screening.conflicts import refresh
+
+    if work.definition.derived("conflicts") is None:
+        return {}
+    done = refresh(work.engine, work.definition, progress=work.progress, threads=work.settings.threads)
+    change = done.change
+    return {"revision": change.rev, "judged_revision": done.judged_rev, "subjects": done.subjects,
+            "added": change.added, "changed": change.changed, "closed": change.closed}  # fmt: skip
 
 
 def _run_harvest(work: Work, payload: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -122,5 +139,8 @@ TASKS: dict[str, Task] = {
     "screen.batch": Task(_screen_batch, resumable=True),
     "harvest.run": Task(_run_harvest, lane="clock", resumable=True),
     "harvest.due": Task(_queue_due_harvests, lane="clock", resumable=True, cron="* * * * *"),
+    "conflicts.refresh": Task(_judge, lane="clock", resumable=True),
+    # The law date is the day in UTC: what begins or ends with a day is judged as soon as the day has begun.
+    "conflicts.due": Task(_judge, lane="clock", resumable=True, cron="2 0 * * *"),
     "jobs.forget": Task(_forget_old_jobs, lane="clock", resumable=True, cron="17 3 * * *"),
 }

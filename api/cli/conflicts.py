@@ -18,36 +18,40 @@ __all__ = ["app", "refresh_if_behind", "show_conflicts"]
 app = typer.Typer(help=say("Conflicts of subjects with zones.", "对象与区域的冲突。"), no_args_is_help=True)
 
 
-@app.command("refresh", help=say("Judge every subject anew.", "重新判定全部对象。"))
+@app.command("refresh", help=say("Judge what has changed.", "判定自上次以来有变化的对象。"))
 def refresh_command(
     law_date: Annotated[
         str | None,
         typer.Option(help=say("The day whose law counts.", "适用法律的日期。"), metavar="YYYY-MM-DD"),
     ] = None,
+    full: Annotated[
+        bool, typer.Option("--full", help=say("Judge every subject anew.", "重新判定全部对象。"))
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Judge, and write what changed as one revision."""
     from api.cli.opening import opened
 
     with opened() as onemap:
-        result = refresh_now(onemap, day(law_date))
+        result = refresh_now(onemap, day(law_date), full=full)
     change = result.change
     if as_json:
         emit_json({"revision": change.rev, "judged_revision": result.judged_rev, "added": change.added,
                    "changed": change.changed, "closed": change.closed, "unchanged": change.unchanged,
-                   "uncovered": result.uncovered})  # fmt: skip
+                   "uncovered": result.uncovered, "subjects": result.subjects,
+                   "full": result.full})  # fmt: skip
         return
     counts = f"+{change.added} ~{change.changed} -{change.closed} ={change.unchanged}"
     tell(
         say(
-            f"Judged at revision {result.judged_rev}: {counts}",
-            f"已按修订 {result.judged_rev} 判定：{counts}",
+            f"Judged {result.subjects} subjects at revision {result.judged_rev}: {counts}",
+            f"已按修订 {result.judged_rev} 判定 {result.subjects} 个对象：{counts}",
         )
     )
 
 
-def refresh_now(onemap: Opened, law_date: date | None = None) -> RefreshResult:
-    """Judge everything, with a bar for the subject layers."""
+def refresh_now(onemap: Opened, law_date: date | None = None, *, full: bool = False) -> RefreshResult:
+    """Judge what is due, or everything, with a bar for the subject layers."""
     from gis.screening.conflicts import refresh
 
     with progress() as bar:
@@ -62,6 +66,7 @@ def refresh_now(onemap: Opened, law_date: date | None = None) -> RefreshResult:
             onemap.engine,
             onemap.definition,
             law_date=law_date,
+            full=full,
             progress=show,
             threads=onemap.settings.threads,
         )

@@ -59,6 +59,7 @@ def status(as_json: AsJson = False) -> None:
 def sync_command(as_json: AsJson = False) -> None:
     """Adds what is new; refuses what would lose data."""
     from gis.db import make_engine
+    from gis.intake import judge_again
     from gis.settings import load_settings
     from gis.sync import sync
 
@@ -68,6 +69,7 @@ def sync_command(as_json: AsJson = False) -> None:
         engine = make_engine(settings)
         try:
             applied = sync(engine, definition).applied
+            judge_again(engine, definition)
         finally:
             engine.dispose()
     if as_json:

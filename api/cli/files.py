@@ -172,6 +172,7 @@ def _phases(bar: Progress, task: object, name: str) -> Callable[[str, int, int |
         "checking": say("checking", "检查"),
         "comparing": say("comparing", "比对"),
         "writing": say("writing", "写入"),
+        "judging": say("judging conflicts", "判定冲突"),
     }
 
     def tell_phase(phase: str, done: int, total: int | None) -> None:

@@ -76,6 +76,7 @@ def revert_command(number: Number, as_json: AsJson = False) -> None:
     """Refused when later revisions changed the same rows."""
     from api.cli.opening import opened
     from gis.db import connect
+    from gis.intake import judge_again
     from gis.revisions import revert
     from gis.tables import table_for
 
@@ -84,14 +85,16 @@ def revert_command(number: Number, as_json: AsJson = False) -> None:
         tables = [table_for(layer, storage) for layer in onemap.definition.layers.values()]
         with connect(onemap.engine, write=True) as conn:
             change = revert(conn, number, tables, who=getpass.getuser())
+        job = judge_again(onemap.engine, onemap.definition)
     if as_json:
         emit_json(asdict(change))
         return
     counts = f"+{change.added} ~{change.changed} -{change.closed}"
     tell(
         say(
-            f"Revision {number} is undone by revision {change.rev}: {counts}. "
-            "Judge again: onemap conflicts refresh",
-            f"修订 {number} 已由修订 {change.rev} 撤销：{counts}。请重新判定：onemap conflicts refresh",
+            f"Revision {number} is undone by revision {change.rev}: {counts}.",
+            f"修订 {number} 已由修订 {change.rev} 撤销：{counts}。",
         )
     )
+    if job is not None:
+        tell(say(f"Conflicts are judged again by job {job}.", f"冲突由任务 {job} 重新判定。"))

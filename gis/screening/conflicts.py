@@ -29,7 +29,24 @@ from gis.screening.touched import Judging, Touched, touched
 from gis.settings import MapDefinition
 from layers.model import Layer
 
-__all__ = ["Judged", "RefreshResult", "judged_up_to", "refresh", "rules_hash", "summary"]
+__all__ = [
+    "SMALL",
+    "Judged",
+    "RefreshResult",
+    "conflicts_layer",
+    "judged_up_to",
+    "last_judged",
+    "last_judging",
+    "refresh",
+    "refresh_if_small",
+    "rules_hash",
+    "scope_since",
+    "summary",
+]
+
+
+SMALL = 20_000
+"""So many subjects are judged within the command that made it necessary; more by a job."""
 
 
 @dataclass(frozen=True)
@@ -92,6 +109,28 @@ def refresh(
     progress : callable, optional
         Called with (layer id, done, total) before each subject layer and at the end.
     """
+    found = _run(engine, definition, law_date, who, full, progress, threads, None)
+    assert found is not None
+    return found
+
+
+def refresh_if_small(
+    engine: Engine, definition: MapDefinition, *, at_most: int = SMALL, who: str = "onemap", threads: int = 2
+) -> RefreshResult | None:
+    """As `refresh`; None where more than ``at_most`` subjects would have to be judged, or nothing was."""
+    return _run(engine, definition, None, who, False, None, threads, at_most)
+
+
+def _run(
+    engine: Engine,
+    definition: MapDefinition,
+    law_date: date | None,
+    who: str,
+    full: bool,
+    progress: Progress | None,
+    threads: int,
+    at_most: int | None,
+) -> RefreshResult | None:
     layer = conflicts_layer(definition)
     law_date = law_date or datetime.now(UTC).date()
     with _judging(engine):
@@ -99,6 +138,8 @@ def refresh(
             now = Judging(head(conn), law_date, Basis.of(conn, definition))
             last = None if full else last_judging(conn, definition, layer)
             found = scope_since(conn, definition, layer, last, now)
+            if at_most is not None and _size(conn, definition, found.scope) > at_most:
+                return None
             judged = rejudge(conn, definition, found, threads=threads, progress=progress)
         with connect(engine, write=True) as conn:
             conn.execute(text("SET LOCAL statement_timeout = 0"))
@@ -108,6 +149,20 @@ def refresh(
         open_ = _open_rules(conn)
     by_rule = {(row["rule"], row["verdict"], row["severity"]): row["count"] for row in counts}
     return RefreshResult(change, now.rev, law_date, judged.subjects, open_, by_rule, found.scope.everything)
+
+
+def _size(conn: Connection, definition: MapDefinition, scope: Scope) -> float:
+    """How many subjects a scope holds, counting a layer that is in it as a whole by its rows."""
+    if scope.everything:
+        return float("inf")
+    total = 0
+    for name in scope.layers():
+        if scope.every(name):
+            t = tables.table_for(definition.layers[name], definition.district.storage_crs)
+            total += conn.scalar(select(func.count()).select_from(t).where(alive(t, None))) or 0
+        else:
+            total += len(scope.uids(name))
+    return total
 
 
 @contextmanager
@@ -122,6 +177,13 @@ def _judging(engine: Engine) -> Iterator[None]:
 
 # Any fixed number of our own.
 _JUDGING_LOCK = 7_216_004
+
+
+def last_judged(conn: Connection, definition: MapDefinition) -> int | None:
+    """The data revision of the newest judging; None when nothing was ever judged."""
+    j = tables.judgings
+    newest = select(j.c.judged_rev).where(j.c.layer == conflicts_layer(definition).id)
+    return conn.scalar(newest.order_by(j.c.judging_id.desc()).limit(1))
 
 
 def last_judging(conn: Connection, definition: MapDefinition, layer: Layer) -> Judging | None:

@@ -164,7 +164,7 @@ def _keep_uncovered(conn: Connection, scope: Scope, found: Rejudged, now: Judgin
         uids, rules = [], []
         for part in parts:
             old = np.array([before.get(uid, "") for uid in part.uids], dtype=object) if before else None
-            merged = part.uncovered if old is None else _merged(old, part, frozenset(now.basis.rules))
+            merged = part.uncovered if old is None else _merged(old, part, now)
             differ = np.flatnonzero(merged != ("" if old is None else old))
             uids.append(part.uids[differ])
             rules.append(merged[differ])
@@ -192,9 +192,13 @@ def _before(conn: Connection, name: str, parts: list[Open], every: bool) -> dict
     return dict(zip(found["uid"], found["rules"], strict=True))
 
 
-def _merged(old: NDArray[np.object_], part: Open, rules: frozenset[str]) -> NDArray[np.object_]:
-    """The open rules of subjects after some of their rules were applied again."""
-    kept = rules - part.rules if WHOLE not in part.zone_layers else frozenset[str]()
+def _merged(old: NDArray[np.object_], part: Open, now: Judging) -> NDArray[np.object_]:
+    """The open rules of subjects after those on some zone layers were applied again."""
+    kept = {
+        name
+        for name, rule in now.basis.rules.items()
+        if part.zone_layers.isdisjoint({rule.zone_layer, WHOLE}) and part.subject_layer in rule.subjects
+    }
     pairs, place = np.unique(np.stack([old, part.uncovered]).astype(str), axis=1, return_inverse=True)
-    texts = [" ".join(sorted((set(before.split()) & kept) | set(now.split()))) for before, now in pairs.T]
+    texts = [" ".join(sorted((set(before.split()) & kept) | set(open_.split()))) for before, open_ in pairs.T]
     return np.array(texts, dtype=object)[place.reshape(-1)]
