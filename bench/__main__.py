@@ -14,6 +14,7 @@ from pathlib import Path
 from bench.distance_join import DISTANCE_JOIN
 from bench.import_points import import_points
 from bench.joins import measured
+from bench.ledger_update import ledger_update
 from bench.one_parcel import one_parcel
 from bench.parcel_overlap import PARCEL_OVERLAP
 from bench.points_in_zones import POINTS_IN_ZONES
@@ -26,6 +27,7 @@ BENCHMARKS = {
     **JOINS,
     "import-points": lambda share: import_points(),
     "report-faces": lambda share: report_faces(),
+    "ledger-update": lambda share: ledger_update(),
     "one-parcel": lambda share: one_parcel(),
     "screen-batch": lambda share: screen_batch_bench(),
 }

@@ -1,0 +1,213 @@
+"""The conflict ledger of 1,000,000 enterprises and 2,000 zones, brought up to date against judged anew.
+
+onemap, zone edit     one zone's outline moves; some 1 % of the enterprises lie in its reach
+onemap, clock         the law date moves across 2026-08-15, where the Code replaces the older laws
+onemap, rule          a rule gets another severity
+full                  every enterprise against every zone, after each of them; it must change nothing
+
+Zones have the grades of drinking-water sources, the shipped rules apply. Built once a run, in a store of its
+own that is removed at the end.
+"""
+
+from __future__ import annotations
+
+import shutil
+import statistics
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import shapely
+from numpy.typing import NDArray
+from sqlalchemy import Engine, create_engine, insert
+
+from bench.report import Row, timed
+from bench.workload import SEED, Workload, workload
+from gis import tables
+from gis.cluster import Cluster
+from gis.crs import WEB_MERCATOR, transformation
+from gis.db import connect
+from gis.importing.fill import fill_empty
+from gis.importing.options import SourceInfo
+from gis.importing.register import register_source
+from gis.importing.stage import Stage
+from gis.importing.values import ARROW
+from gis.revisions import Change, apply_staged, new_revision, note_touch
+from gis.screening.conflicts import RefreshResult, refresh
+from gis.settings import MapDefinition, Settings
+from gis.sync import sync
+from layers.rulemodel import canonical_hash
+
+__all__ = ["ledger_update"]
+
+POINTS, ZONES, EDITS = 1_000_000, 2_000, 5
+SUBJECTS, LAYER = "enterprises", "water_source_zones"
+BEFORE, AFTER = date(2026, 8, 14), date(2026, 8, 16)
+
+
+def ledger_update(points: int = POINTS) -> list[Row]:
+    """Build the store, edit it, and compare updates with judging everything."""
+    definition = Settings().load_map()
+    made = workload(points, ZONES)
+    with _store(definition) as engine:
+        edited = _fill(engine, definition, made)
+        print("Judging everything (once) ...", flush=True)
+        first, done = timed(lambda: refresh(engine, definition, law_date=BEFORE))
+        print(f"{first:.1f} s: {done.change.added:,} rows, {done.uncovered:,} open without a row", flush=True)
+        rows = [_zone_edits(engine, definition, made, edited)]
+        rows.append(_step(engine, definition, "onemap, clock", AFTER))
+        changed = _other_severity(definition, "DW-07")
+        rows.append(_step(engine, changed, "onemap, rule", AFTER))
+        full, done = timed(lambda: refresh(engine, changed, law_date=AFTER, full=True))
+        assert done.change.is_empty, done.change
+        rows.append(_row("full", [full], done))
+    return rows
+
+
+def _zone_edits(engine: Engine, definition: MapDefinition, made: Workload, edited: int) -> Row:
+    seconds, done = [], None
+    for turn in range(EDITS):
+        shape = shapely.affinity.translate(made.zones[edited], 20.0 * (turn + 1), 0.0)
+        _move(engine, definition, edited, shape)
+        took, done = timed(lambda: refresh(engine, definition, law_date=BEFORE))
+        seconds.append(took)
+        print(
+            f"zone edit {turn + 1}/{EDITS}: {took:.2f} s, {done.subjects:,} judged, {done.change}", flush=True
+        )
+    assert done is not None
+    _check(engine, definition, BEFORE)
+    return _row("onemap", seconds, done)
+
+
+def _step(engine: Engine, definition: MapDefinition, name: str, law_date: date) -> Row:
+    took, done = timed(lambda: refresh(engine, definition, law_date=law_date))
+    print(f"{name}: {took:.2f} s, {done.subjects:,} judged, {done.change}", flush=True)
+    _check(engine, definition, law_date)
+    return _row(name, [took], done)
+
+
+def _check(engine: Engine, definition: MapDefinition, law_date: date) -> None:
+    """Judging everything finds nothing else."""
+    done = refresh(engine, definition, law_date=law_date, full=True)
+    assert done.full, "not judged in full"
+    assert done.change.is_empty, done.change
+
+
+def _row(name: str, seconds: list[float], done: RefreshResult) -> Row:
+    params = {
+        "min": min(seconds), "max": max(seconds), "pairs": done.subjects,
+        "changed": done.change.added + done.change.changed + done.change.closed,
+    }  # fmt: skip
+    return Row("ledger-update", name, statistics.median(seconds), "s", len(seconds), params)
+
+
+@contextmanager
+def _store(definition: MapDefinition) -> Iterator[Engine]:
+    folder = Path(tempfile.mkdtemp(prefix="onemap-bench-", dir="/tmp"))
+    folder.chmod(0o755)
+    cluster = Cluster(folder / "home")
+    try:
+        engine = create_engine(cluster.ensure_running())
+        sync(engine, definition)
+        yield engine
+        engine.dispose()
+    finally:
+        cluster.stop()
+        shutil.rmtree(folder)
+
+
+def _fill(engine: Engine, definition: MapDefinition, made: Workload) -> int:
+    """Enterprises, zones and coverages; which zone has about a hundredth of the enterprises in it."""
+    rng = np.random.default_rng(SEED)
+    count, zones = len(made.xy), len(made.zones)
+    points = np.asarray(shapely.points(made.xy), dtype=object)
+    held = _held(made)
+    edited = int(np.argmin(np.abs(held - count / 100)))
+    grade = rng.choice(["1", "2", "quasi", "rural"], zones, p=[0.02, 0.02, 0.02, 0.94])
+    grade[-zones // 100 :] = "rural"
+    grade[edited] = "2"
+    names = np.array([f"E{n:07d}" for n in range(count)], dtype=object)
+    _load(engine, definition, SUBJECTS, points, names, 10.0, {
+        "ent_id": pa.array(names), "name": pa.array(names),
+        "water_supply_related": pa.array(rng.random(count) < 0.01),
+        "discharges_pollutants": _flags(rng, count, 0.3), "heavy_water_pollution": _flags(rng, count, 0.05),
+        "source_type": pa.array(np.where(rng.random(count) < 0.02, "livestock", "yard")),
+    })  # fmt: skip
+    codes = np.array([f"Z{n:04d}" for n in range(zones)], dtype=object)
+    fields = {"name": pa.array(codes), "grade": pa.array(grade)}
+    _load(engine, definition, LAYER, made.zones, codes, 5.0, fields)
+    _cover(engine, definition)
+    print(f"{count:,} enterprises, {zones:,} zones, {held[edited]:,} in the edited one", flush=True)
+    return edited
+
+
+def _flags(rng: np.random.Generator, count: int, share: float) -> pa.Array:
+    """True for a share of the rows; one in fifty is not known."""
+    return pa.array(rng.random(count) < share, mask=rng.random(count) < 0.02)
+
+
+def _held(made: Workload) -> NDArray[np.int64]:
+    """How many points lie in each zone, by a tenth of them."""
+    part = np.asarray(shapely.points(made.xy[::10]), dtype=object)
+    pairs = shapely.STRtree(part).query(made.zones, "intersects")[0]
+    return np.bincount(pairs, minlength=len(made.zones)) * 10
+
+
+def _load(
+    engine: Engine, definition: MapDefinition, name: str, geoms: NDArray[np.object_],
+    uids: NDArray[np.object_], accuracy_m: float, fields: dict[str, pa.Array],
+) -> None:  # fmt: skip
+    district, layer = definition.district, definition.layers[name]
+    back = transformation(district.measuring_crs, district.storage_crs, district.extent)
+    web = transformation(district.storage_crs, WEB_MERCATOR, district.extent)
+    stored = back.geometries(geoms)
+    if layer.geometry == "MultiPolygon":
+        stored = np.array([shapely.multipolygons(shapely.get_parts([g])) for g in stored], dtype=object)
+    values = {f.name: fields.get(f.name, pa.nulls(len(uids), ARROW[f.type])) for f in layer.fields}
+    values["accuracy_m"] = pa.array(np.full(len(uids), accuracy_m))
+    table = tables.table_for(layer, district.storage_crs)
+    with connect(engine, write=True) as conn:
+        source = register_source(conn, SourceInfo("bench"))
+        stage = Stage(conn, layer, table, web)
+        stage.add(stage.columns(np.arange(len(uids)), values, stored, pa.array(uids), source))
+        stage.analyze()
+        apply_staged(conn, table, stage.table, mode="upsert", who="bench", kind="import", fill=fill_empty)
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as conn:
+        conn.exec_driver_sql(f'ANALYZE layer."{name}"')
+
+
+def _cover(engine: Engine, definition: MapDefinition) -> None:
+    """All layers that rules ask are complete in and around the whole district."""
+    west, south, east, north = definition.district.extent
+    box = shapely.box(west - 1, south - 1, east + 1, north + 1).wkt
+    layers = {rule.zone_layer for pack in definition.packs.values() for rule in pack.rules} - {None}
+    with connect(engine, write=True) as conn:
+        rev = new_revision(conn, who="bench", kind="import")
+        for name in sorted(str(layer) for layer in layers):
+            geom = f"SRID={definition.district.storage_crs};{box}"
+            conn.execute(insert(tables.coverage).values(layer=name, source_id=1, geom=geom, rev_from=rev))
+            note_touch(conn, rev, name, Change(rev, 0, 0, 0, 0))
+
+
+def _move(engine: Engine, definition: MapDefinition, zone: int, shape: Any) -> None:
+    """Give a zone another outline."""
+    uid = np.array([f"Z{zone:04d}"], dtype=object)
+    fields = {"name": pa.array(uid), "grade": pa.array(["2"])}
+    _load(engine, definition, LAYER, np.array([shape], dtype=object), uid, 5.0, fields)
+
+
+def _other_severity(definition: MapDefinition, rule_id: str) -> MapDefinition:
+    """The definition with a rule that is a notice now."""
+    pack = next(pack for pack in definition.packs.values() if any(r.id == rule_id for r in pack.rules))
+    rules = []
+    for rule in pack.rules:
+        changes = {"severity": "notice", "hash": canonical_hash([rule.hash, "notice"])}
+        rules.append(rule.model_copy(update=changes) if rule.id == rule_id else rule)
+    changed = pack.model_copy(update={"rules": tuple(rules), "hash": canonical_hash([pack.hash, rule_id])})
+    return replace(definition, packs={**definition.packs, pack.id: changed})
