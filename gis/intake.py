@@ -11,10 +11,14 @@ from gis.errors import OneMapError
 from gis.importing import ImportOptions, ImportResult, import_file
 from gis.importing.options import Progress
 from gis.importing.reading import TRUSTED, Limits, Reading
+from gis.jobs import enqueue
 from gis.linking import refresh
 from gis.settings import MapDefinition
 
-__all__ = ["judge_again", "take_in"]
+__all__ = ["JUDGING", "judge_again", "take_in"]
+
+JUDGING = "conflicts.refresh"
+"""The job that brings the conflicts up to date."""
 
 
 def take_in(
@@ -57,7 +61,6 @@ def judge_again(engine: Engine, definition: MapDefinition) -> int | None:
         The number of the job; None where there is nothing left to do.
     """
     from gis.screening.conflicts import last_judged, refresh_if_small
-    from gis.tasks import queue_judging
 
     if definition.derived("conflicts") is None:
         return None
@@ -68,4 +71,4 @@ def judge_again(engine: Engine, definition: MapDefinition) -> int | None:
         done = refresh_if_small(engine, definition)
     except OneMapError:
         done = None
-    return queue_judging(engine) if done is None else None
+    return enqueue(engine, JUDGING, {}, queue_key=JUDGING, lane="clock") if done is None else None

@@ -14,11 +14,12 @@ from sqlalchemy import Engine, text
 
 from gis.db import connect
 from gis.errors import NotFound
+from gis.intake import JUDGING
 from gis.jobs import Task, Work, enqueue
 from gis.jobs.schema import in_queue
 from gis.settings import Settings
 
-__all__ = ["TASKS", "batch_table", "queue_batch", "queue_harvest", "queue_judging"]
+__all__ = ["TASKS", "batch_table", "queue_batch", "queue_harvest"]
 
 KEEP_DAYS = 90
 
@@ -26,11 +27,6 @@ KEEP_DAYS = 90
 def queue_harvest(engine: Engine, name: str) -> int:
     """Queue a run of harvest ``name``, once; the number of its job."""
     return enqueue(engine, "harvest.run", {"name": name}, queue_key=f"harvest:{name}", lane="clock")
-
-
-def queue_judging(engine: Engine) -> int:
-    """Queue bringing the conflicts up to date, once; the number of its job."""
-    return enqueue(engine, "conflicts.refresh", {}, queue_key="conflicts", lane="clock")
 
 
 def _judge(work: Work, payload: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -139,7 +135,7 @@ TASKS: dict[str, Task] = {
     "screen.batch": Task(_screen_batch, resumable=True),
     "harvest.run": Task(_run_harvest, lane="clock", resumable=True),
     "harvest.due": Task(_queue_due_harvests, lane="clock", resumable=True, cron="* * * * *"),
-    "conflicts.refresh": Task(_judge, lane="clock", resumable=True),
+    JUDGING: Task(_judge, lane="clock", resumable=True),
     # The law date is the day in UTC: what begins or ends with a day is judged as soon as the day has begun.
     "conflicts.due": Task(_judge, lane="clock", resumable=True, cron="2 0 * * *"),
     "jobs.forget": Task(_forget_old_jobs, lane="clock", resumable=True, cron="17 3 * * *"),

@@ -25,7 +25,7 @@ from gis.screening.hits import Hits
 from layers.predicates import Bounds, DWithin, DWithinBy, DWithinStated, Predicate, Where, both_of
 from layers.rulemodel import Rule, Table, TableRow
 
-__all__ = ["Ask", "asks_of", "merged_filter", "worst_of", "worst_pairs"]
+__all__ = ["Ask", "asks_of", "merged_filter", "subject_filters", "worst_of", "worst_pairs", "zone_filters"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -179,6 +179,19 @@ def _by_zone(rule: Rule, predicate: DWithinBy) -> list[tuple[Where, DWithin]]:
         _BY_ZONE.pop(next(iter(_BY_ZONE)), None)
     _BY_ZONE[id(rule)] = rule, found
     return found
+
+
+def subject_filters(rule: Rule, tables: Sequence[Table] = ()) -> list[Where]:
+    """All filters of subjects that a rule may ask: its own, its exceptions', and those of tables' rows."""
+    exceptions = [unless.where for unless in rule.unless]
+    return [rule.subject_where, *exceptions, *(row.subject for table in tables for row in table.deciding)]
+
+
+def zone_filters(rule: Rule, tables: Sequence[Table] = ()) -> list[Where]:
+    """The zone filters of all questions that a rule may ask: first the rule's own, which holds the others."""
+    if isinstance(rule.predicate, DWithinBy):
+        return [rule.zone_where, *(where for where, _ in _by_zone(rule, rule.predicate))]
+    return [rule.zone_where, *(where for table in tables for _, where in _rows_of(rule, table))]
 
 
 def merged_filter(asks: Sequence[Ask]) -> FilterResult:

@@ -8,7 +8,8 @@ from datetime import date, datetime, timedelta
 import numpy as np
 from numpy.typing import NDArray
 
-from layers.rulemodel import LAW_DATE, Bounds, Reference, Rule, Where, with_predecessors
+from layers.predicates import LAW_DATE, Bounds, Where
+from layers.rulemodel import Reference, Rule, with_predecessors
 
 __all__ = ["FAR", "crossed", "dated", "days_of_law", "next_days", "valid_until"]
 

@@ -132,7 +132,7 @@ def _with_next_date(
     for name in sorted(named & subjects.attributes.keys()):
         soonest = np.minimum(soonest, next_days(subjects.attributes[name][s], law_date))
     met = np.flatnonzero(z >= 0)
-    if len(met):
+    if len(met) and rule.zone_layer is not None:
         zone, z = zones[rule.zone_layer], z[met]
         soonest[met] = np.minimum(soonest[met], valid_until(zone.valid_to[z]))
         for name in sorted(set(dated(rule.zone_where)) & zone.attributes.keys()):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -14,12 +14,14 @@ from sqlalchemy import Connection, or_, select
 from gis import tables
 from gis.crs import transformation
 from gis.revisions import alive
+from gis.screening.asking import zone_filters
 from gis.screening.columns import read_columns
 from gis.screening.dates import dated
 from gis.screening.filters import Attributes, Flags, evaluate
 from gis.settings import MapDefinition
 from layers.model import Layer
-from layers.rulemodel import CountGt, Rule
+from layers.predicates import CountGt, Where
+from layers.rulemodel import Rule
 
 __all__ = ["Picture", "Seen", "read_picture"]
 
@@ -55,6 +57,8 @@ class Picture:
     is_indicative : bool[n]
     attributes : Attributes
         Only those that filters of rules ask for.
+    filters : mapping of rule id to filters
+        See `gis.screening.asking.zone_filters`.
     before, now : bool[n]
         Whether the version lives and is in force at the earlier and the later time.
     """
@@ -64,15 +68,27 @@ class Picture:
     is_indicative: Flags
     attributes: Attributes
     columns: Mapping[str, NDArray[np.object_]]
+    filters: Mapping[str, Sequence[Where]]
     before: Flags
     now: Flags
     law_dates: tuple[date, date]
 
     def seen(self, rule: Rule, *, now: bool) -> Seen:
         """What the rule's filter says at one of the two times."""
+        return self._seen(rule.zone_where, now)
+
+    def _seen(self, where: Where, now: bool) -> Seen:
         there = self.now if now else self.before
-        found = evaluate(rule.zone_where, self.attributes, self.law_dates[now])
+        found = evaluate(where, self.attributes, self.law_dates[now])
         return Seen(found.yes & there, found.unknown & there)
+
+    def _parts(self, rule: Rule, now: bool) -> Iterator[Flags]:
+        """The sets of zones that any question of the rule is put to, with and without indicative ones."""
+        for where in self.filters[rule.id]:
+            seen = self._seen(where, now)
+            for kind in (seen.yes, seen.maybe, seen.both):
+                yield kind
+                yield kind & ~self.is_indicative
 
     def changed(self, rule: Rule) -> Flags:
         """The versions that count, or may, at one of the times and not at the other in the same way."""
@@ -80,7 +96,7 @@ class Picture:
         changed = (before.yes != now.yes) | (before.maybe != now.maybe)
         low, high = sorted(self.law_dates)
         if low != high:
-            for name in dated(rule.zone_where):
+            for name in {name for where in self.filters[rule.id] for name in dated(where)}:
                 near = np.array([_between(v, low, high) for v in self.columns[name]], dtype=bool)
                 changed |= near & (before.both | now.both)
         return np.asarray(changed)
@@ -91,28 +107,25 @@ class Picture:
         First whether any accuracy is not known (for a rule that counts: how many are not), which decides
         verdicts everywhere; then the range of the known ones, which decides the measures in the rows.
         """
-        seen = self.seen(rule, now=now)
         unknown: list[Any] = []
         spread: list[Any] = []
-        for kind in (seen.yes, seen.maybe, seen.both):
-            for chosen in (kind, kind & ~self.is_indicative):
-                accuracy = self.accuracy_m[chosen]
-                open_ = int(np.isnan(accuracy).sum())
-                unknown.append(open_ if isinstance(rule.predicate, CountGt) else open_ > 0)
-                known = accuracy[~np.isnan(accuracy)]
-                spread.append((float(known.max()), bool(known.min() == known.max())) if len(known) else None)
+        for chosen in self._parts(rule, now):
+            accuracy = self.accuracy_m[chosen]
+            open_ = int(np.isnan(accuracy).sum())
+            unknown.append(open_ if isinstance(rule.predicate, CountGt) else open_ > 0)
+            known = accuracy[~np.isnan(accuracy)]
+            spread.append((float(known.max()), bool(known.min() == known.max())) if len(known) else None)
         return unknown, spread
 
     def everywhere(self, rule: Rule) -> NDArray[np.int64]:
         """Row ids of zones now that must be there in any part of the layer, so that its traits are kept."""
         seen = self.seen(rule, now=True)
         found = [self.row_ids[seen.both & np.isnan(self.accuracy_m)]]
-        for kind in (seen.yes, seen.maybe, seen.both):
-            for chosen in (kind, kind & ~self.is_indicative):
-                rows = np.flatnonzero(chosen & ~np.isnan(self.accuracy_m))
-                if len(rows):
-                    ends = [rows[np.argmin(self.accuracy_m[rows])], rows[np.argmax(self.accuracy_m[rows])]]
-                    found.append(self.row_ids[ends])
+        for chosen in self._parts(rule, True):
+            rows = np.flatnonzero(chosen & ~np.isnan(self.accuracy_m))
+            if len(rows):
+                ends = [rows[np.argmin(self.accuracy_m[rows])], rows[np.argmax(self.accuracy_m[rows])]]
+                found.append(self.row_ids[ends])
         return np.unique(np.concatenate(found))
 
 
@@ -132,7 +145,9 @@ def read_picture(
     """The versions of ``layer`` alive at one of two revisions, with the attributes that ``rules`` ask for."""
     district = definition.district
     t = tables.table_for(layer, district.storage_crs)
-    names = sorted({name for rule in rules for name in rule.zone_where} & {f.name for f in layer.fields})
+    filters = {rule.id: zone_filters(rule, definition.packs[rule.pack].deciding(rule)) for rule in rules}
+    asked = {name for wheres in filters.values() for where in wheres for name in where}
+    names = sorted(asked & {f.name for f in layer.fields})
     old, new = (alive(t, revision) for revision in revisions)
     query = select(
         t.c.row_id, t.c.accuracy_m, t.c.is_indicative, t.c.valid_from, t.c.valid_to,
@@ -148,6 +163,7 @@ def read_picture(
         found["is_indicative"].astype(bool),
         Attributes(columns, len(was)),
         columns,
+        filters,
         was & _in_force(found, law_dates[0]),
         now & _in_force(found, law_dates[1]),
         law_dates,

@@ -238,6 +238,8 @@ class _Near:
             if outcome.rule.id in self._rules:
                 found = np.where(outcome.answer.code > CLEAR, outcome.answer.margin_m, 0.0)
                 margin = np.maximum(margin, np.where(np.isfinite(found), found, 0.0))
+                inside = np.flatnonzero((outcome.hits.distance_m == 0) & np.isfinite(outcome.hits.margin_m))
+                np.maximum.at(margin, outcome.hits.subject[inside], outcome.hits.margin_m[inside])
         deep = np.flatnonzero(margin > self._radius_m)
         if not len(deep):
             return False

@@ -31,6 +31,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from gis import tables
 from gis.crs import transformation
 from gis.revisions import alive
+from gis.screening.asking import subject_filters
 from gis.screening.basis import Basis, zone_layer_of
 from gis.screening.columns import read_columns
 from gis.screening.dates import crossed, dated, days_of_law
@@ -41,7 +42,8 @@ from gis.screening.scope import WHOLE, Scope
 from gis.screening.snapshot import enabled_rules
 from gis.settings import MapDefinition
 from layers.model import Layer
-from layers.rulemodel import AreaShareOutside, Disjoint, Predicate, Rule, UpstreamWithin
+from layers.predicates import AreaShareOutside, Disjoint, Predicate, UpstreamWithin
+from layers.rulemodel import Rule
 
 __all__ = ["Judging", "Touched", "is_local", "touched"]
 
@@ -159,7 +161,8 @@ class Touched:
         for rule in self.rules:
             if name not in rule.subjects:
                 continue
-            wheres = (rule.subject_where, *(unless.where for unless in rule.unless))
+            tables_of = self.definition.packs[rule.pack].deciding(rule)
+            wheres = subject_filters(rule, tables_of)
             for field in sorted({field for where in wheres for field in dated(where)} & set(t.c.keys())):
                 due = cast(t.c[field], Date).between(low, high)
                 uids = self._uids(select(t.c.uid).where(alive(t, None), due))

@@ -49,7 +49,7 @@ def _field(name: str, kind: str) -> dict[str, Any]:
     return {"name": name, "title": {"zh": name, "en": name}, "type": kind}
 
 
-_SUBJECT_FIELDS = (_field("dirty", "boolean"), _field("due", "date"))
+_SUBJECT_FIELDS = (_field("dirty", "boolean"), _field("due", "date"), _field("away", "number"))
 LAYERS = {
     layer.id: layer
     for layer in (
@@ -82,8 +82,17 @@ REFERENCES = {
 }
 
 
-def _rule(name: str, subjects: tuple[str, ...], zone_layer: str, op: str, **fields: Any) -> Rule:
-    numbers = {"distance_m", "statutory", "min_share", "min_area_m2", "n"}
+def _rule(name: str, subjects: tuple[str, ...], zone_layer: str | None, op: str, **fields: Any) -> Rule:
+    numbers = {
+        "distance_m",
+        "statutory",
+        "min_share",
+        "min_area_m2",
+        "n",
+        "attribute",
+        "distances_m",
+        "at_most_m",
+    }
     predicate = {"op": op, **{key: fields.pop(key) for key in numbers & fields.keys()}}
     given = {
         "id": name, "title": TEXT, "subjects": subjects, "zone_layer": zone_layer, "predicate": predicate,
@@ -111,6 +120,11 @@ RULES = (
     _rule("PK-02", ("plots",), "parks", "area_share_outside", min_share=0.5, legal=("CODE", "LATE")),
     _rule("PK-03", ("dots",), "parks", "dwithin", distance_m=400.0, statutory=False, severity="review",
           unless=[{"where": {"due": {">=": "law_date"}}, "note": TEXT}]),
+    _rule("AR-06", ("dots", "plots"), "areas", "dwithin_by", attribute="grade", statutory=True,
+          distances_m={"1": 150.0, "2": 500.0}, severity="restricted"),
+    _rule("AR-07", ("dots",), "areas", "dwithin_stated", attribute="away", at_most_m=300.0, statutory=True),
+    _rule("PK-04", ("plots", "dots"), "parks", "not_dwithin", distance_m=600.0, statutory=True),
+    _rule("PK-05", ("dots",), None, "attribute", subject_where={"due": {">": "law_date"}}, legal=("LATE",)),
 )  # fmt: skip
 
 
@@ -207,17 +221,18 @@ class World:
         if layer in SUBJECTS:
             row |= {"accuracy_m": self._one(_SUBJECT_ACCURACIES), "dirty": self._one([True, False, None]),
                     "due": self._one([None, *LAW_DATES])}  # fmt: skip
+            row["away"] = self._one([None, 100.0, 300.0])
         else:
             rare: list[float | None] = [None] if rng.random() < 0.03 else []
-            row |= {"accuracy_m": self._one([*_ACCURACIES, *rare]), "grade": self._one(["1", "2", None]),
-                    "since": self._one([None, *LAW_DATES]), "is_indicative": bool(rng.random() < 0.3)}  # fmt: skip
+            row |= {"accuracy_m": self._one([*_ACCURACIES, *rare]), "grade": self._one(["1", "2", None])}
+            row |= {"since": self._one([None, *LAW_DATES]), "is_indicative": bool(rng.random() < 0.3)}
         return row
 
     def _one(self, values: list[Any]) -> Any:
         return values[int(self.rng.integers(len(values)))]
 
     def _shape(self, layer: str) -> Any:
-        x, y = self.rng.uniform(0, _SIDE, 2) + (_EAST, _NORTH)
+        x, y = self.rng.uniform((_EAST, _NORTH), (_EAST + _SIDE, _NORTH + _SIDE))
         if layer == "dots":
             return shapely.Point(x, y)
         size = self.rng.uniform(60, 400) if layer == "plots" else self.rng.uniform(200, 1_500)
@@ -228,7 +243,7 @@ class World:
             return shapely.MultiPolygon([shapely.box(x, y, x + step, y + step)])
         angles = np.sort(self.rng.uniform(0, 2 * np.pi, 9))
         ring = np.column_stack([np.cos(angles), np.sin(angles)]) * self.rng.uniform(0.5, 1, (9, 1)) * size
-        hull = shapely.convex_hull(shapely.multipoints(ring + (x, y)))
+        hull = shapely.convex_hull(shapely.multipoints(ring + np.array([x, y])))
         return shapely.MultiPolygon([hull])
 
     # --- edits at random ----------------------------------------------------------------------------------
