@@ -27,7 +27,7 @@ BENCHMARKS = {
     **JOINS,
     "import-points": lambda share: import_points(),
     "report-faces": lambda share: report_faces(),
-    "ledger-update": lambda share: ledger_update(),
+    "ledger-update": ledger_update,
     "one-parcel": lambda share: one_parcel(),
     "screen-batch": lambda share: screen_batch_bench(),
 }

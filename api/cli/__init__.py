@@ -12,6 +12,7 @@ import typer
 
 from api.cli import (
     batch,
+    blast,
     conflicts,
     database,
     definitions,
@@ -54,6 +55,9 @@ app.command("doctor")(doctor.doctor)
 app.command("health")(sources.health)
 app.add_typer(database.app, name="db")
 app.add_typer(definitions.layers, name="layers")
+rules.rules.command("preview", help=say("Whose verdict a pack would change.", "预演规则包的影响。"))(
+    blast.preview
+)
 app.add_typer(rules.rules, name="rules")
 app.add_typer(rejects.app, name="rejects")
 app.add_typer(revisions.app, name="revisions")

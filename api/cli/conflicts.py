@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import getpass
+from dataclasses import asdict
 from datetime import UTC, date, datetime
+from enum import Enum
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -14,6 +17,24 @@ if TYPE_CHECKING:
     from gis.screening.conflicts import RefreshResult
 
 __all__ = ["app", "refresh_if_behind", "show_conflicts"]
+
+
+class MarkName(Enum):
+    """What people may say of a conflict."""
+
+    challenged = "challenged"
+    accepted = "accepted"
+    withdrawn = "withdrawn"
+
+
+class StatusName(Enum):
+    """How a conflict stands with people."""
+
+    open = "open"
+    challenged = "challenged"
+    accepted = "accepted"
+    expired = "expired"
+
 
 app = typer.Typer(help=say("Conflicts of subjects with zones.", "对象与区域的冲突。"), no_args_is_help=True)
 
@@ -86,19 +107,97 @@ def refresh_if_behind(onemap: Opened) -> None:
         refresh_now(onemap)
 
 
-@app.command("list", help=say("Conflicts in numbers.", "冲突统计。"))
+@app.command("list", help=say("Conflicts in numbers, or one by one.", "冲突统计或逐条列出。"))
 def list_command(
     as_of: Annotated[str | None, typer.Option(help=say("Revision or time.", "修订号或时间。"))] = None,
+    each: Annotated[
+        bool, typer.Option("--each", help=say("One by one, oldest first.", "逐条，最早在前。"))
+    ] = False,
+    status: Annotated[
+        StatusName | None, typer.Option(help=say("Only those marked so; one by one.", "仅此标记状态，逐条。"))
+    ] = None,
+    rule: Annotated[
+        str | None, typer.Option(help=say("Only this rule; one by one.", "仅此规则，逐条。"))
+    ] = None,
+    limit: Annotated[int, typer.Option(min=1, help=say("At most so many.", "最多条数。"))] = 50,
     as_json: AsJson = False,
 ) -> None:
-    """By rule, verdict and severity."""
+    """By rule, verdict and severity; or single ones with their age and mark."""
     from api.cli.opening import opened
 
+    singly = each or status is not None or rule is not None
+    if singly and as_of is not None:
+        raise typer.BadParameter(say("--as-of goes with the numbers only.", "--as-of 仅用于统计。"))
     with opened() as onemap:
-        if as_json:
+        if singly:
+            _list_each(onemap, status, rule, limit, as_json=as_json)
+        elif as_json:
             emit_json(found(onemap, as_of))
         else:
             show_conflicts(onemap, as_of)
+
+
+def _list_each(
+    onemap: Opened, status: StatusName | None, rule: str | None, limit: int, *, as_json: bool
+) -> None:
+    from gis.db import connect
+    from gis.screening.marks import listed
+
+    today = datetime.now(UTC).date()
+    with connect(onemap.engine) as conn:
+        rows = listed(
+            conn, onemap.definition, status=None if status is None else status.value, rule=rule, limit=limit
+        )
+    if as_json:
+        emit_json([asdict(row) | {"standing": row.standing.as_json(today)} for row in rows])
+        return
+    words = _mark_words()
+    columns = [say("conflict", "冲突"), say("rules", "规则"), say("subject", "对象"), say("zone", "区域"),
+               say("since", "自"), say("days#", "天数#"), say("mark", "标记")]  # fmt: skip
+    grid(
+        say("Conflicts, oldest first", "冲突（最早在前）"), columns,
+        [
+            (row.uid, row.rules, row.subject, row.zone, f"{row.standing.opened_at:%Y-%m-%d}",
+             (today - row.standing.opened_at.date()).days, words[row.standing.status])
+            for row in rows
+        ],
+    )  # fmt: skip
+
+
+def _mark_words() -> dict[str, str]:
+    return {
+        "open": "",
+        "challenged": say("challenged", "有异议"),
+        "accepted": say("accepted", "已接受"),
+        "expired": say("mark expired", "标记已过期"),
+    }
+
+
+@app.command("mark", help=say("Say something of a conflict.", "给冲突加标记。"))
+def mark_command(
+    uid: Annotated[str, typer.Argument(help=say("The conflict.", "冲突标识。"))],
+    kind: Annotated[MarkName, typer.Option("--as", help=say("What it is.", "标记。"))],
+    why: Annotated[str, typer.Option(help=say("The reason.", "理由。"))],
+    until: Annotated[
+        str | None, typer.Option(help=say("The last day it holds.", "有效至。"), metavar="YYYY-MM-DD")
+    ] = None,
+    who: Annotated[str | None, typer.Option(help=say("Who says so.", "标记人。"))] = None,
+    as_json: AsJson = False,
+) -> None:
+    """The conflict stays what it is; marks are kept, the newest counts."""
+    from api.cli.opening import opened
+    from gis.db import connect
+    from gis.screening.marks import mark
+
+    with opened() as onemap, connect(onemap.engine, write=True) as conn:
+        standing = mark(
+            conn, onemap.definition, uid, kind.value, why=why, who=who or getpass.getuser(), until=day(until)
+        )
+    if as_json:
+        emit_json(standing.as_json(datetime.now(UTC).date()))
+        return
+    word = _mark_words()[standing.status] or say("mark withdrawn", "标记已撤回")
+    tell(f"{uid}: {word}")
 
 
 def found(onemap: Opened, as_of: str | None = None) -> dict[str, Any]:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import getpass
-from collections.abc import Callable
-from dataclasses import asdict
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, replace
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.progress import Progress
 
+from api.cli.blast import show_blast
 from api.cli.console import LANGUAGE, AsJson, emit_json, fail, grid, progress, say, tell
 
 if TYPE_CHECKING:
     from api.cli.opening import Opened
     from gis.errors import ImportRefused
     from gis.importing import ImportOptions, ImportResult
+    from gis.screening.blast import Blast
 
 __all__ = ["import_", "pairs"]
 
@@ -119,12 +121,14 @@ def import_(
     from gis.errors import ImportRefused
     from gis.importing import ImportOptions, SourceInfo
     from gis.importing.reading import ReadOptions
+    from gis.screening.blast import Rehearsal, draw
 
     if map_file is not None and not dry_run:
         raise typer.BadParameter(say("--map-file goes with --dry-run.", "--map-file 须与 --dry-run 同用。"))
     columns = pairs(mapping or [])
     read = ReadOptions(member=member, x=x, y=y, wkt=wkt, encoding=encoding)
-    results = []
+    results: list[ImportResult] = []
+    blasts: dict[str, Blast] = {}
     with opened() as onemap, progress() as bar:
         for file in files:
             info = SourceInfo(source or file.stem, accuracy_m=accuracy, is_demonstration=demonstration)
@@ -133,21 +137,39 @@ def import_(
                 who=getpass.getuser(), allow_large_close=yes, read=read, outside=outside.value,
                 accept_offer=accept_offer, map_file=map_file,
             )  # fmt: skip
+            rehearsal = Rehearsal(onemap.definition, onemap.settings.threads) if dry_run else None
+            if rehearsal is not None:
+                options = replace(options, rehearsed=rehearsal.look)
             try:
                 results.append(_import_one(onemap, layer, file, options, bar))
+                if rehearsal is not None and rehearsal.found is not None:
+                    blasts[file.name] = rehearsal.found
+                    if map_file is not None:
+                        draw(onemap.definition, rehearsal.places, beside(map_file))
             except ImportRefused as error:
                 bar.stop()
                 _tell_done(results, as_json=as_json, dry_run=dry_run)
                 _show_refusal(error)
                 raise typer.Exit(1) from error
-    _tell_done(results, as_json=as_json, dry_run=dry_run)
+    _tell_done(results, as_json=as_json, dry_run=dry_run, blasts=blasts)
+    if not as_json:
+        for name, blast in blasts.items():
+            show_blast(blast, name, None if map_file is None else beside(map_file))
     if any(result.total and not result.good for result in results):
         raise typer.Exit(1)
 
 
-def _tell_done(results: list[ImportResult], *, as_json: bool, dry_run: bool) -> None:
+def beside(map_file: Path) -> Path:
+    """Where the map of changed conflicts goes: beside that of changed rows."""
+    return map_file.with_name(f"{map_file.stem}-conflicts{map_file.suffix}")
+
+
+def _tell_done(
+    results: list[ImportResult], *, as_json: bool, dry_run: bool, blasts: Mapping[str, Blast] | None = None
+) -> None:
     if as_json:
-        emit_json([asdict(result) for result in results])
+        found = {name: blast.as_json() for name, blast in (blasts or {}).items()}
+        emit_json([asdict(each) | {"conflicts": found.get(each.file)} for each in results])
         return
     for result in results:
         _show_import(result, dry_run=dry_run)

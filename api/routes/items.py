@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from datetime import UTC, datetime
 from typing import Annotated, Any
 from urllib.parse import quote, urlencode
 
@@ -71,15 +72,16 @@ def get_items(
         crs=crs,
     )
     stamp = content_stamp(conn, [layer.id], rev)
-    judged = _judged(state, conn, layer, rev)
+    judged, marked = _judged(state, conn, layer, rev), _marked(conn, layer)
 
     def produce() -> Response:
         page = items(conn, state.definition, layer, query)
+        _add_standings(conn, state, layer, page.features, rev)
         content = _collection(request, layer.id, page, stamp[0]) | judged
         return as_json(content, GEOJSON, {"Content-Crs": f"<{crs.uri}>"})
 
     return conditional(
-        request, ("items", state.digest, *stamp, *judged.values(), links_base(request)), produce
+        request, ("items", state.digest, *stamp, *judged.values(), *marked, links_base(request)), produce
     )
 
 
@@ -91,6 +93,29 @@ def _judged(state: MapState, conn: Connection, layer: Layer, rev: int) -> dict[s
 
     judged = judged_up_to(conn, state.definition, rev)
     return {"judgedRevision": judged.judged_revision, "lagging": judged.lagging}
+
+
+def _marked(conn: Connection, layer: Layer) -> tuple[object, ...]:
+    """What of people's marks enters a tag: the newest, and the day on which marks may expire."""
+    if layer.derived != "conflicts":
+        return ()
+    from gis.screening.marks import last_mark
+
+    return last_mark(conn), datetime.now(UTC).date()
+
+
+def _add_standings(
+    conn: Connection, state: MapState, layer: Layer, features: list[dict[str, Any]], rev: int
+) -> None:
+    """Say of each conflict since when it is open, and how people marked it."""
+    if layer.derived != "conflicts":
+        return
+    from gis.screening.marks import standings
+
+    found = standings(conn, state.definition, [str(each["id"]) for each in features], rev)
+    today = datetime.now(UTC).date()
+    for feature in features:
+        feature["standing"] = found[str(feature["id"])].as_json(today)
 
 
 def _collection(request: Request, layer: str, page: Page, touched: int) -> dict[str, Any]:
@@ -145,6 +170,7 @@ def get_item(
     def produce() -> Response:
         base = f"{links_base(request)}/collections/{layer.id}"
         feature = item(conn, state.definition, layer, uid, rev=rev, crs=crs)
+        _add_standings(conn, state, layer, [feature], rev)
         feature["provenance"] = asdict(provenance(conn, state.definition, layer, uid, rev=rev))
         feature["links"] = [
             {"rel": "self", "type": GEOJSON, "href": f"{base}/items/{quote(uid, safe='')}"},
@@ -152,4 +178,6 @@ def get_item(
         ]
         return as_json(feature, GEOJSON, {"Content-Crs": f"<{crs.uri}>"})
 
-    return conditional(request, ("item", uid, state.digest, *stamp, links_base(request)), produce)
+    return conditional(
+        request, ("item", uid, state.digest, *stamp, *_marked(conn, layer), links_base(request)), produce
+    )

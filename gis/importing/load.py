@@ -205,6 +205,14 @@ class _Run:
         if options.dry_run:
             drawn = self._drawn(conn, table, stage.table, source_id, volatile)
             result = self._result(reading, placing, mapped, findings, planned)
+            if options.rehearsed is not None:
+                self.progress("judging", 0, None)
+                change = apply_staged(
+                    conn, table, stage.table, mode=mode, who=options.who, kind="import",
+                    source_id=source_id, volatile=volatile, compared=Compared(planned, seen),
+                )  # fmt: skip
+                write_coverage(conn, self.layer, source_id, coverage, change, who=options.who, note="")
+                options.rehearsed(conn)
             conn.rollback()
             return replace(result, map_file=drawn)
         self.progress("writing", 0, planned.added + planned.changed)

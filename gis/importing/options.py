@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from sqlalchemy import Connection
+
 from gis.importing.issues import Issue
 from gis.importing.reading.spool import Header, ReadOptions
 from gis.revisions import Change, Mode
@@ -71,6 +73,9 @@ class ImportOptions:
         On a dry run: where to draw the difference, .html or .geojson.
     map_rows : int, optional
         The most rows of each kind of change that are drawn there.
+    rehearsed : callable, optional
+        On a dry run that would change something: called with the connection while the rows are written for
+        a trial; everything is taken back afterwards.
     allow_large_close : bool
         Let a replace close more than a fifth of the source's rows.
     close_beside_refused : bool
@@ -93,6 +98,7 @@ class ImportOptions:
     accept_offer: bool = False
     map_file: Path | None = None
     map_rows: int | None = None
+    rehearsed: Callable[[Connection], None] | None = None
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from gis.revisions import Mode, alive, closing_condition, differs
 from gis.settings import MapDefinition
 from layers.model import Layer
 
-__all__ = ["MAP_ROWS", "difference", "draw_difference"]
+__all__ = ["MAP_ROWS", "difference", "draw_difference", "write_map"]
 
 _HERE = Path(__file__).parent
 # More shapes than this a page cannot show; the rest is counted and named on it.
@@ -93,17 +93,28 @@ def draw_difference(
     The page shows `MAP_ROWS` of each kind; with ``limit`` both hold at most so many of each.
     Raises ExportRefused for another ending or a place that cannot be written.
     """
+    limit = limit or (MAP_ROWS if _ending(path) == ".html" else None)
+    found = difference(
+        conn, definition, layer, table, staged, mode=mode, source_id=source_id, volatile=volatile, limit=limit
+    )
+    write_map(definition, layer, list(found), path)
+
+
+def _ending(path: Path) -> str:
     ending = path.suffix.lower()
     if ending not in (".geojson", ".json", ".html"):
         raise ExportRefused(
             f"The map of a rehearsal is written as .html or .geojson, not {ending or 'without an ending'}.",
             f"预演地图只能写成 .html 或 .geojson，不支持“{ending}”。",
         )
-    limit = limit or (MAP_ROWS if ending == ".html" else None)
-    found = difference(
-        conn, definition, layer, table, staged, mode=mode, source_id=source_id, volatile=volatile, limit=limit
-    )
-    collection = {"type": "FeatureCollection", "features": list(found)}
+    return ending
+
+
+def write_map(
+    definition: MapDefinition, layer: Layer, features: Sequence[dict[str, Any]], path: Path
+) -> None:
+    """Write features as `difference` gives them: .geojson, or a page (.html). Raises ExportRefused."""
+    ending, collection = _ending(path), {"type": "FeatureCollection", "features": list(features)}
     try:
         if ending == ".html":
             path.write_text(_page(definition, layer, collection), encoding="utf-8")

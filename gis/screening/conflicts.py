@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -145,9 +145,11 @@ def _run(
             conn.execute(text("SET LOCAL statement_timeout = 0"))
             change = write(conn, definition, layer, found.scope, judged, now, who)
     with connect(engine) as conn:
-        counts = _by_rule(_kinds(conn, definition, layer, None))
+        kinds = _kinds(conn, definition, layer, None)
         open_ = _open_rules(conn)
-    by_rule = {(row["rule"], row["verdict"], row["severity"]): row["count"] for row in counts}
+    rest = sum(row["count"] for row in kinds) - change.added - change.changed
+    change = replace(change, unchanged=rest)
+    by_rule = {(row["rule"], row["verdict"], row["severity"]): row["count"] for row in _by_rule(kinds)}
     return RefreshResult(change, now.rev, law_date, judged.subjects, open_, by_rule, found.scope.everything)
 
 

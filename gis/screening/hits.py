@@ -190,7 +190,10 @@ def _drawn(
     shown, direction = geoms[s].copy(), np.full(len(s), np.nan)
     asked = np.flatnonzero((gap > 0) | (shapely.get_type_id(geoms[s]) != 0))
     shown[asked] = _of_pairs(witness, geoms, zones, s[asked], z[asked], question)
-    apart = np.flatnonzero(gap > 0)
+    # A pair that touches but for rounding may have no line between its two sides: it is drawn as a place.
+    empty = asked[shapely.is_empty(shown[asked])]
+    shown[empty] = shapely.shortest_line(geoms[s[empty]], zones.geoms[z[empty]])
+    apart = np.flatnonzero((gap > 0) & (shapely.get_num_coordinates(shown) == 2))
     ends = shapely.get_coordinates(shown[apart]).reshape(-1, 2, 2)
     east, north = (ends[:, 1] - ends[:, 0]).T
     direction[apart] = np.degrees(np.arctan2(east, north)) % 360.0

@@ -64,7 +64,12 @@ export interface Provenance {
   source: string; title_zh: string; title_en: string; bureau: string | null; rev: number; at: string; who: string;
   kind: string; run_id: number | null; file: string | null;
 }
-export interface Item extends GeoFeature<Geometry | null, GeoJsonProperties> { properties: Properties; provenance?: Provenance }
+export interface ConflictMark { mark: 'challenged' | 'accepted' | 'withdrawn'; why: string; until: string | null; who: string; at: string; stands: boolean }
+export interface Standing {
+  since: string; since_revision: number; days: number; status: 'open' | 'challenged' | 'accepted' | 'expired';
+  mark: ConflictMark | null; marks: ConflictMark[]; history: { revision: number; at: string; what: 'opened' | 'closed' }[];
+}
+export interface Item extends GeoFeature<Geometry | null, GeoJsonProperties> { properties: Properties; provenance?: Provenance; standing?: Standing }
 export interface Items {
   type: 'FeatureCollection'; features: Item[]; numberMatched: number; numberReturned: number;
   links: { rel: string; href: string }[];

@@ -45,8 +45,34 @@ export function conflictRow(app, item, sides = ['subject', 'zone']) {
     h('span', { class: 'row-main' },
       h('span', { class: 'row-title' }, parties || text(row, 'title')),
       h('span', { class: 'row-sub' }, [first?.id, first?.title].filter(Boolean).join(' · ')),
-      h('span', { class: 'row-sub' }, [measures(row), text(row, 'township')].filter(Boolean).join(' · '))),
+      h('span', { class: 'row-sub' }, [measures(row), text(row, 'township'), standingWords(item)].filter(Boolean).join(' · '))),
     h('span', { class: 'row-badges' }, severityBadge(/** @type {any} */ (row['severity'])), demonstrationBadge(row['is_demonstration'] === true, true)),
+  );
+}
+
+/** Since when a conflict is open, and how people marked it, in a few words. @param {Item} item */
+function standingWords({ standing }) {
+  if (!standing) return '';
+  const since = t('standing.since', { date: date(standing.since, language()) });
+  return standing.status === 'open' ? since : `${since} · ${t(`standing.${standing.status}`)}`;
+}
+
+/** What has become of a conflict: openings and closings, and every mark with who and why. @param {Item} item */
+function standingFacts({ standing }) {
+  if (!standing) return null;
+  const lang = language();
+  const marks = standing.marks.map((each) => h('li', { class: each.stands ? '' : 'muted' },
+    [date(each.at, lang), t(`standing.${each.mark}`), each.who].join(' · '),
+    h('br', {}), each.why, each.until && ` (${t('standing.until', { date: date(each.until, lang) })})`));
+  const history = standing.history.map((each) => `${t(`standing.was.${each.what}`)} ${date(each.at, lang)} (${t('source.revision')} ${each.revision})`);
+  return h(
+    'section', { class: 'card-section' },
+    h('h4', {}, t('standing.title')),
+    h('dl', { class: 'facts small' },
+      h('dt', {}, t('standing.open_since')), h('dd', {}, t('standing.days', { date: date(standing.since, lang), n: standing.days })),
+      h('dt', {}, t('standing.mark')), h('dd', {}, t(`standing.${standing.status}`))),
+    marks.length > 0 && h('ul', { class: 'small marks' }, marks),
+    history.length > 1 && h('details', { class: 'fold' }, h('summary', {}, t('standing.history')), h('p', { class: 'muted' }, listed(history, lang))),
   );
 }
 
@@ -80,6 +106,7 @@ export function conflictFacts(app, item) {
     h('div', { class: 'parties' }, party(app, 'subject', row), party(app, 'zone', row)),
     h('dl', { class: 'facts' }, factRows(app, row).flatMap(([title, value]) => [h('dt', {}, title), h('dd', {}, value)])),
     h('div', { class: 'buttons' }, textButton('zoom', t('conflict.zoom'), () => app.showGeometry(item.geometry))),
+    standingFacts(item),
   ];
 }
 
