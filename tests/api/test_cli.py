@@ -157,6 +157,36 @@ def test_a_report_is_written_in_the_form_asked_for(onemap: Run, tmp_path: Path) 
     assert onemap(*site, "--format", "exe").status == 2
 
 
+def test_a_conflict_is_marked_and_listed_with_its_age(onemap: Run) -> None:
+    first = onemap("conflicts", "list", "--each", "--json").json[0]
+    assert first["standing"]["status"] == "open" and first["standing"]["days"] == 0
+    said = onemap("conflicts", "mark", first["uid"], "--as", "accepted", "--why", "有批复", "--json").json
+    assert (said["status"], said["mark"]["why"]) == ("accepted", "有批复")
+    listed = onemap("conflicts", "list", "--status", "accepted")
+    assert "accepted" in listed.out and "WL-01" in listed.out
+    assert [row["uid"] for row in onemap("conflicts", "list", "--status", "accepted", "--json").json] == [
+        first["uid"]
+    ]
+    assert onemap("conflicts", "mark", "no/such|one", "--as", "challenged", "--why", "x").status == 1
+    assert onemap("conflicts", "mark", first["uid"], "--as", "gone", "--why", "x").status == 2
+
+
+def test_a_rule_pack_is_previewed(onemap: Run, tmp_path: Path) -> None:
+    pack = tmp_path / "wells"
+    shutil.copytree(OUTSIDE / "rules" / "wells", pack)
+    rules = (pack / "WL.toml").read_text("utf-8")
+    (pack / "WL.toml").write_text(rules.replace('severity = "prohibited"', 'severity = "notice"'), "utf-8")
+    told = onemap("rules", "preview", str(pack), "--map-file", "radius.html", "--json").json
+    assert {each["layer"] for each in told["subjects"]} == {"wells"} and told["lagging"] is False
+    assert {(row["severity"], row["after"] > 0) for row in told["by_rule"]} == {
+        ("prohibited", False),
+        ("notice", True),
+    }
+    assert (tmp_path / "radius.html").stat().st_size > 100_000
+    assert "WL-01" in onemap("rules", "preview", str(pack)).out
+    assert onemap("rules", "preview", str(tmp_path / "none")).status in (1, 2)
+
+
 def test_conflicts_are_judged_again_and_counted(onemap: Run, own_map: SmallMap) -> None:
     own_map.load("wells", "code,kind,lon,lat\nNEW,dug,120.006,28.905\n")
     done = onemap("conflicts", "refresh", "--json").json
