@@ -8,10 +8,14 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Text, any_, literal, select
+from sqlalchemy.dialects.postgresql import ARRAY
 
+from gis import tables
 from gis.kernel import CLEAR
+from gis.revisions import alive
 from gis.screening.basis import zone_layer_of
+from gis.screening.columns import read_columns
 from gis.screening.dates import days_of_law
 from gis.screening.inputs import PreparedLayer
 from gis.screening.judge import Judgement, judge
@@ -30,6 +34,8 @@ Progress = Callable[[str, int, int], None]
 
 # Beyond so many subjects at once all zones are used: looking for those near each would take longer.
 _NEAR_MOST = 50_000
+# Metres by which a margin may grow before a second look is needed.
+_ROOM_M = 100.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -215,6 +221,7 @@ class _Near:
         farthest = max(rule.predicate.reach_m for rule in rules)
         widest = float(np.nan_to_num(picture.accuracy_m[picture.now]).max(initial=0.0))
         self._radius_m = farthest + widest + np.nan_to_num(subjects.accuracy_m)
+        self._radius_m = np.maximum(self._radius_m, 1.1 * self._margins() + _ROOM_M)
         self._ids = np.unique(np.concatenate([picture.everywhere(rule) for rule in rules]))
         self._in_force = picture.row_ids[picture.now]
         everyone = np.arange(len(subjects.uids))
@@ -230,6 +237,24 @@ class _Near:
         case = self._case
         self.zones = read_some(case.conn, case.definition, self._layer, self._ids, case.touched.now.rev)
         self.prepared = prepare_rows(self.zones)
+        self.prepared.every.pieces  # noqa: B018  # cut once here, not once for each rule's selection
+
+    def _margins(self) -> NDArray[np.float64]:
+        """The margins on record: most often they are what they were, and then one look is enough."""
+        case, margins = self._case, np.zeros(len(self._subjects.uids))
+        ledger = case.definition.derived("conflicts")
+        if ledger is None:
+            return margins
+        t = tables.table_for(ledger, case.definition.district.storage_crs)
+        query = select(t.c.subject_uid, t.c.margin_m).where(
+            alive(t, None), t.c.subject_layer == self._subjects.layer.id, t.c.margin_m > 0,
+            t.c.zone_layer == self._layer.id,
+            t.c.subject_uid == any_(literal(self._subjects.uids.tolist(), ARRAY(Text))),
+        )  # fmt: skip
+        found = read_columns(case.conn, query)
+        place = pd.Index(self._subjects.uids).get_indexer(pd.Index(found["subject_uid"]))
+        np.maximum.at(margins, place, found["margin_m"].astype(float))
+        return margins
 
     def widen(self, judged: Judgement) -> bool:
         """Make room for the margins found; True when that brought zones that were not there."""
