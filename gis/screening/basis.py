@@ -14,9 +14,10 @@ from sqlalchemy import Connection, select
 from gis import tables
 from gis.screening.snapshot import enabled_rules
 from gis.settings import MapDefinition
+from layers.predicates import UpstreamWithin
 from layers.rulemodel import Rule, canonical_hash
 
-__all__ = ["Basis", "JudgedRule", "zone_layer_of"]
+__all__ = ["Basis", "JudgedRule", "network_of", "zone_layer_of"]
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,7 @@ class Basis:
     def of(cls, conn: Connection, definition: MapDefinition) -> Basis:
         """The basis as it is now."""
         district, rules = definition.district, enabled_rules(definition)
-        ids = {name for rule in rules for name in (zone_layer_of(rule), *rule.subjects)}
+        ids = {name for rule in rules for name in (zone_layer_of(rule), network_of(rule), *rule.subjects)}
         s = tables.sources
         flags = conn.execute(select(s.c.source_id, s.c.is_demonstration).order_by(s.c.source_id))
         return cls(
@@ -110,6 +111,11 @@ class Basis:
 def zone_layer_of(rule: Rule) -> str:
     """The id of the layer that a rule asks; empty for one that asks none."""
     return rule.zone_layer or ""
+
+
+def network_of(rule: Rule) -> str:
+    """The id of the layer of rivers that a rule follows; empty for one that follows none."""
+    return rule.predicate.network or "" if isinstance(rule.predicate, UpstreamWithin) else ""
 
 
 def _layer_digest(definition: MapDefinition, name: str) -> str:

@@ -14,7 +14,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from gis import tables
 from gis.kernel import CLEAR
 from gis.revisions import alive
-from gis.screening.basis import zone_layer_of
+from gis.screening.basis import network_of, zone_layer_of
 from gis.screening.columns import read_columns
 from gis.screening.dates import days_of_law
 from gis.screening.inputs import PreparedLayer
@@ -178,7 +178,8 @@ def _judge(
     far = [name for name, rules in by_layer.items() if not all(is_local(rule.predicate) for rule in rules)]
     if len(subjects.uids) > _NEAR_MOST or case.touched.scope.everything:
         far = list(by_layer)
-    zones, prepared = _whole(case, far)
+    networks = {network_of(rule) for rule in case.rules if rule.id in ids} - {""}
+    zones, prepared = _whole(case, [*far, *networks])
     near = {name: _Near(case, subjects, name, rules) for name, rules in by_layer.items() if name not in far}
     while True:
         for name, part in near.items():

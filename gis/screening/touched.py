@@ -25,14 +25,27 @@ from typing import Any
 import numpy as np
 import shapely
 from numpy.typing import NDArray
-from sqlalchemy import Connection, Date, Select, Table, Text, and_, cast, func, literal, or_, select
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Date,
+    Select,
+    Table,
+    Text,
+    and_,
+    cast,
+    func,
+    literal,
+    or_,
+    select,
+)
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from gis import tables
 from gis.crs import transformation
 from gis.revisions import alive
 from gis.screening.asking import subject_filters
-from gis.screening.basis import Basis, zone_layer_of
+from gis.screening.basis import Basis, network_of, zone_layer_of
 from gis.screening.columns import read_columns
 from gis.screening.dates import crossed, dated, days_of_law
 from gis.screening.near import SLACK_M, boxes, near_place, padding, subjects_near
@@ -89,6 +102,7 @@ class Touched:
         self.pictures: dict[str, Picture] = {}
         self.rules = enabled_rules(definition)
         self._dates = last.law_date, now.law_date
+        self._tables: dict[str, Table] = {}
 
     def picture(self, zone_layer: str) -> Picture:
         """The layer as it was and as it is."""
@@ -113,8 +127,22 @@ class Touched:
                 self._zones_changed(layer)
             if layer in touched:
                 self._coverage_changed(layer)
+        for rule in self.rules:
+            if network_of(rule) and (network_of(rule) in touched or self._flips(network_of(rule))):
+                for subject in set(rule.subjects) & self.definition.layers.keys():
+                    self.scope.add_every(subject, zone_layer_of(rule))
         if self.last.law_date != self.now.law_date:
             self._law_changed()
+
+    def _flips(self, layer: str) -> bool:
+        """Whether any row is in force on one of the two days only."""
+        query = select(func.count()).where(alive(self._table(layer), None), self._validity(layer))
+        return self.last.law_date != self.now.law_date and bool(self.conn.scalar(query))
+
+    def _validity(self, layer: str) -> ColumnElement[bool]:
+        t, (low, high) = self._table(layer), sorted(self._dates)
+        begins = and_(t.c.valid_from > low, t.c.valid_from <= high)
+        return or_(begins, and_(t.c.valid_to >= low, t.c.valid_to < high))
 
     def _touched_layers(self) -> set[str]:
         t = tables.revision_layers
@@ -142,7 +170,10 @@ class Touched:
         return [name for name in names if name in self.definition.layers]
 
     def _table(self, layer: str) -> Table:
-        return tables.table_for(self.definition.layers[layer], self.definition.district.storage_crs)
+        if layer not in self._tables:
+            crs = self.definition.district.storage_crs
+            self._tables[layer] = tables.table_for(self.definition.layers[layer], crs)
+        return self._tables[layer]
 
     def _uids(self, query: Select[Any]) -> NDArray[Any]:
         return read_columns(self.conn, query)["uid"]
@@ -155,9 +186,8 @@ class Touched:
         low, high = sorted(self._dates)
         if low == high:
             return
-        begins = and_(t.c.valid_from > low, t.c.valid_from <= high)
-        ends = and_(t.c.valid_to >= low, t.c.valid_to < high)
-        self.scope.add(name, WHOLE, self._uids(select(t.c.uid).where(alive(t, None), or_(begins, ends))))
+        flips = select(t.c.uid).where(alive(t, None), self._validity(name))
+        self.scope.add(name, WHOLE, self._uids(flips))
         for rule in self.rules:
             if name not in rule.subjects:
                 continue
