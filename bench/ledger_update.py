@@ -46,15 +46,15 @@ from layers.rulemodel import canonical_hash
 
 __all__ = ["ledger_update"]
 
-POINTS, ZONES, EDITS = 1_000_000, 2_000, 5
+EDITS = 5
 SUBJECTS, LAYER = "enterprises", "water_source_zones"
 BEFORE, AFTER = date(2026, 8, 14), date(2026, 8, 16)
 
 
-def ledger_update(points: int = POINTS) -> list[Row]:
+def ledger_update(share: float = 1.0) -> list[Row]:
     """Build the store, edit it, and compare updates with judging everything."""
     definition = Settings().load_map()
-    made = workload(points, ZONES)
+    made = workload().share(share)
     with _store(definition) as engine:
         edited = _fill(engine, definition, made)
         print("Judging everything (once) ...", flush=True)
@@ -126,14 +126,13 @@ def _fill(engine: Engine, definition: MapDefinition, made: Workload) -> int:
     """Enterprises, zones and coverages; which zone has about a hundredth of the enterprises in it."""
     rng = np.random.default_rng(SEED)
     count, zones = len(made.xy), len(made.zones)
-    points = np.asarray(shapely.points(made.xy), dtype=object)
     held = _held(made)
     edited = int(np.argmin(np.abs(held - count / 100)))
     grade = rng.choice(["1", "2", "quasi", "rural"], zones, p=[0.02, 0.02, 0.02, 0.94])
     grade[-zones // 100 :] = "rural"
     grade[edited] = "2"
     names = np.array([f"E{n:07d}" for n in range(count)], dtype=object)
-    _load(engine, definition, SUBJECTS, points, names, 10.0, {
+    _load(engine, definition, SUBJECTS, made.points, names, 10.0, {
         "ent_id": pa.array(names), "name": pa.array(names),
         "water_supply_related": pa.array(rng.random(count) < 0.01),
         "discharges_pollutants": _flags(rng, count, 0.3), "heavy_water_pollution": _flags(rng, count, 0.05),
@@ -154,7 +153,7 @@ def _flags(rng: np.random.Generator, count: int, share: float) -> pa.Array:
 
 def _held(made: Workload) -> NDArray[np.int64]:
     """How many points lie in each zone, by a tenth of them."""
-    part = np.asarray(shapely.points(made.xy[::10]), dtype=object)
+    part = made.points[::10]
     pairs = shapely.STRtree(part).query(made.zones, "intersects")[0]
     return np.bincount(pairs, minlength=len(made.zones)) * 10
 

@@ -120,6 +120,7 @@ def preview_rules(
 ) -> Blast:
     """What ``changed``, the same map with other rules, would make of the conflicts on record."""
     with connect(engine) as conn:
+        conn.execute(text("SET LOCAL statement_timeout = 0"))
         return _blast(conn, definition, changed, keep=True, threads=threads)
 
 

@@ -135,6 +135,7 @@ def _run(
     law_date = law_date or datetime.now(UTC).date()
     with _judging(engine):
         with connect(engine) as conn:
+            conn.execute(text("SET LOCAL statement_timeout = 0"))
             now = Judging(head(conn), law_date, Basis.of(conn, definition))
             last = None if full else last_judging(conn, definition, layer)
             found = scope_since(conn, definition, layer, last, now)
