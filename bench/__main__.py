@@ -1,6 +1,7 @@
 """Run benchmarks by name (all without one): print a table and write build/bench.json.
 
-A join may be run on a share of its subjects for a quick look: ``points-in-zones:10%``. Figures count in full.
+A join, or the ledger, may be run on a share of its subjects for a quick look: ``points-in-zones:10%``.
+Figures count in full.
 """
 
 from __future__ import annotations
