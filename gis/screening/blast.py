@@ -32,7 +32,7 @@ from gis.screening.conflicts import conflicts_layer, last_judging
 from gis.screening.keeping import all_rows
 from gis.screening.rejudging import Rejudged, rejudge
 from gis.screening.rows import read_named
-from gis.screening.scope import WHOLE, Scope
+from gis.screening.scope import WHOLE, Scope, holds, parted
 from gis.screening.touched import Judging, touched
 from gis.settings import MapDefinition
 from layers.rulemodel import SEVERITIES
@@ -167,7 +167,7 @@ def _blast(
     after = all_rows(judged)[_SAID]
     affected = _affected(before, after)
     subjects = {(each.layer, each.uid) for each in affected}
-    zones = {name for part in judged.open for name in part.zone_layers} - {WHOLE}
+    zones = {parted(name)[0] for part in judged.open for name in part.zone_layers} - {WHOLE}
     reports = _reports(conn, zones)
     return Blast(
         tuple(affected), tuple(_by_rule(before, after, subjects)), reports, judged.subjects,
@@ -197,8 +197,8 @@ def _before(conn: Connection, definition: MapDefinition, scope: Scope, found: Re
             query = query.where(t.c.subject_uid == any_(literal(part.uids.tolist(), ARRAY(Text))))
         frame = pd.DataFrame(read_columns(conn, query), dtype=object)
         own = frame["subject_uid"].isin(set(part.uids))
-        if WHOLE not in part.zone_layers:
-            own &= frame["zone_layer"].fillna("").isin(part.zone_layers)
+        said = zip(frame["rules"], frame["zone_layer"].fillna(""), strict=True)
+        own &= np.array([holds(part.zone_layers, rules.split()[0], zone) for rules, zone in said], dtype=bool)
         frames.append(frame[own][_SAID])
     if scope.everything:
         frames = [pd.DataFrame(read_columns(conn, select(*columns).where(alive(t, None))), dtype=object)]

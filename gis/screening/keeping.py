@@ -38,7 +38,7 @@ from gis.revisions import Change, apply_staged
 from gis.screening.columns import read_columns
 from gis.screening.ledger import no_rows
 from gis.screening.rejudging import Open, Rejudged
-from gis.screening.scope import WHOLE, Scope
+from gis.screening.scope import WHOLE, Scope, holds, parted
 from gis.screening.touched import Judging
 from gis.settings import MapDefinition
 from layers.model import Layer
@@ -55,7 +55,7 @@ _SOURCES = {
 }  # fmt: skip
 
 _SCOPE = Table("judged_scope", MetaData(schema="pg_temp"), Column("layer", Text), Column("uid", Text),
-               Column("zone_layer", Text))  # fmt: skip
+               Column("zone_layer", Text), Column("rules", Text))  # fmt: skip
 
 
 def all_rows(found: Rejudged) -> pd.DataFrame:
@@ -110,13 +110,18 @@ def in_scope(conn: Connection, table: Table, scope: Scope, found: Rejudged) -> C
     if scope.everything:
         return None
     every: list[ColumnElement[bool]] = []
-    layers, uids, zone_layers = [], [], []
+    columns: dict[str, list[NDArray[np.object_]]] = {
+        name: [] for name in ("layer", "uid", "zone_layer", "rules")
+    }
     for part in found.open:
         named = part.zone_layers - scope.every(part.subject_layer)
         for zone_layer in named:
-            uids.append(part.uids)
-            layers.append(np.full(len(part.uids), part.subject_layer, dtype=object))
-            zone_layers.append(np.full(len(part.uids), zone_layer, dtype=object))
+            layer, rules = parted(zone_layer)
+            columns["uid"].append(part.uids)
+            for name, value in (
+                ("layer", part.subject_layer), ("zone_layer", layer), ("rules", " ".join(rules) or None)
+            ):  # fmt: skip
+                columns[name].append(np.full(len(part.uids), value, dtype=object))
     for name in {part.subject_layer for part in found.open}:
         zones = scope.every(name)
         if WHOLE in zones:
@@ -127,21 +132,28 @@ def in_scope(conn: Connection, table: Table, scope: Scope, found: Rejudged) -> C
             every.append(and_(table.c.subject_layer == name, held, ~_folded(table)))
     conn.execute(text("DROP TABLE IF EXISTS pg_temp.judged_scope"))
     conn.execute(
-        text("CREATE TEMP TABLE judged_scope (layer text, uid text, zone_layer text) ON COMMIT DROP")
+        text(
+            "CREATE TEMP TABLE judged_scope (layer text, uid text, zone_layer text, rules text) "
+            "ON COMMIT DROP"
+        )
     )
-    columns = {"layer": layers, "uid": uids, "zone_layer": zone_layers}
-    if uids:
+    if columns["uid"]:
         copy_batch(
             conn, "pg_temp.judged_scope",
             {name: pa.array(np.concatenate(parts), pa.string()) for name, parts in columns.items()},
         )  # fmt: skip
     conn.execute(text("ANALYZE pg_temp.judged_scope"))
+    split = [func.string_to_array(column, " ") for column in (_SCOPE.c.rules, table.c.rules)]
+    ruled = or_(_SCOPE.c.rules.is_(None), split[0].op("&&")(split[1]))
     listed = (
         select(literal(1))
         .where(
             _SCOPE.c.uid == table.c.subject_uid,
             _SCOPE.c.layer == table.c.subject_layer,
-            or_(_SCOPE.c.zone_layer == WHOLE, _SCOPE.c.zone_layer == func.coalesce(table.c.zone_layer, "")),
+            or_(
+                _SCOPE.c.zone_layer == WHOLE,
+                and_(_SCOPE.c.zone_layer == func.coalesce(table.c.zone_layer, ""), ruled),
+            ),
         )
         .exists()
     )
@@ -197,7 +209,7 @@ def _merged(old: NDArray[np.object_], part: Open, now: Judging) -> NDArray[np.ob
     kept = {
         name
         for name, rule in now.basis.rules.items()
-        if part.zone_layers.isdisjoint({rule.zone_layer, WHOLE}) and part.subject_layer in rule.subjects
+        if part.subject_layer in rule.subjects and not holds(part.zone_layers, name, rule.zone_layer)
     }
     pairs, place = np.unique(np.stack([old, part.uncovered]).astype(str), axis=1, return_inverse=True)
     texts = [" ".join(sorted((set(before.split()) & kept) | set(open_.split()))) for before, open_ in pairs.T]

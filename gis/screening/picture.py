@@ -23,7 +23,7 @@ from layers.model import Layer
 from layers.predicates import CountGt, Where
 from layers.rulemodel import Rule
 
-__all__ = ["Picture", "Seen", "read_picture"]
+__all__ = ["Picture", "Seen", "linked", "read_picture"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,6 +127,18 @@ class Picture:
                 ends = [rows[np.argmin(self.accuracy_m[rows])], rows[np.argmax(self.accuracy_m[rows])]]
                 found.append(self.row_ids[ends])
         return np.unique(np.concatenate(found))
+
+
+def linked(picture: Picture, rules: Sequence[Rule]) -> list[list[Rule]]:
+    """The rules in groups, so that no zone counts, or may count, for rules of two groups; then or now."""
+    groups: list[tuple[Flags, list[Rule]]] = []
+    for rule in rules:
+        met = picture.seen(rule, now=False).both | picture.seen(rule, now=True).both
+        apart = [group for group in groups if not (group[0] & met).any()]
+        joined = [group for group in groups if (group[0] & met).any()]
+        flags = np.logical_or.reduce([met, *(flags for flags, _ in joined)])
+        groups = [*apart, (flags, [*(each for _, group in joined for each in group), rule])]
+    return [group for _, group in groups]
 
 
 def _between(value: Any, low: date, high: date) -> bool:

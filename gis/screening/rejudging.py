@@ -22,7 +22,7 @@ from gis.screening.judge import Judgement, judge
 from gis.screening.ledger import ledger_rows, uncovered_rules
 from gis.screening.near import boxes, rows_in_boxes
 from gis.screening.rows import LayerRows, read_named, read_rows, read_some
-from gis.screening.scope import WHOLE
+from gis.screening.scope import WHOLE, holds
 from gis.screening.snapshot import as_subjects, prepare_rows, take_snapshot
 from gis.screening.touched import Touched, is_local
 from gis.settings import MapDefinition
@@ -45,7 +45,7 @@ class Open:
     Attributes
     ----------
     zone_layers : frozenset of str
-        Whose rules were applied; `WHOLE` for all.
+        The parts of the rules that were applied, as `gis.screening.scope.Scope` names them.
     uids : object[n]
         The subjects, those out of force or gone included.
     rules : frozenset of str
@@ -154,7 +154,7 @@ def _rule_ids(case: _Case, subject_layer: str, zone_layers: frozenset[str]) -> f
     return frozenset(
         rule.id
         for rule in case.rules
-        if subject_layer in rule.subjects and (WHOLE in zone_layers or zone_layer_of(rule) in zone_layers)
+        if subject_layer in rule.subjects and holds(zone_layers, rule.id, zone_layer_of(rule))
     )
 
 

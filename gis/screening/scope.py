@@ -1,24 +1,43 @@
-"""Which subjects have to be judged again, and by the rules on which zone layers."""
+"""Which subjects have to be judged again, and by which rules."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-__all__ = ["WHOLE", "Scope"]
+__all__ = ["WHOLE", "Scope", "holds", "part_of", "parted"]
 
 WHOLE = "*"
-"""Stands for all zone layers."""
+"""Stands for all rules."""
+
+
+def part_of(zone_layer: str, rules: Iterable[str]) -> str:
+    """Names some of the rules on a zone layer as what is judged together."""
+    return f"{zone_layer}|{' '.join(sorted(rules))}"
+
+
+def parted(part: str) -> tuple[str, tuple[str, ...]]:
+    """The zone layer that a part names, and the rules; none stands for all on that layer."""
+    zone_layer, _, rules = part.partition("|")
+    return zone_layer, tuple(rules.split())
+
+
+def holds(parts: Collection[str], rule: str, zone_layer: str) -> bool:
+    """Whether a rule on a zone layer is in any of the parts."""
+    if WHOLE in parts or zone_layer in parts:
+        return True
+    return any(layer == zone_layer and rule in rules for layer, rules in map(parted, parts))
 
 
 class Scope:
-    """Pairs of subject and zone layer whose rows in the ledger may no longer be right.
+    """Subjects whose rows in the ledger may no longer be right, with the parts of the rules that wrote them.
 
-    A pair is the least that can be judged by itself: what is open between a subject and a zone is one row
-    for all rules on that zone's layer. For a coarsely placed subject the rows of all layers are one.
+    A part is a zone layer, for all rules on it; or, by `part_of`, some of them that share no zone with the
+    others: what is open between a subject and a zone is one row for all rules about that zone. For a coarsely
+    placed subject the rows of all rules are one.
 
     Attributes
     ----------

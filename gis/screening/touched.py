@@ -20,6 +20,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -49,9 +50,9 @@ from gis.screening.basis import Basis, network_of, zone_layer_of
 from gis.screening.columns import read_columns
 from gis.screening.dates import crossed, dated, days_of_law
 from gis.screening.near import SLACK_M, boxes, near_place, padding, subjects_near
-from gis.screening.picture import Picture, read_picture
+from gis.screening.picture import Picture, linked, read_picture
 from gis.screening.rows import read_coverage, read_some
-from gis.screening.scope import WHOLE, Scope
+from gis.screening.scope import WHOLE, Scope, part_of
 from gis.screening.snapshot import enabled_rules
 from gis.settings import MapDefinition
 from layers.model import Layer
@@ -213,13 +214,15 @@ class Touched:
         places = np.array([order[row_id] for row_id in picture.row_ids[versions]], dtype=np.int64)
         geoms = outlines.geoms[places]
         widest = float(np.nan_to_num(picture.accuracy_m).max(initial=0.0))
-        for subject in self._subject_layers():
-            mine = [rule for rule in rules if subject in rule.subjects and changed[rule.id].any()]
-            if not mine or WHOLE in self.scope.every(subject) or zone_layer in self.scope.every(subject):
+        groups = linked(picture, rules)
+        for subject, group in product(self._subject_layers(), groups):
+            mine = [rule for rule in group if subject in rule.subjects and changed[rule.id].any()]
+            if not mine or zone_layer in self.scope.every(subject):
                 continue
             if any(self._is_everywhere(rule, picture, changed[rule.id]) for rule in mine):
                 self.scope.add_every(subject, zone_layer)
                 continue
+            part = zone_layer if len(groups) == 1 else part_of(zone_layer, [rule.id for rule in group])
             reach = np.full(len(versions), _NOWHERE)
             for rule in mine:
                 met = changed[rule.id][versions]
@@ -227,8 +230,8 @@ class Touched:
             near = reach > _NOWHERE
             layer = self.definition.layers[subject]
             uids = subjects_near(self.conn, self.definition, layer, geoms[near], reach[near])
-            self.scope.add(subject, zone_layer, uids)
-            self._follow_rows(subject, zone_layer, mine, picture, geoms[near])
+            self.scope.add(subject, part, uids)
+            self._follow_rows(subject, part, mine, picture, geoms[near])
 
     @staticmethod
     def _is_everywhere(rule: Rule, picture: Picture, changed: NDArray[Any]) -> bool:
@@ -240,28 +243,23 @@ class Touched:
         return bool(open_.any()) or picture.traits(rule, now=False)[0] != picture.traits(rule, now=True)[0]
 
     def _follow_rows(
-        self, subject: str, zone_layer: str, rules: Sequence[Rule], picture: Picture, geoms: NDArray[Any]
+        self, subject: str, part: str, rules: Sequence[Rule], picture: Picture, geoms: NDArray[Any]
     ) -> None:
         """Subjects with rows that a changed zone alters from afar."""
-        spread = [picture.traits(rule, now=now)[1] for now in (False, True) for rule in rules]
-        half = len(rules)
-        if spread[:half] != spread[half:]:
-            self.scope.add(subject, zone_layer, self._with_rows(subject, zone_layer, None))
-            return
-        for rule in rules:
-            if seeks_absence(rule.predicate):
-                self.scope.add(subject, zone_layer, self._with_rows(subject, zone_layer, [rule.id]))
-                self.scope.add(subject, zone_layer, self._uncovered(subject, [rule.id]))
-        self.scope.add(subject, zone_layer, self._deep(subject, zone_layer, geoms))
+        ids = [rule.id for rule in rules]
+        absent = [rule.id for rule in rules if seeks_absence(rule.predicate)]
+        if absent:
+            self.scope.add(subject, part, self._with_rows(subject, absent))
+            self.scope.add(subject, part, self._uncovered(subject, absent))
+        spread = [[picture.traits(rule, now=now)[1] for rule in rules] for now in (False, True)]
+        if spread[0] == spread[1]:
+            self.scope.add(subject, part, self._deep(subject, ids, geoms))
+        else:
+            self.scope.add(subject, part, self._with_rows(subject, ids))
 
-    def _with_rows(self, subject: str, zone_layer: str | None, rules: Sequence[str] | None) -> NDArray[Any]:
+    def _with_rows(self, subject: str, rules: Sequence[str]) -> NDArray[Any]:
         t = self._table(self.ledger.id)
-        where = [alive(t, None), t.c.subject_layer == subject]
-        if zone_layer is not None and rules is None:
-            where.append(or_(t.c.zone_layer == zone_layer, t.c.zone_layer.is_(None)))
-        if rules is not None:
-            listed = func.string_to_array(t.c.rules, " ")
-            where.append(listed.op("&&")(literal(list(rules), ARRAY(Text))))
+        where = (alive(t, None), t.c.subject_layer == subject, _any_of(t.c.rules, rules))
         return self._uids(select(t.c.subject_uid.label("uid")).distinct().where(*where))
 
     def _uncovered(self, subject: str, rules: Sequence[str]) -> NDArray[Any]:
@@ -272,7 +270,7 @@ class Touched:
         )
         return self._uids(query)
 
-    def _deep(self, subject: str, zone_layer: str, geoms: NDArray[Any]) -> NDArray[Any]:
+    def _deep(self, subject: str, rules: Sequence[str], geoms: NDArray[Any]) -> NDArray[Any]:
         """Subjects with a row whose margin to the boundary of the union reaches any of ``geoms``."""
         t = self._table(self.ledger.id)
         around = boxes(self.definition, geoms, np.zeros(len(geoms)))
@@ -283,7 +281,7 @@ class Touched:
         reach = t.c.margin_m + SLACK_M
         query = select(t.c.subject_uid.label("uid"), t.c.margin_m, func.ST_AsBinary(t.c.geom).label("wkb"))
         query = query.where(
-            alive(t, None), t.c.subject_layer == subject, t.c.zone_layer == zone_layer, t.c.margin_m > 0,
+            alive(t, None), t.c.subject_layer == subject, _any_of(t.c.rules, rules), t.c.margin_m > 0,
             func.ST_Expand(t.c.geom, reach * dx, reach * dy).op("&&")(box),
         )  # fmt: skip
         found = read_columns(self.conn, query)
@@ -333,7 +331,12 @@ class Touched:
             for subject in self._subject_layers():
                 ids = [rule.id for rule in rules if subject in rule.subjects]
                 if ids:
-                    self.scope.add(subject, zone_layer, self._with_rows(subject, None, ids))
+                    self.scope.add(subject, zone_layer, self._with_rows(subject, ids))
+
+
+def _any_of(listed: ColumnElement[str], rules: Sequence[str]) -> ColumnElement[bool]:
+    """Whether a list of rules, separated by spaces, names any of ``rules``."""
+    return func.string_to_array(listed, " ").op("&&", is_comparison=True)(literal(list(rules), ARRAY(Text)))
 
 
 def touched(

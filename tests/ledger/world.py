@@ -27,6 +27,8 @@ _EAST, _NORTH = 500_000.0, 3_210_000.0  # in the middle of the district
 _SIDE = 6_000.0
 # None: not known. Few values, so that zones of one and of several accuracies are both common.
 _ACCURACIES: list[float | None] = [0.5, 0.5, 0.5, 20.0, 20.0, 150.0]
+# Where every grade is stated, rules about different grades have nothing to do with each other.
+_GRADES: dict[str, list[str | None]] = {"areas": ["1", "2", None], "parks": ["1", None], "belts": ["1", "2"]}
 _SUBJECT_ACCURACIES: list[float | None] = [1.0, 1.0, 1.0, 30.0, 400.0, 900.0, None]
 
 
@@ -56,10 +58,11 @@ LAYERS = {
         _layer("dots", "subject", "Point", *_SUBJECT_FIELDS),
         _layer("plots", "subject", "MultiPolygon", *_SUBJECT_FIELDS),
         _layer("areas", "zone", "MultiPolygon", _field("grade", "text"), _field("since", "date")),
+        _layer("belts", "zone", "MultiPolygon", _field("grade", "text"), _field("since", "date")),
         _layer("parks", "zone", "MultiPolygon", _field("grade", "text"), _field("since", "date")),
     )
 }
-SUBJECTS, ZONES = ("dots", "plots"), ("areas", "parks")
+SUBJECTS, ZONES = ("dots", "plots"), ("areas", "belts", "parks")
 
 
 def _reference(key: str, begin: date, end: date | None, replaces: tuple[str, ...] = ()) -> Reference:
@@ -115,6 +118,12 @@ RULES = (
     _rule("AR-04", ("dots", "plots"), "areas", "count_gt", n=1, legal=("LATE",), severity="review"),
     _rule("AR-05", ("dots",), "areas", "intersects", zone_where={"since": {">=": "law_date"}},
           subject_where={"dirty": False}, severity="notice"),
+    _rule("BT-01", ("dots", "plots"), "belts", "intersects", zone_where={"grade": ["1"]},
+          subject_where={"dirty": True}),
+    _rule("BT-02", ("dots", "plots"), "belts", "dwithin", distance_m=200.0, statutory=True,
+          zone_where={"grade": ["2"]}),
+    _rule("BT-03", ("dots",), "belts", "intersects", zone_where={"grade": ["2"]}, severity="notice",
+          subject_where={"dirty": True}),
     _rule("PK-01", ("dots", "plots"), "parks", "disjoint", severity="review",
           subject_where={"due": {"<=": "law_date"}}),
     _rule("PK-02", ("plots",), "parks", "area_share_outside", min_share=0.5, legal=("CODE", "LATE")),
@@ -130,7 +139,7 @@ RULES = (
 
 def pack_of(rules: tuple[Rule, ...]) -> RulePack:
     """A pack of these rules."""
-    groups = tuple(Group(id=name, title=TEXT) for name in ("AR", "PK"))
+    groups = tuple(Group(id=name, title=TEXT) for name in ("AR", "BT", "PK"))
     digest = canonical_hash(sorted(rule.hash for rule in rules))
     return RulePack.model_validate(
         {
@@ -155,7 +164,7 @@ class World:
     definition: MapDefinition = field(default_factory=definition_of)
     law_date: date = LAW_DATES[0]
 
-    def found(self, dots: int = 60, plots: int = 25, areas: int = 14, parks: int = 8) -> None:
+    def found(self, dots: int = 60, plots: int = 25, areas: int = 14, parks: int = 8, belts: int = 8) -> None:
         """Fill the empty world: a source, rows of all layers, and coverages."""
         with connect(self.engine, write=True) as conn:
             for name, demo in (("survey", False), ("demo", True)):
@@ -164,7 +173,8 @@ class World:
                         name=name, title_zh=name, title_en=name, is_demonstration=demo
                     )
                 )
-        for layer, count in (("dots", dots), ("plots", plots), ("areas", areas), ("parks", parks)):
+        counts = {"dots": dots, "plots": plots, "areas": areas, "parks": parks, "belts": belts}
+        for layer, count in counts.items():
             self.write(layer, {f"{layer[0]}{n}": self.row(layer) for n in range(count)})
         for layer in ZONES:
             self.cover(layer)
@@ -224,7 +234,10 @@ class World:
             row["away"] = self._one([None, 100.0, 300.0])
         else:
             rare: list[float | None] = [None] if rng.random() < 0.03 else []
-            row |= {"accuracy_m": self._one([*_ACCURACIES, *rare]), "grade": self._one(["1", "2", None])}
+            row |= {
+                "accuracy_m": self._one([*_ACCURACIES, *rare]),
+                "grade": self._one(["1", "2", None] if layer != "belts" else ["1", "2"]),
+            }
             row |= {"since": self._one([None, *LAW_DATES]), "is_indicative": bool(rng.random() < 0.3)}
         return row
 
