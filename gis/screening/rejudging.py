@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from sqlalchemy import Connection, Text, any_, literal, select
+from sqlalchemy import Connection, Text, any_, func, literal, select
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from gis import tables
@@ -224,7 +224,8 @@ class _Near:
         self._radius_m = farthest + widest + np.nan_to_num(subjects.accuracy_m)
         self._radius_m = np.maximum(self._radius_m, 1.1 * self._margins() + _ROOM_M)
         self._ids = np.unique(np.concatenate([picture.everywhere(rule) for rule in rules]))
-        self._in_force = picture.row_ids[picture.now]
+        asked = np.logical_or.reduce([picture.seen(rule, now=True).both for rule in rules])
+        self._in_force = picture.row_ids[asked]
         everyone = np.arange(len(subjects.uids))
         self._ids = np.union1d(self._ids, self._around(everyone))
         self._read()
@@ -249,7 +250,7 @@ class _Near:
         t = tables.table_for(ledger, case.definition.district.storage_crs)
         query = select(t.c.subject_uid, t.c.margin_m).where(
             alive(t, None), t.c.subject_layer == self._subjects.layer.id, t.c.margin_m > 0,
-            t.c.zone_layer == self._layer.id,
+            func.string_to_array(t.c.rules, " ").op("&&")(literal(sorted(self._rules), ARRAY(Text))),
             t.c.subject_uid == any_(literal(self._subjects.uids.tolist(), ARRAY(Text))),
         )  # fmt: skip
         found = read_columns(case.conn, query)
