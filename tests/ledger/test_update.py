@@ -19,7 +19,13 @@ def _check(world: World, edits: list[str]) -> bool:
     differ = {uid for uid in updated.keys() | full.keys() if updated.get(uid) != full.get(uid)}
     shown = [(uid, updated.get(uid), full.get(uid)) for uid in sorted(differ)[:3]]
     assert not differ, f"after {edits}: {len(differ)} rows, such as {shown}"
-    assert open_ == world.uncovered(), edits
+    now_open = world.uncovered()
+    other = [
+        (key, open_.get(key), now_open.get(key))
+        for key in sorted(open_.keys() | now_open.keys())
+        if open_.get(key) != now_open.get(key)
+    ]
+    assert not other, f"after {edits}: {other[:5]}"
     return not done.full
 
 
