@@ -32,6 +32,7 @@ from gis.kernel import CLEAR, CONFLICT, EDGE, UNKNOWN, Margin, Parts, gap_from_o
 from gis.kernel.arrays import TOUCH_M, Floats, Geometries, Indices
 from gis.kernel.pairs import within
 from gis.kernel.zones import ZoneSet
+from gis.screening.division import whole
 from gis.screening.filters import Flags
 from gis.screening.inputs import PreparedLayer, Selection
 from layers.rulemodel import AreaShareOutside, Disjoint, Predicate
@@ -75,6 +76,8 @@ class Found:
         Whether zones and margins are wanted, beyond the verdicts.
     bare : dict
         What of a subject no coverage holds, by the coverage's key, the reach in metres and the subject's row.
+    wholes : dict
+        The parts of a subject that is of one verdict throughout, by its row and the verdict.
     beyond : dict
         How a subject beyond all zones lies, by the same and whether zones are counted.
     margins : dict
@@ -85,9 +88,16 @@ class Found:
 
     facts: bool = True
     bare: dict[tuple[bytes, float, int], Parts] = field(default_factory=dict)
+    wholes: dict[tuple[int, int], Parts] = field(default_factory=dict)
     beyond: dict[tuple[bytes, float, int, bool], Lie] = field(default_factory=dict)
     margins: dict[tuple[int, bytes], tuple[ZoneSet, Margin]] = field(default_factory=dict)
     gaps: dict[tuple[int, int], tuple[ZoneSet, tuple[float, float]]] = field(default_factory=dict)
+
+    def whole(self, geometry: BaseGeometry, row: int, code: int) -> Parts:
+        """The parts of a subject that is of one verdict throughout; the same object each time."""
+        if (row, code) not in self.wholes:
+            self.wholes[row, code] = whole(geometry, code)
+        return self.wholes[row, code]
 
     def margin(self, geoms: Geometries, rows: Indices, zones: ZoneSet, threads: int | None) -> Margin:
         """The signed margin of the subjects ``rows``, whose geometries are ``geoms``."""

@@ -222,8 +222,13 @@ def _beyond_zones(site: _Site, question: Question) -> Lie:
     counted = isinstance(question.predicate, CountGt)
     key = question.layer.coverage_key, question.reach_m, site.row, counted
     if key not in question.found.beyond:
-        clear = Lie(CLEAR, whole(site.geometry, CLEAR))
-        question.found.beyond[key] = clear if site.covered else _with_coverage(site, clear, question)
+        bare = None if site.covered else _bare(site, question)
+        if bare is None or bare.sizes[1] == 0:
+            found = Lie(CLEAR, question.found.whole(site.geometry, site.row, CLEAR))
+        else:
+            parts = question.found.whole(site.geometry, site.row, UNKNOWN) if counted else bare
+            found = Lie(UNKNOWN, parts, frozenset({"coverage"}))
+        question.found.beyond[key] = found
     return question.found.beyond[key]
 
 
@@ -246,7 +251,7 @@ def _bare(site: _Site, question: Question) -> Parts:
     coverage = question.layer.coverage
     reach = float(np.nan_to_num(site.accuracy_m)) + question.reach_m
     if not len(coverage) or site.depth_m < -reach - TOUCH_M:
-        return whole(site.geometry, UNKNOWN)
+        return question.found.whole(site.geometry, site.row, UNKNOWN)
     key = question.layer.coverage_key, reach, site.row
     if key not in question.found.bare:
         question.found.bare[key] = _bare_of(site, coverage, reach)
