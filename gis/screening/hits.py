@@ -37,7 +37,8 @@ class Hits:
     distance_m : float64[k]
         Between subject and zone in the measuring plane; 0 where they meet.
     bearing_deg : float64[k]
-        From the subject to the zone's nearest place, clockwise from grid north; NaN where they meet.
+        From the subject to the zone's nearest place, clockwise from grid north; NaN where they
+        meet or touch.
     margin_m : float64[k]
         How far within the rule's limit (positive) the subject's nearest place is.
     error_m : float64[k]
@@ -190,10 +191,7 @@ def _drawn(
     shown, direction = geoms[s].copy(), np.full(len(s), np.nan)
     asked = np.flatnonzero((gap > 0) | (shapely.get_type_id(geoms[s]) != 0))
     shown[asked] = _of_pairs(witness, geoms, zones, s[asked], z[asked], question)
-    # A pair that touches but for rounding may have no line between its two sides: it is drawn as a place.
-    empty = asked[shapely.is_empty(shown[asked])]
-    shown[empty] = shapely.shortest_line(geoms[s[empty]], zones.geoms[z[empty]])
-    apart = np.flatnonzero((gap > 0) & (shapely.get_num_coordinates(shown) == 2))
+    apart = np.flatnonzero(gap > TOUCH_M)
     ends = shapely.get_coordinates(shown[apart]).reshape(-1, 2, 2)
     east, north = (ends[:, 1] - ends[:, 0]).T
     direction[apart] = np.degrees(np.arctan2(east, north)) % 360.0

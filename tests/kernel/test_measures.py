@@ -97,6 +97,20 @@ def test_a_witness_is_the_shared_geometry_or_the_shortest_line() -> None:
     assert spot.equals(shapely.Point(3, 3))
 
 
+def test_a_witness_a_rounding_step_away_is_a_point() -> None:
+    slanted = shapely.Polygon(
+        [
+            (461847.8880123394, 3165740.4379810016),
+            (462137.5814338296, 3165501.6221953304),
+            (461753.9189374134, 3165331.3366666758),
+        ]
+    )
+    near = shapely.Point(462054.90228981, 3165569.780749419)
+    assert 0 < near.distance(slanted) < 1e-9 and shapely.shortest_line(near, slanted).length == 0
+    (shown,) = witness([near], ZoneSet.prepare([slanted], 0.0), [0], [0])
+    assert shown.equals(near)
+
+
 def test_a_pair_that_names_an_empty_geometry_has_no_distance() -> None:
     with pytest.raises(KernelInputError, match="empty geometry"):
         distance([shapely.Point()], ZoneSet.prepare([SQUARE], 0.0), [0], [0])

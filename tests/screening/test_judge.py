@@ -310,6 +310,22 @@ def test_the_facts_of_a_hit_are_those_of_plain_geometry() -> None:
     assert shapely.equals(overlapping.witness, box(80, 80, 100, 100))
 
 
+def test_a_point_a_rounding_step_off_an_edge_has_no_direction() -> None:
+    slanted = shapely.Polygon(
+        [
+            (461847.8880123394, 3165740.4379810016),
+            (462137.5814338296, 3165501.6221953304),
+            (461753.9189374134, 3165331.3366666758),
+        ]
+    )
+    near = Point(462054.90228981, 3165569.780749419)
+    everywhere = shapely.box(4e5, 3e6, 5e5, 3.3e6)
+    found = judged(things([near], 1.0), zones([slanted], coverage=everywhere), rule())
+    fact = found.findings(0)[0].zones[0]
+    assert (fact.verdict, fact.bearing_deg) == ("edge", None)
+    assert 0 < fact.distance_m < 1e-9 and fact.witness.equals(near)
+
+
 def test_each_zone_has_the_verdict_it_would_give_by_itself() -> None:
     inner, outer = box(40, 40, 60, 60), SQUARE
     for shape in (Point(58, 50), box(57, 49, 58, 51)):
