@@ -10,7 +10,7 @@ from gis.errors import KernelInputError
 from gis.kernel.arrays import TOUCH_M, Flags, Geometries
 from gis.kernel.frame import polygons
 
-__all__ = ["is_sliver", "one_dimension", "without_slivers"]
+__all__ = ["DUST", "is_sliver", "one_dimension", "without_slivers"]
 
 SLIVER_GOES_TO = {0: (2,), 1: (2, 3, 0), 2: (3, 0, 1), 3: (2, 0, 1)}
 """Where a sliver of conflict, unknown, edge or clear (0 to 3) goes: to the first of these that the site has.

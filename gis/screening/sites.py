@@ -11,6 +11,7 @@ from shapely.geometry.base import BaseGeometry
 from gis.kernel import CLEAR, CONFLICT, EDGE, UNKNOWN, Parts, combine, split
 from gis.kernel.arrays import TOUCH_M, Floats, Geometries, Indices
 from gis.kernel.boundary import SEAM_M
+from gis.kernel.slivers import DUST
 from gis.kernel.zones import ZoneSet
 from gis.screening.counting import count_codes
 from gis.screening.division import demoted, met_as_unknown, settled_only, turned, whole
@@ -260,7 +261,8 @@ def _bare(site: _Site, question: Question) -> Parts:
 
 def _bare_of(site: _Site, coverage: ZoneSet, reach: float) -> Parts:
     held = split(site.geometry, reach, coverage, outside=True, check=False)
-    if held.sizes[0] + held.sizes[2] <= TOUCH_M * max(shapely.length(site.geometry), 1.0):
+    rounding = DUST if shapely.get_dimensions(site.geometry) == 2 else TOUCH_M
+    if held.sizes[0] + held.sizes[2] <= rounding:
         return combine(site.geometry, [])
     return met_as_unknown(site.geometry, held)
 

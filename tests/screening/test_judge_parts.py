@@ -114,6 +114,13 @@ def test_a_parcel_that_crosses_a_boundary_does_not_merely_touch() -> None:
     assert finding.margin_m == 0.0
 
 
+def test_a_corner_outside_the_coverage_is_unknown_however_small() -> None:
+    far = zones([box(500, 0, 600, 100)], coverage=box(0, -50, 150, 150))
+    tip = shapely.Polygon([(50, 0), (150.02, 50), (50, 100)])
+    along = shapely.Polygon([(50, 0), (150, 0), (150, 100)])
+    assert verdicts(judged(things([tip, along]), far, rule())) == ["unknown", "clear"]
+
+
 @pytest.mark.parametrize(
     ("overlap", "error", "verdict"),
     [
