@@ -1,0 +1,180 @@
+"""The oracle: verdicts by PostGIS alone, from rules written in SQL.
+
+Nothing of the judge, the kernel or the rule pack is used. Layers lie in schema ``oracle``, one table each,
+with their attributes, ``place`` in the measuring plane and ``accuracy`` in metres (NULL: not known).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, text
+
+from tests.screening.oracle.words import Ask
+
+__all__ = ["PLANE", "TOLERANCE_M", "Oracle"]
+
+PLANE = 4549
+TOLERANCE_M = 0.001
+"""Metres. So near to where a verdict changes either side may be right: arcs are drawn with corners."""
+
+_MACROS = Path(__file__).with_name("ground.sql")
+_HOLD = """
+    INSERT INTO oracle.held
+    SELECT :zones, z.uid, z.place, ST_Boundary(ST_CollectionExtract(z.place, 3)), z.accuracy,
+           ({which}) IS TRUE
+    FROM oracle.{layer} AS z WHERE ({which}) IS NOT FALSE AND NOT ST_IsEmpty(z.place)"""
+
+# The boundary of the union is split by owner: a line belongs to the zone whose outline it is, where several
+# share it to the most accurate. Neighbours drawn with different vertices leave cracks of a rounding step: a
+# line with the union a millimetre off on both sides is a seam.
+_WHOLE = """
+    WITH area AS (
+        SELECT ST_Union(z.place) AS area FROM oracle.held AS z
+        WHERE z.zones = :zones AND z.counts AND z.accuracy IS NOT NULL AND ST_Dimension(z.place) = 2
+    ),
+    line AS (
+        SELECT each.path, each.geom, ST_LineInterpolatePoint(each.geom, 0.5) AS middle
+        FROM area, ST_DumpSegments(ST_Boundary(area.area)) AS each,
+             LATERAL (SELECT ST_Azimuth(ST_StartPoint(each.geom), ST_EndPoint(each.geom)) AS way) AS w,
+             LATERAL (SELECT 0.001 * cos(way) AS dx, -0.001 * sin(way) AS dy) AS off
+        WHERE NOT (
+            ST_Intersects(area.area, ST_Translate(ST_LineInterpolatePoint(each.geom, 0.5), dx, dy))
+            AND ST_Intersects(area.area, ST_Translate(ST_LineInterpolatePoint(each.geom, 0.5), -dx, -dy))
+        )
+    ),
+    owned AS (
+        SELECT line.path, line.geom, min(z.accuracy) AS accuracy FROM line
+        JOIN oracle.held AS z ON z.zones = :zones AND z.counts AND z.accuracy IS NOT NULL
+          AND z.place && ST_Expand(line.middle, 0.001) AND ST_DWithin(z.outline, line.middle, 0.001)
+        GROUP BY line.path, line.geom
+    ),
+    rim AS (SELECT ST_Collect(geom) AS rim, accuracy FROM owned GROUP BY accuracy)
+    INSERT INTO oracle.whole
+    SELECT :zones, area.area, (SELECT array_agg(rim ORDER BY accuracy) FROM rim),
+           (SELECT array_agg(accuracy ORDER BY accuracy) FROM rim),
+           EXISTS (SELECT FROM oracle.held AS z WHERE z.zones = :zones AND z.accuracy IS NULL),
+           cover, cover_rim
+    FROM area LEFT JOIN oracle.coverage AS c (layer, cover, cover_rim) ON c.layer = :layer"""
+
+_VERDICTS = """
+    SELECT s.uid, CASE
+        WHEN verdict <> 'clear' AND ({whom}) IS NULL THEN 'unknown' ELSE verdict
+    END
+    FROM oracle.{subjects} AS s,
+         LATERAL (SELECT s.accuracy + :slack AS error) AS e,
+         LATERAL (SELECT {ground} AS verdict) AS g
+    WHERE ({whom}) IS NOT FALSE AND ({excused}) IS NOT TRUE"""
+
+# The zones behind a verdict. One has the verdict it gives by itself, never a worse one than the subject;
+# where no zone alone is surely met, at a seam, all that hold the subject are.
+_PAIRS = """
+    SELECT s.uid, z.uid, CASE
+        WHEN ({whom}) IS NULL THEN 'unknown'
+        WHEN NOT z.counts OR z.accuracy IS NULL OR error IS NULL THEN 'unknown'
+        WHEN verdict <> 'conflict' THEN verdict
+        WHEN oracle.surely_near_one(z, s.place, error, {reach}) THEN 'conflict'
+        WHEN NOT alone AND ST_Intersects(z.place, s.place) THEN 'conflict'
+        ELSE 'edge'
+    END
+    FROM oracle.{subjects} AS s
+    JOIN LATERAL (SELECT s.accuracy AS error) AS e ON true
+    JOIN LATERAL (SELECT {ground} AS verdict) AS g ON verdict <> 'clear'
+    JOIN LATERAL (SELECT EXISTS (
+        SELECT FROM oracle.held AS o
+        WHERE o.zones = :zones AND o.counts AND oracle.surely_near_one(o, s.place, error, {reach})
+    ) AS alone) AS a ON true
+    JOIN oracle.held AS z
+      ON z.zones = :zones
+     AND ST_Distance(z.place, s.place) <= {reach} + coalesce(error, 0) + coalesce(z.accuracy, 0)
+    WHERE ({whom}) IS NOT FALSE AND ({excused}) IS NOT TRUE"""
+
+
+class Oracle:
+    """Answers rules over the tables of schema ``oracle``; one for each transaction."""
+
+    def __init__(self, conn: Connection, law_date: date) -> None:
+        self._conn = conn
+        self._law_date = law_date
+        self._zones: dict[tuple[str, str], int] = {}
+        conn.exec_driver_sql(_MACROS.read_text(encoding="utf-8"))
+
+    def take_layer(self, layer: str) -> None:
+        """Copy a layer's current rows in force into schema ``oracle``, with its coverage."""
+        self._table(layer, "rev_to IS NULL AND geom IS NOT NULL AND coalesce(valid_from <= :law_date, true) "
+                           "AND coalesce(valid_to >= :law_date, true)")  # fmt: skip
+        self._run(
+            f"""INSERT INTO oracle.coverage
+            SELECT :layer, place, ST_Boundary(place) FROM (
+                SELECT ST_Union(ST_Transform(ST_SetSRID(geom, 4490), {PLANE})) AS place FROM core.coverage
+                WHERE layer = :layer AND rev_to IS NULL
+            ) AS c WHERE place IS NOT NULL""",
+            layer=layer,
+        )
+
+    def make_layer(
+        self, layer: str, rows: Sequence[Mapping[str, Any]], coverage: bytes | None = None
+    ) -> None:
+        """Make a table like a layer's with ``rows`` (uid, place as WKB, accuracy, attributes)."""
+        self._table(layer, "false")
+        if rows:
+            names = list(rows[0])
+            values = ", ".join(f"ST_GeomFromWKB(:{n}, {PLANE})" if n == "place" else f":{n}" for n in names)
+            self._conn.execute(
+                text(f"INSERT INTO oracle.{layer} ({', '.join(names)}) VALUES ({values})"), list(rows)
+            )
+        if coverage is not None:
+            self._run(
+                f"""INSERT INTO oracle.coverage
+                SELECT :layer, place, ST_Boundary(place) FROM ST_GeomFromWKB(:coverage, {PLANE}) AS place""",
+                layer=layer, coverage=coverage,
+            )  # fmt: skip
+
+    def verdicts(
+        self, ask: Ask, subjects: str, slack_m: float = 0.0, cover_slack_m: float = 0.0
+    ) -> dict[str, str]:
+        """The verdict of one rule on each subject of a layer that is not clear, by uid.
+
+        ``slack_m`` is added to every error, ``cover_slack_m`` to what the coverage must hold.
+        """
+        self._run("SELECT set_config('oracle.cover_slack', :slack, true)", slack=str(cover_slack_m - slack_m))
+        query = _VERDICTS.format(subjects=subjects, whom=ask.whom, ground=ask.ground.sql, excused=ask.excused)
+        found = self._run(query, zones=self._hold(ask), slack=slack_m, law_date=self._law_date)
+        return {uid: verdict for uid, verdict in found if verdict != "clear"}
+
+    def pairs(self, ask: Ask, subjects: str) -> dict[tuple[str, str], str]:
+        """The zones behind the verdicts of one rule, each with its own, by the uids of subject and zone."""
+        self._run("SELECT set_config('oracle.cover_slack', '0', true)")
+        query = _PAIRS.format(
+            subjects=subjects,
+            whom=ask.whom,
+            ground=ask.ground.sql,
+            reach=ask.ground.reach,
+            excused=ask.excused,
+        )
+        found = self._run(query, zones=self._hold(ask), law_date=self._law_date)
+        return {(subject, zone): verdict for subject, zone, verdict in found}
+
+    def _hold(self, ask: Ask) -> int:
+        """The number of the zones that a rule is about."""
+        key = ask.zones, ask.which
+        if key not in self._zones:
+            self._zones[key] = number = len(self._zones)
+            self._run(_HOLD.format(layer=ask.zones, which=ask.which), zones=number, law_date=self._law_date)
+            self._run(_WHOLE, zones=number, layer=ask.zones)
+        return self._zones[key]
+
+    def _table(self, layer: str, where: str) -> None:
+        self._run(
+            f"""CREATE TABLE oracle.{layer} AS
+            SELECT *, ST_Transform(geom, {PLANE}) AS place, accuracy_m AS accuracy
+            FROM layer.{layer} WHERE {where}""",
+            law_date=self._law_date,
+        )
+
+    def _run(self, query: str, **values: Any) -> Iterable[Any]:
+        result = self._conn.execute(text(query), values)
+        return result.all() if result.returns_rows else ()

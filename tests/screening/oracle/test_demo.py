@@ -1,0 +1,86 @@
+"""The whole demonstration, as PostGIS alone judges it: each rule on each subject, and the conflicts layer."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+from datetime import date
+from typing import Any
+
+import numpy as np
+import pytest
+from sqlalchemy import Connection, text
+
+from gis.revisions import head
+from gis.screening.inputs import PreparedLayer
+from gis.screening.judge import judge
+from gis.screening.rows import LayerRows, read_rows
+from gis.screening.snapshot import as_subjects, enabled_rules, take_snapshot
+from gis.settings import MapDefinition
+from tests.screening.oracle.asking import Oracle
+from tests.screening.oracle.comparing import Comparison, compare
+from tests.screening.oracle.words import RULES, SUBJECTS, TODAY, ZONES
+
+
+def oracle_of(conn: Connection, law_date: date) -> Oracle:
+    oracle = Oracle(conn, law_date)
+    for layer in {*SUBJECTS, *ZONES}:
+        oracle.take_layer(layer)
+    return oracle
+
+
+def rows_in_force(conn: Connection, definition: MapDefinition, law_date: date) -> Iterator[LayerRows]:
+    for layer in SUBJECTS:
+        rows = read_rows(conn, definition, definition.layers[layer], head(conn))
+        yield rows.take(np.flatnonzero(rows.in_force(law_date)))
+
+
+def zones_of(conn: Connection, definition: MapDefinition, law_date: date) -> dict[str, PreparedLayer]:
+    return dict(take_snapshot(conn, definition, head(conn), law_date, ZONES).prepared)
+
+
+def test_each_enabled_rule_is_written_in_sql(definition: MapDefinition) -> None:
+    rules = enabled_rules(definition)
+    assert {ask.rule: set(ask.subjects.split()) for ask in RULES} == {r.id: set(r.subjects) for r in rules}
+
+
+# On the earlier day the zones of the old environmental functions were in force, and no deadline had passed.
+EARLIER = pytest.param(date(2019, 6, 1), marks=pytest.mark.long)
+
+
+@pytest.mark.parametrize("law_date", [TODAY, EARLIER], ids=str)
+def test_judge_and_oracle_agree_on_the_whole_demonstration(
+    demonstration: Connection, definition: MapDefinition, law_date: date
+) -> None:
+    oracle, found = oracle_of(demonstration, law_date), Comparison()
+    zones = zones_of(demonstration, definition, law_date)
+    for rows in rows_in_force(demonstration, definition, law_date):
+        judgement = judge(as_subjects(rows), zones, definition.packs.values(), law_date)
+        compare(oracle, RULES, judgement, found)
+    assert found.differing == []
+    assert found.within_tolerance == []
+    assert min(found.by_verdict()[verdict] for verdict in ("conflict", "unknown", "edge", "clear")) > 100
+
+
+def test_the_conflicts_layer_holds_the_pairs_that_the_oracle_finds(
+    demonstration: Connection, definition: MapDefinition
+) -> None:
+    law_date = demonstration.execute(text("SELECT max(law_date) FROM layer.conflicts")).scalar_one()
+    oracle = oracle_of(demonstration, law_date)
+    wanted: dict[tuple[Any, ...], set[str]] = defaultdict(set)
+    for rows in rows_in_force(demonstration, definition, law_date):
+        coarse = set(rows.uids[rows.accuracy_m > definition.district.coarse_position_m])
+        for ask in RULES:
+            if rows.layer.id not in ask.subjects.split() or ask.ground.seeks_absence:
+                continue
+            for (subject, zone), verdict in oracle.pairs(ask, rows.layer.id).items():
+                at = (zone,) if subject not in coarse or verdict == "conflict" else ("",)
+                wanted[rows.layer.id, subject, verdict, ask.zones if at[0] else "", *at].add(ask.rule)
+    held: dict[tuple[Any, ...], set[str]] = defaultdict(set)
+    absent = {ask.rule for ask in RULES if ask.ground.seeks_absence}
+    for row in demonstration.execute(text("SELECT * FROM layer.conflicts WHERE rev_to IS NULL")).mappings():
+        key = (row["subject_layer"], row["subject_uid"], row["verdict"])
+        held[*key, row["zone_layer"] or "", row["zone_uid"] or ""] |= set(row["rules"].split()) - absent
+    held = {key: rules for key, rules in held.items() if rules}
+    assert held == wanted
+    assert sum(key[2] == "conflict" for key in held) > 100
