@@ -13,7 +13,7 @@ from typing import Any
 
 from sqlalchemy import Connection, text
 
-from tests.screening.oracle.words import Ask
+from tests.screening.oracle.words import NOWHERE, Ask
 
 __all__ = ["PLANE", "TOLERANCE_M", "Oracle"]
 
@@ -21,12 +21,14 @@ PLANE = 4549
 TOLERANCE_M = 0.001
 """Metres. So near to where a verdict changes either side may be right: arcs are drawn with corners."""
 
+Row = Mapping[str, Any]
+
 _MACROS = Path(__file__).with_name("ground.sql")
 _HOLD = """
     INSERT INTO oracle.held
     SELECT :zones, z.uid, z.place, ST_Boundary(ST_CollectionExtract(z.place, 3)), z.accuracy,
            ({which}) IS TRUE
-    FROM oracle.{layer} AS z WHERE ({which}) IS NOT FALSE AND NOT ST_IsEmpty(z.place)"""
+    FROM oracle.zones_{layer} AS z WHERE ({which}) IS NOT FALSE AND NOT ST_IsEmpty(z.place)"""
 
 # The boundary of the union is split by owner: a line belongs to the zone whose outline it is, where several
 # share it to the most accurate. Neighbours drawn with different vertices leave cracks of a rounding step: a
@@ -64,7 +66,7 @@ _VERDICTS = """
     SELECT s.uid, CASE
         WHEN verdict <> 'clear' AND ({whom}) IS NULL THEN 'unknown' ELSE verdict
     END
-    FROM oracle.{subjects} AS s,
+    FROM oracle.subjects_{subjects} AS s,
          LATERAL (SELECT s.accuracy + :slack AS error) AS e,
          LATERAL (SELECT {ground} AS verdict) AS g
     WHERE ({whom}) IS NOT FALSE AND ({excused}) IS NOT TRUE"""
@@ -80,7 +82,7 @@ _PAIRS = """
         WHEN NOT alone AND ST_Intersects(z.place, s.place) THEN 'conflict'
         ELSE 'edge'
     END
-    FROM oracle.{subjects} AS s
+    FROM oracle.subjects_{subjects} AS s
     JOIN LATERAL (SELECT s.accuracy AS error) AS e ON true
     JOIN LATERAL (SELECT {ground} AS verdict) AS g ON verdict <> 'clear'
     JOIN LATERAL (SELECT EXISTS (
@@ -92,6 +94,17 @@ _PAIRS = """
      AND ST_Distance(z.place, s.place) <= {reach} + coalesce(error, 0) + coalesce(z.accuracy, 0)
     WHERE ({whom}) IS NOT FALSE AND ({excused}) IS NOT TRUE"""
 
+_IN_FORCE = """
+    rev_to IS NULL AND geom IS NOT NULL
+    AND coalesce(valid_from <= :law_date, true) AND coalesce(valid_to >= :law_date, true)"""
+
+_WORST_LAST = ("clear", "edge", "unknown", "conflict")
+
+
+def worse(one: str, other: str) -> str:
+    """The worse of two verdicts."""
+    return max(one, other, key=_WORST_LAST.index)
+
 
 class Oracle:
     """Answers rules over the tables of schema ``oracle``; one for each transaction."""
@@ -102,10 +115,9 @@ class Oracle:
         self._zones: dict[tuple[str, str], int] = {}
         conn.exec_driver_sql(_MACROS.read_text(encoding="utf-8"))
 
-    def take_layer(self, layer: str) -> None:
-        """Copy a layer's current rows in force into schema ``oracle``, with its coverage."""
-        self._table(layer, "rev_to IS NULL AND geom IS NOT NULL AND coalesce(valid_from <= :law_date, true) "
-                           "AND coalesce(valid_to >= :law_date, true)")  # fmt: skip
+    def take_zones(self, layer: str) -> None:
+        """Copy a layer's zones in force into schema ``oracle``, with its coverage."""
+        self._table(f"zones_{layer}", layer, _IN_FORCE)
         self._run(
             f"""INSERT INTO oracle.coverage
             SELECT :layer, place, ST_Boundary(place) FROM (
@@ -115,17 +127,14 @@ class Oracle:
             layer=layer,
         )
 
-    def make_layer(
-        self, layer: str, rows: Sequence[Mapping[str, Any]], coverage: bytes | None = None
-    ) -> None:
-        """Make a table like a layer's with ``rows`` (uid, place as WKB, accuracy, attributes)."""
-        self._table(layer, "false")
-        if rows:
-            names = list(rows[0])
-            values = ", ".join(f"ST_GeomFromWKB(:{n}, {PLANE})" if n == "place" else f":{n}" for n in names)
-            self._conn.execute(
-                text(f"INSERT INTO oracle.{layer} ({', '.join(names)}) VALUES ({values})"), list(rows)
-            )
+    def take_subjects(self, layer: str) -> None:
+        """Copy a layer's subjects in force into schema ``oracle``."""
+        self._table(f"subjects_{layer}", layer, _IN_FORCE)
+
+    def make_zones(self, layer: str, rows: Sequence[Row], coverage: bytes | None = None) -> None:
+        """Make the zones of a layer of ``rows`` (uid, place as WKB, accuracy, attributes), covered there."""
+        self._table(f"zones_{layer}", layer, "false")
+        self._fill(f"zones_{layer}", rows)
         if coverage is not None:
             self._run(
                 f"""INSERT INTO oracle.coverage
@@ -133,47 +142,66 @@ class Oracle:
                 layer=layer, coverage=coverage,
             )  # fmt: skip
 
+    def make_subjects(self, layer: str, rows: Sequence[Row]) -> None:
+        """Make the subjects of a layer of ``rows``."""
+        self._table(f"subjects_{layer}", layer, "false")
+        self._fill(f"subjects_{layer}", rows)
+
     def verdicts(
-        self, ask: Ask, subjects: str, slack_m: float = 0.0, cover_slack_m: float = 0.0
+        self, asks: Sequence[Ask], subjects: str, slack_m: float = 0.0, cover_slack_m: float = 0.0
     ) -> dict[str, str]:
-        """The verdict of one rule on each subject of a layer that is not clear, by uid.
+        """The verdict of one rule, given with all its parts, on each subject of a layer that is not clear.
 
-        ``slack_m`` is added to every error, ``cover_slack_m`` to what the coverage must hold.
+        By uid. ``slack_m`` is added to every error, ``cover_slack_m`` to what the coverage must hold.
         """
+        found: dict[str, str] = {}
         self._run("SELECT set_config('oracle.cover_slack', :slack, true)", slack=str(cover_slack_m - slack_m))
-        query = _VERDICTS.format(subjects=subjects, whom=ask.whom, ground=ask.ground.sql, excused=ask.excused)
-        found = self._run(query, zones=self._hold(ask), slack=slack_m, law_date=self._law_date)
-        return {uid: verdict for uid, verdict in found if verdict != "clear"}
+        for ask in asks:
+            for uid, verdict in self._answers(_VERDICTS, ask, subjects, slack=slack_m):
+                found[uid] = worse(verdict, found.get(uid, "clear"))
+        return {uid: verdict for uid, verdict in found.items() if verdict != "clear"}
 
-    def pairs(self, ask: Ask, subjects: str) -> dict[tuple[str, str], str]:
+    def pairs(self, asks: Sequence[Ask], subjects: str) -> dict[tuple[str, str], str]:
         """The zones behind the verdicts of one rule, each with its own, by the uids of subject and zone."""
+        found: dict[tuple[str, str], str] = {}
         self._run("SELECT set_config('oracle.cover_slack', '0', true)")
-        query = _PAIRS.format(
-            subjects=subjects,
-            whom=ask.whom,
-            ground=ask.ground.sql,
-            reach=ask.ground.reach,
-            excused=ask.excused,
+        for ask in asks:
+            for subject, zone, verdict in self._answers(_PAIRS, ask, subjects):
+                found[subject, zone] = worse(verdict, found.get((subject, zone), "clear"))
+        return found
+
+    def _answers(self, query: str, ask: Ask, subjects: str, **values: Any) -> Iterable[Any]:
+        ground = ask.ground
+        filled = query.format(
+            subjects=subjects, whom=ask.whom, excused=ask.excused, ground=ground.sql, reach=ground.reach
         )
-        found = self._run(query, zones=self._hold(ask), law_date=self._law_date)
-        return {(subject, zone): verdict for subject, zone, verdict in found}
+        return self._run(filled, zones=self._hold(ask), law_date=self._law_date, **values)
 
     def _hold(self, ask: Ask) -> int:
         """The number of the zones that a rule is about."""
+        if ask.zones == NOWHERE:
+            return -1
         key = ask.zones, ask.which
         if key not in self._zones:
             self._zones[key] = number = len(self._zones)
-            self._run(_HOLD.format(layer=ask.zones, which=ask.which), zones=number, law_date=self._law_date)
+            self._run(_HOLD.format(layer=ask.zones, which=ask.which), zones=number)
             self._run(_WHOLE, zones=number, layer=ask.zones)
         return self._zones[key]
 
-    def _table(self, layer: str, where: str) -> None:
+    def _table(self, table: str, layer: str, where: str) -> None:
         self._run(
-            f"""CREATE TABLE oracle.{layer} AS
+            f"""CREATE TABLE oracle.{table} AS
             SELECT *, ST_Transform(geom, {PLANE}) AS place, accuracy_m AS accuracy
             FROM layer.{layer} WHERE {where}""",
             law_date=self._law_date,
         )
+
+    def _fill(self, table: str, rows: Sequence[Row]) -> None:
+        if rows:
+            names = list(rows[0])
+            values = ", ".join(f"ST_GeomFromWKB(:{n}, {PLANE})" if n == "place" else f":{n}" for n in names)
+            statement = f"INSERT INTO oracle.{table} ({', '.join(names)}) VALUES ({values})"
+            self._conn.execute(text(statement), list(rows))
 
     def _run(self, query: str, **values: Any) -> Iterable[Any]:
         result = self._conn.execute(text(query), values)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from itertools import product
 
 from gis.screening.findings import VERDICTS
 from gis.screening.judge import Judgement
 from tests.screening.oracle.asking import TOLERANCE_M, Oracle
-from tests.screening.oracle.words import Ask
+from tests.screening.oracle.words import BY_RULE
 
 __all__ = ["Comparison", "compare"]
 
@@ -36,7 +36,7 @@ class Comparison:
 
 
 def compare(
-    oracle: Oracle, rules: Sequence[Ask], judgement: Judgement, into: Comparison | None = None
+    oracle: Oracle, rules: Iterable[str], judgement: Judgement, into: Comparison | None = None
 ) -> Comparison:
     """Compare the judge with the oracle on each subject judged and each of ``rules`` that is for it.
 
@@ -45,20 +45,21 @@ def compare(
     """
     found, subjects = into or Comparison(), judgement.subjects
     ours = {outcome.rule.id: outcome.answer.code for outcome in judgement.outcomes}
-    for ask in rules:
-        if subjects.kinds.isdisjoint(ask.subjects.split()):
+    for rule in rules:
+        asks = BY_RULE[rule]
+        if subjects.kinds.isdisjoint(asks[0].subjects.split()):
             continue
-        theirs = oracle.verdicts(ask, subjects.layer_id)
+        theirs = oracle.verdicts(asks, subjects.layer_id)
         apart = []
-        for uid, code in zip(subjects.uids, ours[ask.rule], strict=True):
+        for uid, code in zip(subjects.uids, ours[rule], strict=True):
             verdict, other = VERDICTS[int(code)], theirs.get(uid, "clear")
             if verdict == other:
-                found.agreed[ask.rule, verdict] += 1
+                found.agreed[rule, verdict] += 1
             else:
-                apart.append((ask.rule, str(uid), verdict, other))
+                apart.append((rule, str(uid), verdict, other))
         if apart:
             slacks = product((TOLERANCE_M, -TOLERANCE_M), repeat=2)
-            near = [oracle.verdicts(ask, subjects.layer_id, *slack) for slack in slacks]
+            near = [oracle.verdicts(asks, subjects.layer_id, *slack) for slack in slacks]
             for row in apart:
                 tolerable = row[2] in {verdicts.get(row[1], "clear") for verdicts in near}
                 (found.within_tolerance if tolerable else found.differing).append(row)

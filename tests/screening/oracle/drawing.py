@@ -26,6 +26,18 @@ Rng = np.random.Generator
 ERRORS = [0.0, 0.0, 2.0, 5.0, 20.0, 60.0]
 DISTANCES = [0.0, 0.0, 0.0, 50.0, 100.0, 300.0, 500.0, 1000.0]
 """Metres: a subject lies so far from a boundary, more or less its error."""
+ASKED: dict[str, list[Any]] = {
+    "industry_code": ["0311", "A0322", "2614", "C2911", "6210", "H6220", "C2211", "3360", "1761"],
+    "approval_no": ["none", "无", "浙环审〔2024〕1号"],
+    "eia_protection_distance_m": [0.0, 50.0, 100.0, 100.0, 300.0],
+    "capacity_t_h": [4.0, 20.0, 35.0],
+    "sulphur_pct": [0.4, 0.5, 0.8],
+    "ash_pct": [8.0, 10.0, 15.0],
+    "fuel": ["coal", "coal_products", "biomass_pellet", "petcoke", "natural_gas"],
+}
+"""What is drawn of fields that are neither codes nor yes or no, or of which rules ask but some codes."""
+DECIDED = {"fuel_banned_in_category", "heavy_water_pollution", "in_unit_negative_list"}
+"""What a table decides where it is missing, so it often is."""
 NUDGES = [0.0, 0.0, 0.1, -0.1, 3.0, -3.0, 40.0, -40.0]
 
 
@@ -145,7 +157,10 @@ def _neighbour(rng: Rng, zone: BaseGeometry, size: float) -> BaseGeometry:
 def attributes(rng: Rng, layer: Layer, count: int, law_date: date) -> dict[str, list[Any]]:
     """A value for each field of the layer that has codes, is yes or no, or that rules ask; some missing."""
     return {
-        field.name: [None if rng.random() < 0.12 else draw(rng) for _ in range(count)]
+        field.name: [
+            None if rng.random() < (0.5 if field.name in DECIDED else 0.12) else draw(rng)
+            for _ in range(count)
+        ]
         for field in layer.fields
         if (draw := _values(field, law_date)) is not None
     }
@@ -154,14 +169,14 @@ def attributes(rng: Rng, layer: Layer, count: int, law_date: date) -> dict[str, 
 def _values(field: Field, law_date: date) -> Callable[[Rng], Any] | None:
     days = [law_date + timedelta(days) for days in (-400, -1, 0, 1, 400)]
     choices: Sequence[Any]
-    if field.type == "enum":
+    if field.name in ASKED:
+        choices = ASKED[field.name]
+    elif field.type == "enum":
         choices = [value.code for value in field.code_list]
     elif field.type == "boolean":
         choices = [True, True, False]
     elif field.type == "date":
         choices = days
-    elif field.name == "industry_code":
-        choices = ["0311", "A0322", "2614", "2911", "6210", "H6220"]
     else:
         return None
     return lambda rng: choices[int(rng.integers(len(choices)))]

@@ -17,16 +17,27 @@ from gis.screening.judge import judge
 from gis.screening.rows import LayerRows, read_rows
 from gis.screening.snapshot import as_subjects, enabled_rules, take_snapshot
 from gis.settings import MapDefinition
+from layers.rulemodel import RulePack
 from tests.screening.oracle.asking import Oracle
 from tests.screening.oracle.comparing import Comparison, compare
-from tests.screening.oracle.words import RULES, SUBJECTS, TODAY, ZONES
+from tests.screening.oracle.words import BY_RULE, RULES, SUBJECTS, TODAY, ZONES
 
 
 def oracle_of(conn: Connection, law_date: date) -> Oracle:
     oracle = Oracle(conn, law_date)
-    for layer in {*SUBJECTS, *ZONES}:
-        oracle.take_layer(layer)
+    for layer in ZONES:
+        oracle.take_zones(layer)
+    for layer in SUBJECTS:
+        oracle.take_subjects(layer)
     return oracle
+
+
+def every_rule(definition: MapDefinition) -> list[RulePack]:
+    """The packs with the rules that are off in this district turned on."""
+    return [
+        pack.model_copy(update={"rules": tuple(r.model_copy(update={"enabled": True}) for r in pack.rules)})
+        for pack in definition.packs.values()
+    ]
 
 
 def rows_in_force(conn: Connection, definition: MapDefinition, law_date: date) -> Iterator[LayerRows]:
@@ -39,9 +50,12 @@ def zones_of(conn: Connection, definition: MapDefinition, law_date: date) -> dic
     return dict(take_snapshot(conn, definition, head(conn), law_date, ZONES).prepared)
 
 
-def test_each_enabled_rule_is_written_in_sql(definition: MapDefinition) -> None:
-    rules = enabled_rules(definition)
-    assert {ask.rule: set(ask.subjects.split()) for ask in RULES} == {r.id: set(r.subjects) for r in rules}
+def test_each_rule_is_written_in_sql(definition: MapDefinition) -> None:
+    rules = [rule for pack in definition.packs.values() for rule in pack.rules]
+    assert {name: set(asks[0].subjects.split()) for name, asks in BY_RULE.items()} == {
+        rule.id: set(rule.subjects) for rule in rules
+    }
+    assert len(rules) == 80
 
 
 # On the earlier day the zones of the old environmental functions were in force, and no deadline had passed.
@@ -55,8 +69,8 @@ def test_judge_and_oracle_agree_on_the_whole_demonstration(
     oracle, found = oracle_of(demonstration, law_date), Comparison()
     zones = zones_of(demonstration, definition, law_date)
     for rows in rows_in_force(demonstration, definition, law_date):
-        judgement = judge(as_subjects(rows), zones, definition.packs.values(), law_date)
-        compare(oracle, RULES, judgement, found)
+        judgement = judge(as_subjects(rows), zones, every_rule(definition), law_date)
+        compare(oracle, BY_RULE, judgement, found)
     assert found.differing == []
     assert found.within_tolerance == []
     assert min(found.by_verdict()[verdict] for verdict in ("conflict", "unknown", "edge", "clear")) > 100
@@ -67,20 +81,22 @@ def test_the_conflicts_layer_holds_the_pairs_that_the_oracle_finds(
 ) -> None:
     law_date = demonstration.execute(text("SELECT max(law_date) FROM layer.conflicts")).scalar_one()
     oracle = oracle_of(demonstration, law_date)
+    enabled = [rule.id for rule in enabled_rules(definition)]
     wanted: dict[tuple[Any, ...], set[str]] = defaultdict(set)
     for rows in rows_in_force(demonstration, definition, law_date):
         coarse = set(rows.uids[rows.accuracy_m > definition.district.coarse_position_m])
-        for ask in RULES:
-            if rows.layer.id not in ask.subjects.split() or ask.ground.seeks_absence:
+        for rule in enabled:
+            (ask, *_) = BY_RULE[rule]
+            if rows.layer.id not in ask.subjects.split() or not ask.ground.is_met:
                 continue
-            for (subject, zone), verdict in oracle.pairs(ask, rows.layer.id).items():
-                at = (zone,) if subject not in coarse or verdict == "conflict" else ("",)
-                wanted[rows.layer.id, subject, verdict, ask.zones if at[0] else "", *at].add(ask.rule)
+            for (subject, zone), verdict in oracle.pairs(BY_RULE[rule], rows.layer.id).items():
+                at = (ask.zones, zone) if subject not in coarse or verdict == "conflict" else ("", "")
+                wanted[rows.layer.id, subject, verdict, *at].add(rule)
     held: dict[tuple[Any, ...], set[str]] = defaultdict(set)
-    absent = {ask.rule for ask in RULES if ask.ground.seeks_absence}
+    others = {ask.rule for ask in RULES if not ask.ground.is_met}
     for row in demonstration.execute(text("SELECT * FROM layer.conflicts WHERE rev_to IS NULL")).mappings():
         key = (row["subject_layer"], row["subject_uid"], row["verdict"])
-        held[*key, row["zone_layer"] or "", row["zone_uid"] or ""] |= set(row["rules"].split()) - absent
+        held[*key, row["zone_layer"] or "", row["zone_uid"] or ""] |= set(row["rules"].split()) - others
     held = {key: rules for key, rules in held.items() if rules}
     assert held == wanted
     assert sum(key[2] == "conflict" for key in held) > 100

@@ -20,7 +20,7 @@ from layers.rulemodel import DWithin, RulePack
 from tests.screening.oracle.asking import Oracle
 from tests.screening.oracle.comparing import Comparison, compare
 from tests.screening.oracle.test_demo import oracle_of, rows_in_force, zones_of
-from tests.screening.oracle.words import RULES, TODAY
+from tests.screening.oracle.words import BY_RULE, TODAY
 
 CORNER = np.array([500_000.0, 3_200_000.0])
 ZONE, NEXT = box(0, 0, 100, 100), box(100, 0, 200, 100)
@@ -57,11 +57,10 @@ def test_the_oracle_says_what_is_plain(demonstration: Connection) -> None:
     zones = [
         {"uid": str(n), "place": at(z), "accuracy": 1.0, "grade": "1"} for n, z in enumerate((ZONE, NEXT))
     ]
-    oracle.make_layer("water_source_zones", zones, at(COVER))
+    oracle.make_zones("water_source_zones", zones, at(COVER))
     subjects = [{"uid": name, "place": at(g), "accuracy": error} for name, (g, error, _) in PLAIN.items()]
-    oracle.make_layer("outfalls", subjects)
-    (ask,) = (ask for ask in RULES if ask.rule == "DW-01")
-    found = oracle.verdicts(ask, "outfalls")
+    oracle.make_subjects("outfalls", subjects)
+    found = oracle.verdicts(BY_RULE["DW-01"], "outfalls")
     assert {name: found.get(name, "clear") for name in PLAIN} == {
         name: v for name, (_, _, v) in PLAIN.items()
     }
@@ -113,12 +112,11 @@ def test_the_oracle_notices_a_judge_that_forgets(
 
 def compared(
     conn: Connection, definition: MapDefinition, packs: list[RulePack],
-    change: Callable[[Subjects], Subjects], only: set[str] | None = None,
+    change: Callable[[Subjects], Subjects], only: set[str],
 ) -> Comparison:  # fmt: skip
     oracle, found = oracle_of(conn, TODAY), Comparison()
-    rules = [ask for ask in RULES if only is None or ask.rule in only]
     zones = zones_of(conn, definition, TODAY)
     for rows in rows_in_force(conn, definition, TODAY):
         judgement = judge(change(as_subjects(rows)), zones, packs, TODAY, only=only)
-        compare(oracle, rules, judgement, found)
+        compare(oracle, only, judgement, found)
     return found

@@ -12,7 +12,8 @@ from gis.screening.rows import read_rows
 from gis.settings import MapDefinition
 from tests.screening.oracle.asking import Oracle
 from tests.screening.oracle.comparing import Comparison, compare
-from tests.screening.oracle.words import RULES, SUBJECTS, TODAY, ZONES
+from tests.screening.oracle.test_demo import every_rule
+from tests.screening.oracle.words import BY_RULE, SUBJECTS, TODAY, ZONES
 from tests.screening.oracle.worlds import World, draw_world
 
 
@@ -26,8 +27,8 @@ def compared(conn: Connection, definition: MapDefinition, world: World) -> Compa
     world.tell(oracle)
     zones = {name: PreparedLayer(world.for_judge(name)) for name in ZONES}
     for layer in SUBJECTS:
-        judgement = judge(world.subjects_for_judge(layer), zones, definition.packs.values(), TODAY)
-        compare(oracle, RULES, judgement, found)
+        judgement = judge(world.subjects_for_judge(layer), zones, every_rule(definition), TODAY)
+        compare(oracle, BY_RULE, judgement, found)
     return found
 
 

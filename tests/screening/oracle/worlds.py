@@ -16,6 +16,7 @@ from layers.model import Layer
 from tests.screening.making import objects
 from tests.screening.oracle.asking import Oracle
 from tests.screening.oracle.drawing import DrawnLayer, attributes, blob, draw_subjects, draw_zones
+from tests.screening.oracle.words import RULES
 
 __all__ = ["World", "draw_world"]
 
@@ -51,10 +52,10 @@ class World:
 
     def tell(self, oracle: Oracle) -> None:
         """Put all into the tables of the oracle."""
-        for mark, layers in (("z", self.zones), ("s", self.subjects)):
-            for name, drawn in layers.items():
-                cover = None if drawn.coverage is None else drawn.coverage.wkb
-                oracle.make_layer(name, _rows(mark, drawn), cover)
+        for name, drawn in self.zones.items():
+            oracle.make_zones(name, _rows("z", drawn), None if drawn.coverage is None else drawn.coverage.wkb)
+        for name, drawn in self.subjects.items():
+            oracle.make_subjects(name, _rows("s", drawn))
 
 
 def kinds_of(layer: str) -> frozenset[str]:
@@ -78,20 +79,20 @@ def _rows(mark: str, drawn: DrawnLayer) -> list[dict[str, Any]]:
 def draw_world(
     seed: int, count: int, held: Mapping[str, LayerRows], subjects: Sequence[Layer], law_date: date
 ) -> World:
-    """Zones on top of those that are ``held`` by layer, and ``count`` subjects of all layers together."""
+    """Zones on top of those ``held``, and ``count`` subjects or a few more, most where most rules ask."""
     rng = np.random.default_rng(seed)
     every = [place for rows in held.values() for place in rows.geoms]
     zones = {name: _zones(rng, rows, every, law_date) for name, rows in held.items()}
     near = {name: [p for p in drawn.places if not p.is_empty] for name, drawn in zones.items()}
     near = {name: places for name, places in near.items() if places}
     rims = [drawn.coverage for drawn in zones.values() if drawn.coverage is not None]
-    shares = np.array_split(np.arange(count), len(subjects))
+    shares = np.array([sum(layer.id in ask.subjects for ask in RULES) for layer in subjects])
     layers = list(near.values())
     drawn = {}
-    for layer, share in zip(subjects, shares, strict=True):
+    for layer, share in zip(subjects, np.ceil(count * shares / shares.sum()).astype(int), strict=True):
         # Each layer of zones alike, however many zones it has.
         chosen = [layers[i][int(rng.integers(len(layers[i])))] for i in rng.integers(len(layers), size=200)]
-        drawn[layer.id] = draw_subjects(rng, len(share), chosen, rims, layer, law_date)
+        drawn[layer.id] = draw_subjects(rng, int(share), chosen, rims, layer, law_date)
     return World(zones, drawn)
 
 
