@@ -131,6 +131,24 @@ class Oracle:
         """Copy a layer's subjects in force into schema ``oracle``."""
         self._table(f"subjects_{layer}", layer, _IN_FORCE)
 
+    def take_rivers(self, layer: str, coarsest_m: float) -> None:
+        """Copy the lines of a layer that are exact enough to be followed, in the direction of flow."""
+        self._run(
+            f"""INSERT INTO oracle.river
+            SELECT row_number() OVER (),
+                   CASE WHEN flow = 'against' THEN ST_Reverse(line) ELSE line END, accuracy_m
+            FROM layer.{layer}, LATERAL ST_Dump(ST_Transform(geom, {PLANE})) AS part (path, line)
+            WHERE {_IN_FORCE} AND accuracy_m <= :coarsest""",
+            law_date=self._law_date, coarsest=coarsest_m,
+        )  # fmt: skip
+        self._run(
+            f"""INSERT INTO oracle.river_cover SELECT place, ST_Boundary(place) FROM (
+                SELECT ST_Union(ST_Transform(ST_SetSRID(geom, 4490), {PLANE})) AS place FROM core.coverage
+                WHERE layer = :layer AND rev_to IS NULL
+            ) AS c WHERE place IS NOT NULL""",
+            layer=layer,
+        )
+
     def make_zones(self, layer: str, rows: Sequence[Row], coverage: bytes | None = None) -> None:
         """Make the zones of a layer of ``rows`` (uid, place as WKB, accuracy, attributes), covered there."""
         self._table(f"zones_{layer}", layer, "false")
@@ -162,10 +180,13 @@ class Oracle:
         return {uid: verdict for uid, verdict in found.items() if verdict != "clear"}
 
     def pairs(self, asks: Sequence[Ask], subjects: str) -> dict[tuple[str, str], str]:
-        """The zones behind the verdicts of one rule, each with its own, by the uids of subject and zone."""
+        """The zones behind the verdicts of one rule, each with its own, by the uids of subject and zone.
+
+        A zone near a subject that does not state how near is too near is none.
+        """
         found: dict[tuple[str, str], str] = {}
         self._run("SELECT set_config('oracle.cover_slack', '0', true)")
-        for ask in asks:
+        for ask in (ask for ask in asks if ask.ground.is_met):
             for subject, zone, verdict in self._answers(_PAIRS, ask, subjects):
                 found[subject, zone] = worse(verdict, found.get((subject, zone), "clear"))
         return found

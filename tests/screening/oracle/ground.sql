@@ -306,3 +306,90 @@ BEGIN
     END;
 END
 $$;
+
+-- ---- rivers
+
+-- Lines of the network in the direction of flow, and where they are complete.
+CREATE TABLE oracle.river (id int PRIMARY KEY, line geometry, accuracy float8);
+CREATE TABLE oracle.river_cover (place geometry, rim geometry);
+
+-- The line a place is on, bank widths (100 m) and errors allowed, how far along, and the error of line and place.
+CREATE FUNCTION oracle.on_river(site geometry, error float8, OUT river int, OUT at float8, OUT bound float8)
+LANGUAGE sql STABLE AS $$
+    SELECT id, ST_LineLocatePoint(line, site) * ST_Length(line), error + accuracy FROM (
+        SELECT * FROM oracle.river ORDER BY ST_Distance(line, site) LIMIT 1
+    ) AS nearest WHERE ST_Distance(line, site) <= 100 + error + accuracy
+$$;
+
+-- The way of the water: from a place to the end of its line, on from where that meets another line, and so on. Each
+-- row is a line, where it is entered, and how far it is from the place to there.
+CREATE FUNCTION oracle.way_down(first int, start float8, most float8)
+RETURNS TABLE (river int, at float8, gone float8) LANGUAGE sql STABLE AS $$
+    WITH RECURSIVE way (river, at, gone) AS (
+        SELECT first, start, 0::float8
+        UNION
+        SELECT next.id, ST_LineLocatePoint(next.line, mouth) * ST_Length(next.line), way.gone + rest
+        FROM way JOIN oracle.river AS this ON this.id = way.river
+        JOIN LATERAL (
+            SELECT ST_EndPoint(this.line) AS mouth, ST_Length(this.line) - way.at AS rest
+        ) AS m ON way.gone + rest <= most
+        JOIN oracle.river AS next ON next.id <> this.id AND ST_DWithin(next.line, mouth, 1)
+        WHERE ST_Distance(ST_EndPoint(next.line), mouth) > 1
+    )
+    SELECT * FROM way
+$$;
+
+-- Lying upstream of a zone, not more than reach along the river, is the conflict. What is on no river, or where none
+-- are known, is judged by straight distance.
+CREATE FUNCTION oracle.upstream(zones int, site geometry, error float8, reach float8) RETURNS text
+LANGUAGE plpgsql STABLE AS $$
+DECLARE
+    far float8 := reach + 200;
+    here record;
+    worst int;
+    is_near boolean := oracle.perhaps_near(zones, true, site, error, far);
+BEGIN
+    SELECT * INTO here FROM oracle.on_river(site, error);
+    IF error IS NULL OR ST_Dimension(site) > 0 OR (here.river IS NULL AND is_near) OR NOT EXISTS (
+        SELECT FROM oracle.river_cover AS c
+        WHERE ST_CoveredBy(site, c.place) AND ST_Distance(site, c.rim) > error + far
+    ) THEN
+        RETURN oracle.near(zones, site, error, reach);
+    END IF;
+    SELECT max(CASE
+        WHEN there.river IS NULL THEN CASE
+            WHEN straight + error + z.accuracy < reach THEN 3
+            WHEN straight - error - z.accuracy > reach THEN 0
+            ELSE 1
+        END
+        WHEN along + doubt < reach AND along - doubt > 0 THEN 3
+        WHEN along - doubt <= reach AND along + doubt >= 0 THEN 1
+        WHEN lost <= reach + error + z.accuracy THEN 2
+        ELSE 0
+    END) INTO worst
+    FROM oracle.held AS z
+    CROSS JOIN LATERAL (SELECT ST_Distance(z.place, site) AS straight) AS d
+    CROSS JOIN LATERAL oracle.on_river(z.place, z.accuracy) AS there
+    CROSS JOIN LATERAL (SELECT here.bound + there.bound AS doubt) AS b
+    CROSS JOIN LATERAL (
+        SELECT min(w.gone + there.at - w.at) FILTER (
+                   WHERE w.river = there.river AND there.at >= w.at - b.doubt
+               ) AS along,
+               min(w.gone + ST_Length(r.line) - w.at + ST_Distance(ST_EndPoint(r.line), z.place)) FILTER (
+                   WHERE NOT EXISTS (
+                       SELECT FROM oracle.river AS n
+                       WHERE n.id <> r.id AND ST_DWithin(n.line, ST_EndPoint(r.line), 1)
+                   )
+               ) AS lost
+        FROM oracle.way_down(here.river, here.at, reach + b.doubt) AS w
+        JOIN oracle.river AS r ON r.id = w.river
+    ) AS way
+    WHERE z.zones = upstream.zones AND oracle.perhaps_near_one(z, site, error, far);
+    RETURN CASE
+        WHEN worst = 3 THEN 'conflict'
+        WHEN worst = 2 OR NOT oracle.covered(zones, site, error + far) THEN 'unknown'
+        WHEN worst = 1 THEN 'edge'
+        ELSE 'clear'
+    END;
+END
+$$;

@@ -15,12 +15,12 @@ from gis.revisions import head
 from gis.screening.inputs import PreparedLayer
 from gis.screening.judge import judge
 from gis.screening.rows import LayerRows, read_rows
-from gis.screening.snapshot import as_subjects, enabled_rules, take_snapshot
+from gis.screening.snapshot import as_subjects, enabled_rules, take_snapshot, zone_layers
 from gis.settings import MapDefinition
 from layers.rulemodel import RulePack
 from tests.screening.oracle.asking import Oracle
 from tests.screening.oracle.comparing import Comparison, compare
-from tests.screening.oracle.words import BY_RULE, RULES, SUBJECTS, TODAY, ZONES
+from tests.screening.oracle.words import BY_RULE, SUBJECTS, TODAY, ZONES
 
 
 def oracle_of(conn: Connection, law_date: date) -> Oracle:
@@ -29,6 +29,7 @@ def oracle_of(conn: Connection, law_date: date) -> Oracle:
         oracle.take_zones(layer)
     for layer in SUBJECTS:
         oracle.take_subjects(layer)
+    oracle.take_rivers("rivers", 50.0)
     return oracle
 
 
@@ -47,7 +48,8 @@ def rows_in_force(conn: Connection, definition: MapDefinition, law_date: date) -
 
 
 def zones_of(conn: Connection, definition: MapDefinition, law_date: date) -> dict[str, PreparedLayer]:
-    return dict(take_snapshot(conn, definition, head(conn), law_date, ZONES).prepared)
+    layers = zone_layers(rule for pack in definition.packs.values() for rule in pack.rules)
+    return dict(take_snapshot(conn, definition, head(conn), law_date, layers).prepared)
 
 
 def test_each_rule_is_written_in_sql(definition: MapDefinition) -> None:
@@ -93,7 +95,7 @@ def test_the_conflicts_layer_holds_the_pairs_that_the_oracle_finds(
                 at = (ask.zones, zone) if subject not in coarse or verdict == "conflict" else ("", "")
                 wanted[rows.layer.id, subject, verdict, *at].add(rule)
     held: dict[tuple[Any, ...], set[str]] = defaultdict(set)
-    others = {ask.rule for ask in RULES if not ask.ground.is_met}
+    others = {rule for rule, asks in BY_RULE.items() if not asks[0].ground.is_met}
     for row in demonstration.execute(text("SELECT * FROM layer.conflicts WHERE rev_to IS NULL")).mappings():
         key = (row["subject_layer"], row["subject_uid"], row["verdict"])
         held[*key, row["zone_layer"] or "", row["zone_uid"] or ""] |= set(row["rules"].split()) - others

@@ -8,7 +8,7 @@ false.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from itertools import groupby
 
@@ -19,7 +19,8 @@ __all__ = ["BY_RULE", "NOWHERE", "SUBJECTS", "TODAY", "ZONES", "Ask", "Ground"]
 class Ground:
     """What the ground says, as a call of a macro; ``reach`` is how near a zone has a say, in metres.
 
-    ``is_met``: zones stand behind it; not so where lying in none is the conflict, or the ground has no say.
+    ``is_met``: the zones within reach stand behind it. Not so where lying in none is the conflict, where the
+    way along a river counts, or where the ground has no say.
     """
 
     sql: str
@@ -33,7 +34,9 @@ def within(metres: str) -> Ground:
 
 
 INSIDE = within("0")
+AS_FAR_AS_MAY_BE = replace(within("5000"), is_met=False)
 OUTSIDE = Ground("oracle.absent(:zones, s.place, error, 0)", is_met=False)
+UPSTREAM = Ground("oracle.upstream(:zones, s.place, error, 3000)", is_met=False)
 IN_SEVERAL = Ground("oracle.in_more_than(:zones, s.place, error, 1)")
 MORE_THAN_1_M2 = Ground("oracle.share_inside(:zones, s.place, error, 0, 1)")
 FAR_FROM_ALL = Ground("oracle.absent(:zones, s.place, error, 200)", "200", is_met=False)
@@ -108,8 +111,7 @@ DW = (
         "s.source_type IN ('livestock', 'compost', 'toilet', 'solid_pile')",
     ),
     Ask("DW-13", "enterprises outfalls", WATER, PROTECTED, within("500"), "s.discharges_pollutants"),
-    # Without a network of rivers the way upstream is a straight line.
-    Ask("DW-14", "outfalls", "water_intakes", "TRUE", within("3000")),
+    Ask("DW-14", "outfalls", "water_intakes", "TRUE", UPSTREAM),
     Ask("DW-15", "enterprises", WATER, "z.grade IN ('1', '2', 'quasi')", INSIDE, LIVESTOCK),
 )  # fmt: skip
 
@@ -276,7 +278,7 @@ DISTANCE = "s.eia_protection_distance_m"
 SR = (
     # The distance that the impact assessment states (0: none); where missing, all within 5 km may matter.
     Ask("SR-01", BOTH, RECEPTOR, "TRUE", within(DISTANCE), f"{DISTANCE} IS NOT NULL AND {DISTANCE} > 0"),
-    Ask("SR-01", BOTH, RECEPTOR, "TRUE", within("5000"), f"nullif({DISTANCE} IS NULL, TRUE)"),
+    Ask("SR-01", BOTH, RECEPTOR, "TRUE", AS_FAR_AS_MAY_BE, f"nullif({DISTANCE} IS NULL, TRUE)"),
     Ask("SR-02", "enterprises", RECEPTOR, "TRUE", within("300"), f"s.odour AND {DISTANCE} = 0"),
     Ask("SR-03", BOTH, RECEPTOR, "TRUE", within("300"), "s.waste_incineration"),
     Ask("SR-04", BOTH, RECEPTOR, "TRUE", within("500"), "s.hazardous_waste_facility"),
