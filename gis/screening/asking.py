@@ -94,9 +94,15 @@ def _by_tables(
             continue
         others = {n: condition for n, condition in rule.subject_where.items() if n != name}
         rest = evaluate(others, attributes, law_date)
-        for row, zone_where in _rows_of(rule, table):
-            holds = both(rest, _named(evaluate(row.subject, attributes, law_date), name))
-            asks.append(Ask(silent & ~holds.no, holds, zone_where, rule.predicate, row=row))
+        rows = [
+            (row, where, both(rest, _named(evaluate(row.subject, attributes, law_date), name)))
+            for row, where in _rows_of(rule, table)
+        ]
+        for row, where, holds in rows:
+            # What another row says for sure of the same zones, this one cannot leave open.
+            sure = _any(other.yes for same, _, other in rows if same.zone == row.zone)
+            asked = silent & ~holds.no & ~(holds.unknown & sure)
+            asks.append(Ask(asked, holds, where, rule.predicate, row=row))
         if not table.complete:
             asks.append(replace(whole, rows=silent))
     return [replace(whole, rows=stated), *asks] if asks else [whole]

@@ -20,9 +20,9 @@ ROWS: list[dict[str, Any]] = [
 ]
 
 
-def table(*, complete: bool) -> Table:
-    rows = [WORDS | row for row in ROWS]
-    return Table.model_validate({"title": TEXT, "decides": "banned", "complete": complete, "rows": rows})
+def table(rows: list[dict[str, Any]] = ROWS, *, complete: bool) -> Table:
+    given = [WORDS | row for row in rows]
+    return Table.model_validate({"title": TEXT, "decides": "banned", "complete": complete, "rows": given})
 
 
 def judged(
@@ -82,6 +82,16 @@ def test_what_is_missing_is_the_attribute_and_the_first_thing_that_would_decide_
     ]
     open_ = judged({"banned": [None], "kind": ["new"], "fuel": ["coal"]}, None)
     assert open_.findings(0)[0].missing == ("zones.category", "banned", "size")
+
+
+def test_a_row_that_surely_holds_leaves_nothing_open() -> None:
+    rows = [ROWS[0], {"code": "small", "subject": {"size": {"<": 20}}}]
+    fuels = table(rows, complete=True)
+    given = pack(BANNED).model_copy(update={"tables": {"fuels": fuels}})
+    inside, beside = Point(50, 50), Point(102, 50)
+    subjects = things([inside, beside], 5.0, kind=["new"] * 2, fuel=["oil"] * 2, size=[None] * 2)
+    found = judge(subjects, {"zones": zones([SQUARE], category=["I"])}, [given], LAW_DATE)
+    assert verdicts(found) == ["conflict", "edge"]
 
 
 def test_a_finding_by_a_table_says_by_which_row() -> None:
