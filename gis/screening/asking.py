@@ -104,7 +104,8 @@ def _by_tables(
             asked = silent & ~holds.no & ~(holds.unknown & sure)
             asks.append(Ask(asked, holds, where, rule.predicate, row=row))
         if not table.complete:
-            asks.append(replace(whole, rows=silent))
+            everywhere = _any(holds.yes for row, _, holds in rows if not row.zone)
+            asks.append(replace(whole, rows=silent & ~everywhere))
     return [replace(whole, rows=stated), *asks] if asks else [whole]
 
 

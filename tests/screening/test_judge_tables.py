@@ -84,9 +84,10 @@ def test_what_is_missing_is_the_attribute_and_the_first_thing_that_would_decide_
     assert open_.findings(0)[0].missing == ("zones.category", "banned", "size")
 
 
-def test_a_row_that_surely_holds_leaves_nothing_open() -> None:
+@pytest.mark.parametrize("complete", [True, False])
+def test_a_row_that_surely_holds_leaves_nothing_open(complete: bool) -> None:
     rows = [ROWS[0], {"code": "small", "subject": {"size": {"<": 20}}}]
-    fuels = table(rows, complete=True)
+    fuels = table(rows, complete=complete)
     given = pack(BANNED).model_copy(update={"tables": {"fuels": fuels}})
     inside, beside = Point(50, 50), Point(102, 50)
     subjects = things([inside, beside], 5.0, kind=["new"] * 2, fuel=["oil"] * 2, size=[None] * 2)
