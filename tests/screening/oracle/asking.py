@@ -149,6 +149,19 @@ class Oracle:
             layer=layer,
         )
 
+    def make_rivers(self, lines: Sequence[bytes], accuracy_m: float, coverage: bytes) -> None:
+        """Make a network of ``lines`` (WKB, in the direction of flow), complete in ``coverage``."""
+        for number, line in enumerate(lines):
+            self._run(
+                f"INSERT INTO oracle.river VALUES (:id, ST_GeomFromWKB(:line, {PLANE}), :accuracy)",
+                id=number, line=line, accuracy=accuracy_m,
+            )  # fmt: skip
+        self._run(
+            f"""INSERT INTO oracle.river_cover
+            SELECT place, ST_Boundary(place) FROM ST_GeomFromWKB(:coverage, {PLANE}) AS place""",
+            coverage=coverage,
+        )
+
     def make_zones(self, layer: str, rows: Sequence[Row], coverage: bytes | None = None) -> None:
         """Make the zones of a layer of ``rows`` (uid, place as WKB, accuracy, attributes), covered there."""
         self._table(f"zones_{layer}", layer, "false")

@@ -150,7 +150,7 @@ NR = (
 
 FUEL = "fuel_ban_zones"
 COAL = "s.fuel IN ('coal', 'coal_products')"
-# Which fuel each category bans: 4.2 of the catalogue of rules.
+# Which fuel each category bans: 4.2 of the catalogue of rules. "Dedicated" implies dust removal.
 BANNED = {
     "TRUE": "s.fuel IN ('petcoke', 'oil_shale', 'crude_oil', 'heavy_oil', 'coal_tar')",
     "z.fuel_category = 'I'": f"{COAL} AND s.boiler AND s.capacity_t_h < 20 "
