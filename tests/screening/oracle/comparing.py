@@ -34,6 +34,10 @@ class Comparison:
             sums[verdict] += count
         return sums
 
+    def rules_in_conflict(self) -> set[str]:
+        """The rules of which both sides have found a conflict."""
+        return {rule for rule, verdict in self.agreed if verdict == "conflict"}
+
 
 def compare(
     oracle: Oracle, rules: Iterable[str], judgement: Judgement, into: Comparison | None = None

@@ -75,6 +75,7 @@ def test_judge_and_oracle_agree_on_the_whole_demonstration(
         compare(oracle, BY_RULE, judgement, found)
     assert found.differing == []
     assert found.within_tolerance == []
+    assert len(found.rules_in_conflict()) > 70
     assert min(found.by_verdict()[verdict] for verdict in ("conflict", "unknown", "edge", "clear")) > 100
 
 

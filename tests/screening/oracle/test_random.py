@@ -48,5 +48,6 @@ def test_judge_and_oracle_agree_on_ten_thousand_random_subjects(
     found = compared(demonstration, definition, world_of(demonstration, definition, seed, 1000))
     assert found.differing == []
     assert found.by_verdict()["conflict"] > 700 and found.by_verdict()["edge"] > 70
+    assert len(found.rules_in_conflict()) > 60
     # Places on the very limit, as far as the drawing of arcs tells: a handful, not a habit.
     assert len(found.within_tolerance) < 0.005 * found.agreed.total()
