@@ -56,7 +56,7 @@ from gis.screening.scope import WHOLE, Scope, part_of
 from gis.screening.snapshot import enabled_rules
 from gis.settings import MapDefinition
 from layers.model import Layer
-from layers.predicates import AreaShareOutside, Disjoint, Predicate, UpstreamWithin
+from layers.predicates import AreaShareOutside, Disjoint, DWithinStated, Predicate, UpstreamWithin
 from layers.rulemodel import Rule
 
 __all__ = ["Judging", "Touched", "is_local", "touched"]
@@ -240,7 +240,10 @@ class Touched:
             return True
         before, now = picture.seen(rule, now=False), picture.seen(rule, now=True)
         open_ = (before.maybe | now.maybe) & changed & np.isnan(picture.accuracy_m)
-        return bool(open_.any()) or picture.traits(rule, now=False)[0] != picture.traits(rule, now=True)[0]
+        unknown, spread = zip(picture.traits(rule, now=False), picture.traits(rule, now=True), strict=True)
+        # Where subjects do not state the distance, the coarsest zone's error is taken for all zones.
+        assumed = isinstance(rule.predicate, DWithinStated) and spread[0] != spread[1]
+        return bool(open_.any()) or unknown[0] != unknown[1] or assumed
 
     def _follow_rows(
         self, subject: str, part: str, rules: Sequence[Rule], picture: Picture, geoms: NDArray[Any]
