@@ -19,7 +19,6 @@ from collections import OrderedDict
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
-from typing import TYPE_CHECKING
 
 import numpy as np
 import shapely
@@ -59,9 +58,6 @@ from layers.rulemodel import (
     Verdict,
     capped,
 )
-
-if TYPE_CHECKING:
-    pass
 
 __all__ = ["Judgement", "RuleOutcome", "judge"]
 
