@@ -197,7 +197,7 @@ def test_every_face_stays_as_it_was(
     hostile_map.load("wells", "code,name,lon,lat\nN1,新井,120.02,28.9\n")
     hostile_map.load("pads", PADS.replace("120.01", "120.02"))
     hostile_map.load("pads", PADS.replace("120.01", "120.03"), source="other")
-    monkeypatch.setattr("gis.screening.answer.version", lambda _name: "9.9.9")
+    monkeypatch.setattr("gis.screening.answer._ENGINE", "onemap 9.9.9")
     monkeypatch.setattr("gis.reports.store.version", lambda _name: "9.9.9")
     monkeypatch.setattr("gis.reports.words.Words.__call__", lambda *_, **__: "changed")
     with connect(hostile_map.engine) as conn:
