@@ -153,8 +153,8 @@ COAL = "s.fuel IN ('coal', 'coal_products')"
 # Which fuel each category bans: 4.2 of the catalogue of rules. "Dedicated" implies dust removal.
 BANNED = {
     "TRUE": "s.fuel IN ('petcoke', 'oil_shale', 'crude_oil', 'heavy_oil', 'coal_tar')",
-    "z.fuel_category = 'I'": f"{COAL} AND s.boiler AND s.capacity_t_h < 20 "
-    "AND (s.sulphur_pct > 0.5 OR s.ash_pct > 10)",
+    "z.fuel_category = 'I'": f"{COAL} AND (s.boiler AND s.capacity_t_h < 20 OR NOT s.boiler AND "
+    "s.household_stove) AND (s.sulphur_pct > 0.5 OR s.ash_pct > 10)",
     "z.fuel_category = 'II'": f"{COAL} AND NOT (s.boiler AND s.capacity_t_h >= 20)",
     "z.fuel_category = 'III'": f"({COAL} OR s.fuel = 'biomass_pellet' AND NOT s.dedicated_boiler)",
 }
