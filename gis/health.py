@@ -93,7 +93,7 @@ _WORDS: dict[str, tuple[State, str, str]] = {
     ),
     "coverage_missing": (
         "amber",
-        "未说明数据完整的范围，范围内外都只能判为不明",
+        "未说明数据完整的范围，范围内外都只能判为未知",
         "Where the data are complete is not stated, so absence is unknown everywhere",
     ),
     "not_judged": ("grey", "尚未判定", "Not judged yet"),

@@ -103,8 +103,8 @@ def _told(pack: RulePack, check: RuleCheck) -> dict[str, Any]:
 
 def _show_checks(checks: list[tuple[RulePack, RuleCheck]]) -> None:
     verdicts = {
-        "conflict": say("hit", "命中"), "clear": say("clear", "无冲突"), "edge": say("edge", "存疑"),
-        "unknown": say("unknown", "不明"),
+        "conflict": say("hit", "命中"), "clear": say("clear", "无冲突"), "edge": say("edge", "临界"),
+        "unknown": say("unknown", "未知"),
     }  # fmt: skip
     rows = (
         (

@@ -20,8 +20,8 @@ __all__ = ["screen"]
 
 _VERDICTS = {
     "conflict": ("CONFLICT", "冲突"),
-    "unknown": ("UNKNOWN", "不明"),
-    "edge": ("EDGE (within the error)", "边缘（误差之内）"),
+    "unknown": ("UNKNOWN", "未知"),
+    "edge": ("EDGE (within the error)", "临界（误差之内）"),
     "clear": ("CLEAR", "无冲突"),
 }
 
