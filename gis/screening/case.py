@@ -15,7 +15,7 @@ from gis.kernel import CLEAR, UNKNOWN, signed_margin
 from gis.kernel.arrays import TOUCH_M, Floats, Geometries, Indices
 from gis.screening.assumed import ask_assumed
 from gis.screening.division import whole
-from gis.screening.filters import Attributes, Flags
+from gis.screening.filters import Flags
 from gis.screening.ground import FEW, Answer, Found, Question, near_pairs, note_missing
 from gis.screening.hits import Hits, find_hits
 from gis.screening.inputs import PreparedLayer, Subjects
@@ -34,7 +34,6 @@ class Case:
     """What stays the same from rule to rule; ``reach_m`` is the farthest that any rule looks, by layer."""
 
     subjects: Subjects
-    attributes: Attributes
     fits: Flags
     law_date: date
     threads: int | None
@@ -49,9 +48,9 @@ class Case:
         return len(self.subjects)
 
     @cached_property
-    def none_exempt(self) -> Indices:
-        """That no exception holds of any subject: -1 for each."""
-        return np.full(len(self), -1, dtype=np.int64)
+    def clear(self) -> Answer:
+        """That all subjects are clear and nothing was measured; the same object each time."""
+        return Answer.blank(len(self))
 
     def depth(self, layer: PreparedLayer) -> Floats:
         """How deep each subject lies in the layer's coverage, metres; measured once for each coverage."""
@@ -80,9 +79,11 @@ class Case:
 
     def is_settled(self, question: Question, rows: Indices) -> bool:
         """Whether all ``rows`` are clear without being asked: covered, and no zone can reach them."""
-        if question.seeks_absence or question.is_assumed or len(self) > FEW:
-            return False
         if isinstance(question.predicate, UpstreamWithin):  # along a river, from where it was moved to it
+            return False
+        if not len(rows):
+            return True
+        if question.seeks_absence or question.is_assumed or len(self) > FEW:
             return False
         key = question.layer.source.layer_id, question.reach_m
         if key not in self._settled:

@@ -195,11 +195,15 @@ class Answer:
         return cls(code, {}, np.zeros(count, dtype=bool), margin, error, np.zeros(count, dtype=bool))
 
     def over(self, rows: Indices, count: int) -> Answer:
-        """Return a copy spread over ``count`` subjects, of which these are ``rows``; the others are clear."""
-        if len(rows) < count:
-            whole = Answer.blank(count)
-            whole.put(rows, self)
-            return whole
+        """Spread over ``count`` subjects, of which these are ``rows``; the others are clear."""
+        if len(rows) == count:
+            return self
+        whole = Answer.blank(count)
+        whole.put(rows, self)
+        return whole
+
+    def copy(self) -> Answer:
+        """A copy that may be written to."""
         return Answer(
             self.code.copy(), dict(self.missing), self.capped.copy(), self.margin_m.copy(),
             self.error_m.copy(), self.on_boundary.copy(), dict(self.parts),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
+from functools import cache
 from typing import Any, Self
 
 import numpy as np
@@ -75,8 +76,9 @@ class Hits:
     reach: Indices
 
     @classmethod
-    def none(cls) -> Hits:
-        """No pairs."""
+    @cache
+    def none(cls) -> Self:
+        """No pairs; the same object each time, for most questions find none."""
         whole, real, object_ = np.empty(0, np.int64), np.empty(0), np.empty(0, object)
         flag = np.empty(0, bool)
         code = np.empty(0, np.int8)
@@ -98,6 +100,8 @@ class Hits:
 
     def of(self, subject: int) -> Indices:
         """Return the places of the pairs of one subject."""
+        if not len(self):
+            return self.subject
         first, last = np.searchsorted(self.subject, [subject, subject + 1])
         return np.arange(first, last)
 

@@ -15,20 +15,21 @@ law come in.
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
+from typing import NamedTuple
 
 import numpy as np
 import shapely
 
 from gis.kernel import CLEAR, CONFLICT, UNKNOWN, Parts, combine
 from gis.kernel.arrays import Geometries, Indices
-from gis.screening.asking import Ask, asks_of, merged_filter, worst_of, worst_pairs
+from gis.screening.asking import Ask, worst_of, worst_pairs
 from gis.screening.case import Case, ask, fill, follow, hits_of
 from gis.screening.division import met_as_unknown
-from gis.screening.filters import Attributes, FilterResult, Flags, evaluate
+from gis.screening.docket import Entry, docket_of
+from gis.screening.filters import FilterResult, Flags
 from gis.screening.findings import (
     NO_LEGAL_BASIS,
     NO_ZONES,
@@ -220,21 +221,9 @@ def judge(
     KernelInputError
         For an invalid zone or coverage (names index and reason) or a negative accuracy.
     """
-    attributes = Attributes(subjects.attributes, len(subjects))
+    docket = docket_of(subjects, packs, law_date, only)
     fits = screenable(subjects.geoms)
-    applied = [
-        (pack, rule)
-        for pack in packs
-        for rule in pack.rules
-        if rule.enabled and (only is None or rule.id in only) and not subjects.kinds.isdisjoint(rule.subjects)
-    ]
-    asked = [asks_of(rule, attributes, law_date, pack.deciding(rule)) for pack, rule in applied]
-    reach: dict[str, float] = {}
-    for (_, rule), asks in zip(applied, asked, strict=True):
-        if rule.zone_layer is not None:
-            farthest = max((ask.predicate.reach_m for ask in asks if not ask.is_assumed), default=0.0)
-            reach[rule.zone_layer] = max(reach.get(rule.zone_layer, 0.0), farthest)
-    case = Case(subjects, attributes, fits, law_date, threads, reach, Found(facts))
+    case = Case(subjects, fits, law_date, threads, docket.reach_m, Found(facts))
     prepared: dict[str, PreparedLayer] = {}
 
     def ready(name: str | None) -> PreparedLayer | None:
@@ -246,110 +235,120 @@ def judge(
         return prepared[name]
 
     outcomes = []
-    for (pack, rule), asks in zip(applied, asked, strict=True):
+    for entry in docket.entries:
+        rule = entry.rule
         rivers = ready(rule.predicate.network) if isinstance(rule.predicate, UpstreamWithin) else None
         layer, hidden = ready(rule.zone_layer), rule.zone_layer in no_access
-        outcomes.append(_apply(rule, asks, pack, layer, rivers, case, hidden))
+        outcomes.append(_apply(entry, layer, rivers, case, hidden))
     return Judgement(subjects, law_date, tuple(outcomes), fits)
 
 
 def _apply(
-    rule: Rule,
-    asks: list[Ask],
-    pack: RulePack,
-    layer: PreparedLayer | None,
-    rivers: PreparedLayer | None,
-    case: Case,
-    hidden: bool,
+    entry: Entry, layer: PreparedLayer | None, rivers: PreparedLayer | None, case: Case, hidden: bool
 ) -> RuleOutcome:
-    """Apply one rule: attributes that settle it, exceptions, the ground, and what attributes leave open."""
-    exempt = _exempt(rule, case) if rule.unless else case.none_exempt
-    answers, pairs, zone_count, straight = [], [], 0, None
-    for put in asks:
-        asked = np.flatnonzero(put.rows & (exempt < 0))
-        answer, question, followed = Answer.blank(len(case)), None, Hits.none()
-        if isinstance(put.predicate, Attribute):
-            fill(answer, asked, CONFLICT, case)
-        elif layer is None:
-            fill(answer, asked, UNKNOWN, case)
-            note_missing(answer.missing, "access" if hidden else "coverage", asked, len(case))
-        else:
-            zones = layer.select(put.zone_where, case.law_date)
-            question = Question(put.predicate, zones, case.threads, case.found, put.is_assumed)
-            zone_count = max(zone_count, len(zones))
-            if case.is_settled(question, asked):
-                answers.append(answer)
-                pairs.append(followed)
-                continue
-            if isinstance(put.predicate, UpstreamWithin):
-                traced = follow(question, case, asked, rivers)
-                answer.put(traced.rows, traced.answer)
-                asked, straight = np.setdiff1d(asked, traced.rows), traced.straight
-                followed = traced.hits
-                answer.put(asked, ask(question, case, asked))
-            else:
-                answer = ask(question, case, asked).over(asked, len(case))
-        hits = hits_of(question, case, answer, asked)
-        if len(followed):
-            hits = worst_pairs([followed, hits])
-        _apply_unknown_filter(case.subjects.geoms, put.applicable, answer)
-        hits.code[put.applicable.unknown[hits.subject]] = UNKNOWN
-        answers.append(answer)
-        pairs.append(hits)
-    citations, has_basis = _law_behind(rule, pack, case.law_date)
+    """Apply one rule: the worst of what its questions find."""
+    found = [_answered(put, asked, layer, rivers, case, hidden) for put, asked in entry.asks]
+    # A question that left all clear and measured nothing has no say beside another.
+    telling = [one.answer for one in found if one.answer is not case.clear] or [case.clear]
     return RuleOutcome(
-        rule=rule,
-        citations=citations,
-        has_basis=has_basis,
-        answer=worst_of(case.subjects.geoms, answers),
-        rows=tuple((ask.row, answer.code) for ask, answer in zip(asks, answers, strict=True) if ask.row),
-        applicable=merged_filter(asks),
-        exempt=exempt,
-        hits=worst_pairs(pairs),
+        rule=entry.rule,
+        citations=entry.citations,
+        has_basis=entry.has_basis,
+        answer=worst_of(case.subjects.geoms, telling),
+        rows=tuple(
+            (put.row, one.answer.code) for (put, _), one in zip(entry.asks, found, strict=True) if put.row
+        ),
+        applicable=entry.applicable,
+        exempt=entry.exempt,
+        hits=worst_pairs([one.hits for one in found if len(one.hits)] or [Hits.none()]),
         layer=layer,
-        zone_count=zone_count,
-        straight=straight,
+        zone_count=max(one.zone_count for one in found),
+        straight=next((one.straight for one in found if one.straight is not None), None),
         rivers=rivers,
     )
 
 
-# Which law stands behind a rule is asked for every site; the rule is kept, so that its id stays its own.
-_LAW: OrderedDict[tuple[int, date], tuple[Rule, tuple[Reference, ...], bool]] = OrderedDict()
-_LAW_SIZE = 1024
+class _Answered(NamedTuple):
+    """What one question found; the answer may be shared with other rules, so nobody writes to it."""
+
+    answer: Answer
+    hits: Hits
+    zone_count: int = 0
+    straight: Codes | None = None
 
 
-def _law_behind(rule: Rule, pack: RulePack, law_date: date) -> tuple[tuple[Reference, ...], bool]:
-    """The articles in force on the law date, and whether any is a basis of the rule."""
-    key = id(rule), law_date
-    found = _LAW.get(key)
-    if found is None:
-        found = rule, pack.cite(rule.legal, law_date), pack.has_basis(rule.legal, law_date)
-        _LAW[key] = found
-        while len(_LAW) > _LAW_SIZE:
-            _LAW.popitem(last=False)
-    return found[1:]
+def _answered(
+    put: Ask,
+    asked: Indices,
+    layer: PreparedLayer | None,
+    rivers: PreparedLayer | None,
+    case: Case,
+    hidden: bool,
+) -> _Answered:
+    """Put one question to the ground, and say what attributes leave open."""
+    geoms, applicable = case.subjects.geoms, put.applicable
+    if isinstance(put.predicate, Attribute):
+        answer = Answer.blank(len(case))
+        fill(answer, asked, CONFLICT, case)
+        return _Answered(_with_open_filter(geoms, applicable, answer), Hits.none())
+    if layer is None:
+        answer = Answer.blank(len(case))
+        fill(answer, asked, UNKNOWN, case)
+        note_missing(answer.missing, "access" if hidden else "coverage", asked, len(case))
+        return _Answered(_with_open_filter(geoms, applicable, answer), Hits.none())
+    zones = layer.select(put.zone_where, case.law_date)
+    question = Question(put.predicate, zones, case.threads, case.found, put.is_assumed)
+    if case.is_settled(question, asked):
+        return _Answered(case.clear, Hits.none(), len(zones))
+    if isinstance(put.predicate, UpstreamWithin):
+        return _answered_along(put, question, asked, rivers, case)
+    answer = ask(question, case, asked).over(asked, len(case))
+    hits = _open_pairs(applicable, hits_of(question, case, answer, asked))
+    return _Answered(_with_open_filter(geoms, applicable, answer), hits, len(zones))
 
 
-def _exempt(rule: Rule, case: Case) -> Indices:
-    """Which exception is known to hold of each subject; the first one counts, -1 is none."""
-    exempt = np.full(len(case), -1, dtype=np.int64)
-    for index, exception in enumerate(rule.unless):
-        holds = evaluate(exception.where, case.attributes, case.law_date).yes
-        exempt[holds & (exempt < 0)] = index
-    return exempt
+def _answered_along(
+    put: Ask, question: Question, asked: Indices, rivers: PreparedLayer | None, case: Case
+) -> _Answered:
+    """The same for a question along rivers: the subjects that are on none are asked by straight distance."""
+    traced = follow(question, case, asked, rivers)
+    answer = Answer.blank(len(case))
+    answer.put(traced.rows, traced.answer)
+    aside = np.setdiff1d(asked, traced.rows)
+    answer.put(aside, ask(question, case, aside))
+    hits = hits_of(question, case, answer, aside)
+    if len(traced.hits):
+        hits = worst_pairs([traced.hits, hits])
+    return _Answered(
+        _with_open_filter(case.subjects.geoms, put.applicable, answer),
+        _open_pairs(put.applicable, hits),
+        len(question.selection),
+        traced.straight,
+    )
 
 
-def _apply_unknown_filter(geoms: Geometries, applicable: FilterResult, answer: Answer) -> None:
-    """Turn hits on subjects for which the filter is undecided into unknown, and name what would decide it."""
+def _with_open_filter(geoms: Geometries, applicable: FilterResult, answer: Answer) -> Answer:
+    """The answer with hits where the filter is undecided as unknown, naming what would decide it."""
     if not applicable.missing:
-        return
+        return answer
     open_ = applicable.unknown & (answer.code > CLEAR)
+    if not open_.any():
+        return answer
+    answer = answer.copy()
     answer.code[open_] = UNKNOWN
     for name, lacks in applicable.missing.items():
         note_missing(answer.missing, name, open_ & lacks, len(open_))
     for row in np.flatnonzero(open_):
         if int(row) in answer.parts:
             answer.parts[int(row)] = met_as_unknown(geoms[row], answer.parts[int(row)])
+    return answer
+
+
+def _open_pairs(applicable: FilterResult, hits: Hits) -> Hits:
+    """The pairs of those subjects as unknown."""
+    if len(hits):
+        hits.code[applicable.unknown[hits.subject]] = UNKNOWN
+    return hits
 
 
 def _rank(finding: Finding) -> tuple[int, int, str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import date
 from typing import Any
 
 import numpy as np
@@ -136,3 +137,26 @@ def test_verdicts_are_the_same_without_the_facts(seed: int, accuracy: float) -> 
         ]
         assert findings[0] == findings[1], site.wkt
         assert (whole.verdict(0), whole.severity(0)) == (bare.verdict(0), bare.severity(0))
+
+
+def test_what_is_kept_of_one_site_is_not_given_to_another() -> None:
+    """The docket goes by attributes with their types, by kinds, law and packs; never by the place."""
+    rules = (
+        rule(id="A-01", subject_where={"big": True}),
+        rule(id="A-02", subject_where={"big": 1}),
+        rule(id="A-03", unless=({"where": {"big": True}, "note": {"zh": "免", "en": "exempt"}},)),
+    )
+    zones = PreparedLayer(World.draw(np.random.default_rng(1)).layer)
+    packs, zone = [pack(*rules)], zones.source.geoms[0]
+
+    def open_for(big: Any, day: date = LAW_DATE) -> list[str]:
+        judged = judge(things([zone.representative_point()], 0.0, big=[big]), {"zones": zones}, packs, day)
+        return sorted(f.rule.id for f in judged.findings(0))
+
+    for _ in range(2):
+        assert open_for(True) == ["A-01"]
+        assert open_for(1) == ["A-02", "A-03"]
+        assert open_for(False) == ["A-03"]
+        assert open_for(None) == ["A-01", "A-02", "A-03"]
+    before = judge(things([zone], 0.0, big=[True]), {"zones": zones}, packs, date(1900, 1, 1)).findings(0)
+    assert [f.has_basis for f in before] == [False]
