@@ -12,6 +12,9 @@ from gis.kernel.zones import ZoneSet
 
 __all__ = ["nearest_piece", "rows_by_zone"]
 
+MANY_PIECES = 8
+"""The index of a zone of more pieces is kept with it: making it costs more than most questions."""
+
 
 def rows_by_zone(zone: Indices) -> tuple[Indices, list[Indices]]:
     """The distinct zones among ``zone`` and, for each, the rows where it stands."""
@@ -45,7 +48,8 @@ def nearest_piece(
 
     def nearest(zone: int) -> None:
         mine = rows_of[zone]
-        tree = shapely.STRtree(geoms[start[zone] : start[zone + 1]])
+        large = start[zone + 1] - start[zone] > MANY_PIECES
+        tree = zones.alone(zone).tree if large else shapely.STRtree(geoms[start[zone] : start[zone + 1]])
         (_, found), gap = tree.query_nearest(subjects[s[mine]], return_distance=True, all_matches=False)
         piece[mine], distance[mine] = found + start[zone], gap
 

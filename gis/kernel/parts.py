@@ -132,7 +132,7 @@ def _split_extended(site: BaseGeometry, error: float, zones: ZoneSet, grow: floa
     if present.any() and np.isnan(error):
         return _all_of(site, UNKNOWN)
     reach = Reach.around(site, error, zones.take(~unsure), grow)
-    if reach.is_empty:
+    if reach.is_empty():
         return _all_of(site, doubt)
     if reach.is_deep_inside():
         return _all_of(site, CONFLICT)

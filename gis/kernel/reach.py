@@ -53,7 +53,7 @@ class Reach:
     grow_m : float
         The rule's distance.
     rim : int64[k]
-        Lines of ``zones.rim`` that the site may be within the distance of.
+        Lines of ``zones.rim`` that the site may be within the distance of, given the zone's own accuracy.
     held : int64[j]
         Pieces of ``zones`` that meet the site's box.
     frame : Frame
@@ -74,24 +74,36 @@ class Reach:
         total = error_m + np.nan_to_num(zones.accuracy_m)
         farthest = grow_m + float(total.max(initial=0.0)) + TOUCH_M
         rim = zones.rim.tree.query(site, predicate="dwithin", distance=farthest)
+        # The coarsest zone widens the search for all; what is farther than its own limit has no say.
+        own_limit = grow_m + total[zones.rim.owner[rim]] + TOUCH_M
+        rim = rim[shapely.distance(site, zones.rim.lines[rim]) <= own_limit]
         box = np.array(site.bounds)
         held = zones.tree.query(shapely.box(*box), predicate="intersects")
         boxes = [box[None], shapely.bounds(zones.rim.lines[rim]), shapely.bounds(zones.pieces.geoms[held])]
         frame = Frame.around(np.concatenate(boxes), stored=True)
         return cls(zones, site, total, grow_m, rim, held, frame)
 
-    @property
     def is_empty(self) -> bool:
         """Whether no zone comes near the site."""
-        return not len(self.rim) and not len(self.held)
+        return not len(self.rim) and not self._holds(np.ones(len(self.zones), dtype=bool)).any()
 
     def is_deep_inside(self) -> bool:
-        """Whether all of the site is inside zones and no outline comes near it."""
-        if len(self.rim):
-            return False
-        bodies = self.zones.pieces.geoms[self.held]
-        parts = shapely.get_parts(self.site)
-        return bool(shapely.intersects(parts[:, None], bodies[None]).any(axis=1).all())
+        """Whether each part of the site surely lies within the distance of a zone that holds it.
+
+        That is so in a zone whose own outline is farther than its error takes it, less the distance; where
+        other zones end does not matter then.
+        """
+        owner = self.zones.rim.owner[self.rim]
+        depth = np.maximum(self.total_m[owner] - self.grow_m, 0.0) + TOUCH_M
+        quiet = np.ones(len(self.zones), dtype=bool)
+        quiet[owner[shapely.distance(self.site, self.zones.rim.lines[self.rim]) <= depth]] = False
+        return bool(self._holds(quiet).all())
+
+    def _holds(self, chosen: Flags) -> Flags:
+        """Which parts of the site meet one of the chosen zones (bool[n]); bool[parts]."""
+        pieces = self.held[chosen[self.zones.pieces.owner[self.held]]]
+        met = shapely.intersects(shapely.get_parts(self.site)[:, None], self.zones.pieces.geoms[pieces][None])
+        return np.asarray(met.any(axis=1))
 
     def outer(self) -> BaseGeometry:
         """Where a place of the site may be within the distance of a zone; beyond, it surely is not."""

@@ -31,14 +31,14 @@ THREADS = 2
 def each_zone(work: Callable[[int], T], zones: Indices, weight: Indices, threads: int | None) -> list[T]:
     """``work(zone)`` for every zone, heaviest first; the results in the order of ``zones``.
 
-    ``weight`` is the work of each zone, counted in vertices or points. Little work stays in the caller's
-    thread.
+    ``weight`` is the work of each zone, counted in vertices or points. Little work, and that of a single
+    zone, stays in the caller's thread.
 
     A zone is given to exactly one thread, and what that thread prepares never leaves it: two threads that use
     one prepared geometry crash the process.
     """
     workers = THREADS if threads is None else max(int(threads), 1)
-    if workers == 1 or int(weight.sum()) < WORTH_SHARING:
+    if workers == 1 or len(zones) <= 1 or int(weight.sum()) < WORTH_SHARING:
         return [work(int(zone)) for zone in zones]
     order = np.argsort(-weight, kind="stable")
     with ThreadPoolExecutor(workers) as pool:

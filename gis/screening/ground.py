@@ -22,6 +22,7 @@ distance d of the rule (0 for "intersects"):
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import shapely
@@ -45,6 +46,7 @@ __all__ = [
     "Found",
     "Lie",
     "Missing",
+    "Pairs",
     "Question",
     "near_pairs",
     "note_missing",
@@ -55,6 +57,8 @@ TURNED = np.array([CONFLICT, EDGE, UNKNOWN, CLEAR], dtype=np.int8)
 
 Codes = NDArray[np.int8]
 Missing = dict[str, Flags]
+Pairs = tuple[Indices, Indices, Floats]
+"""Subject, zone and distance in metres of each pair."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,6 +84,10 @@ class Found:
         The parts of a subject that is of one verdict throughout, by its row and the verdict.
     beyond : dict
         How a subject beyond all zones lies, by the same and whether zones are counted.
+    near : dict
+        The zones near one subject, by the zones asked, the reach and the row.
+    measured : dict
+        What one subject alone shares with zones: by layer and measure, then by the zone's row in the layer.
     margins : dict
         Signed margins, by the zones asked (which are kept, so that an id stays theirs) and the rows.
     gaps : dict
@@ -90,6 +98,8 @@ class Found:
     bare: dict[tuple[bytes, float, int], Parts] = field(default_factory=dict)
     wholes: dict[tuple[int, int], Parts] = field(default_factory=dict)
     beyond: dict[tuple[bytes, float, int, bool], Lie] = field(default_factory=dict)
+    near: dict[tuple[int, float, int], tuple[ZoneSet, Pairs]] = field(default_factory=dict)
+    measured: dict[tuple[str, str], dict[int, Any]] = field(default_factory=dict)
     margins: dict[tuple[int, bytes], tuple[ZoneSet, Margin]] = field(default_factory=dict)
     gaps: dict[tuple[int, int], tuple[ZoneSet, tuple[float, float]]] = field(default_factory=dict)
 
@@ -98,6 +108,18 @@ class Found:
         if (row, code) not in self.wholes:
             self.wholes[row, code] = whole(geometry, code)
         return self.wholes[row, code]
+
+    def near_pairs(
+        self, geoms: Geometries, accuracy_m: Floats, rows: Indices, zones: ZoneSet, question: Question
+    ) -> Pairs:
+        """The pairs of `near_pairs`, found once for a subject that is asked about alone."""
+        if len(rows) != 1:
+            return near_pairs(geoms, accuracy_m, zones, question.reach_m, question.threads)
+        key = id(zones), question.reach_m, int(rows[0])
+        if key not in self.near:
+            found = near_pairs(geoms, accuracy_m, zones, question.reach_m, question.threads)
+            self.near[key] = zones, found
+        return self.near[key][1]
 
     def margin(self, geoms: Geometries, rows: Indices, zones: ZoneSet, threads: int | None) -> Margin:
         """The signed margin of the subjects ``rows``, whose geometries are ``geoms``."""
@@ -228,7 +250,7 @@ def note_missing(missing: Missing, name: str, rows: Indices | Flags | list[int],
 
 def near_pairs(
     geoms: Geometries, accuracy_m: Floats, zones: ZoneSet, reach_m: float, threads: int | None = None
-) -> tuple[Indices, Indices, Floats]:
+) -> Pairs:
     """All pairs (subject, zone) that may be within ``reach_m``, given their errors, with their distance.
 
     An unknown accuracy counts as zero here. Sorted by subject, then zone; metres of the measuring plane.

@@ -15,7 +15,7 @@ from gis.kernel.arrays import TOUCH_M, Floats, Geometries, Indices
 from gis.kernel.zones import ZoneSet
 from gis.screening.counting import surely_met
 from gis.screening.filters import Flags
-from gis.screening.ground import Answer, Codes, Question, near_pairs
+from gis.screening.ground import Answer, Codes, Question
 
 __all__ = ["Hits", "find_hits"]
 
@@ -136,7 +136,7 @@ def _pairs(
 ) -> tuple[Indices, Indices, Floats]:
     nearest_only = question.is_assumed
     asked = rows[:0] if nearest_only else rows
-    s, z, gap = near_pairs(geoms[asked], accuracy_m[asked], zones, question.reach_m, question.threads)
+    s, z, gap = question.found.near_pairs(geoms[asked], accuracy_m[asked], asked, zones, question)
     s = asked[s]
     alone = np.setdiff1d(rows, s)
     if (question.seeks_absence or nearest_only) and len(zones.pieces) and len(alone):
@@ -205,9 +205,22 @@ def _drawn(
 def _of_pairs(
     measure: Callable[..., Any], geoms: Geometries, zones: ZoneSet, s: Indices, z: Indices, question: Question
 ) -> Any:
-    """A measure of the kernel for some pairs, given only the subjects in them."""
-    rows, place = np.unique(s, return_inverse=True)
-    return measure(geoms[rows], zones, place, z, threads=question.threads, check=False)
+    """A measure of the kernel for some pairs, given only the subjects in them.
+
+    Several rules meet one site in the same zones, so what a pair shares is measured once for a site alone.
+    """
+    if len(geoms) > 1:
+        rows, place = np.unique(s, return_inverse=True)
+        return measure(geoms[rows], zones, place, z, threads=question.threads, check=False)
+    known = question.found.measured.setdefault((question.layer.source.layer_id, measure.__name__), {})
+    zone = question.selection.both_index[z].tolist()
+    new = np.array([place for place, of in enumerate(zone) if of not in known], dtype=np.int64)
+    if len(new):
+        found = measure(geoms, zones, s[new], z[new], threads=question.threads, check=False)
+        known.update(zip((zone[place] for place in new), found, strict=True))
+    told = np.empty(len(zone), dtype=object if measure is witness else np.float64)
+    told[:] = [known[of] for of in zone]
+    return told
 
 
 def _codes(

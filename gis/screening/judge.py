@@ -43,7 +43,7 @@ from gis.screening.findings import (
     by_table,
     number,
 )
-from gis.screening.ground import Answer, Codes, Found, Question, note_missing
+from gis.screening.ground import FEW, Answer, Codes, Found, Question, note_missing
 from gis.screening.hits import Hits
 from gis.screening.inputs import PreparedLayer, Subjects, ZoneLayer, screenable
 from layers.model import Text
@@ -212,7 +212,7 @@ def judge(
     no_access : collection of str
         Layers that the user may not see: rules on them give unknown with "access" missing.
     threads : int, optional
-        For the kernel; None = two.
+        For the kernel; None = two. Few subjects are judged by one whatever it says.
     facts : bool
         False finds verdicts, severities and what is missing only: no zones behind them, no margins.
 
@@ -221,6 +221,8 @@ def judge(
     KernelInputError
         For an invalid zone or coverage (names index and reason) or a negative accuracy.
     """
+    if len(subjects) <= FEW:
+        threads = 1  # to start more takes longer than the work
     docket = docket_of(subjects, packs, law_date, only)
     fits = screenable(subjects.geoms)
     case = Case(subjects, fits, law_date, threads, docket.reach_m, Found(facts))

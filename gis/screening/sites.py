@@ -73,7 +73,7 @@ def ask_sites(
     met = ~known | question.seeks_absence
     asked = ~far & ~met
     if asked.any():
-        met[asked] = _may_be_met(geoms[asked], accuracy_m[asked], question)
+        met[asked] = _may_be_met(geoms[asked], accuracy_m[asked], rows[asked], question)
     settled = ~met
     for row in np.flatnonzero(met | ~covered):
         site = _Site(
@@ -151,11 +151,11 @@ def _threshold(parts: Parts, question: Question) -> float | None:
             return float(share * parts.sizes.sum())
 
 
-def _may_be_met(geoms: Geometries, accuracy_m: Floats, question: Question) -> Flags:
+def _may_be_met(geoms: Geometries, accuracy_m: Floats, rows: Indices, question: Question) -> Flags:
     """Which sites a zone may reach; a zone without known accuracy may reach any. bool[k]."""
     zones = question.selection.both
     met = np.full(len(geoms), bool(np.isnan(zones.accuracy_m).any()))
-    met[near_pairs(geoms, accuracy_m, zones, question.reach_m, question.threads)[0]] = True
+    met[question.found.near_pairs(geoms, accuracy_m, rows, zones, question)[0]] = True
     return met
 
 
@@ -214,8 +214,25 @@ def _rests_on_indicative(site: _Site, question: Question, by_zones: Lie) -> bool
         return by_zones.code != CONFLICT
     if by_zones.code == CLEAR or indicative.all():
         return by_zones.code != CLEAR
+    passed = _passed(by_zones.code, by_zones.parts, question)
+    if not np.isnan(site.accuracy_m):
+        reaching = _reaching(site, question)
+        if not (indicative & reaching).any():
+            return False
+        if not (~indicative & reaching).any():
+            return passed > CLEAR
     official = _by_zones(site, question, question.selection.official)
-    return _passed(official.code, official.parts, question) < _passed(by_zones.code, by_zones.parts, question)
+    return _passed(official.code, official.parts, question) < passed
+
+
+def _reaching(site: _Site, question: Question) -> Flags:
+    """Which zones of the selection may reach a site of known accuracy; the others change nothing there."""
+    zones = question.selection.both
+    reaching = np.isnan(zones.accuracy_m)
+    one, error = np.array([site.geometry], dtype=object), np.array([site.accuracy_m])
+    row = np.array([site.row], dtype=np.int64)
+    reaching[question.found.near_pairs(one, error, row, zones, question)[1]] = True
+    return reaching
 
 
 def _beyond_zones(site: _Site, question: Question) -> Lie:
