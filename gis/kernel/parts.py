@@ -228,7 +228,7 @@ def combine(site: BaseGeometry, parts: Iterable[Parts]) -> Parts:
     if not given:
         return replace(_all_of(site, CLEAR), on_boundary=on_boundary)
     if len(given) == 1 and _makes_up(site, given[0]):
-        return replace(given[0], on_boundary=on_boundary)
+        return given[0] if given[0].on_boundary == on_boundary else replace(given[0], on_boundary=on_boundary)
     frame = Frame.around(shapely.bounds([site]), stored=True)
     local = frame.into(site)
     moved = [[frame.into(geom) for geom in part.geoms] for part in given]

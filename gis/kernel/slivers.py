@@ -26,6 +26,8 @@ def one_dimension(geom: BaseGeometry) -> int:
 
     Raises KernelInputError for a mixture: its size would be neither an area nor a length.
     """
+    if geom.geom_type in ("Point", "LineString", "Polygon"):
+        return -1 if geom.is_empty else int(shapely.get_dimensions(geom))
     found = set(np.asarray(shapely.get_dimensions(shapely.get_parts(geom))).tolist()) - {-1}
     if len(found) > 1:
         raise KernelInputError(

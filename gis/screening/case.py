@@ -52,6 +52,11 @@ class Case:
         """That all subjects are clear and nothing was measured; the same object each time."""
         return Answer.blank(len(self))
 
+    @cached_property
+    def points(self) -> Flags:
+        """Which subjects are points with a usable geometry."""
+        return np.asarray(self.fits & (shapely.get_type_id(self.subjects.geoms) == 0))
+
     def depth(self, layer: PreparedLayer) -> Floats:
         """How deep each subject lies in the layer's coverage, metres; measured once for each coverage."""
         key = layer.coverage_key
@@ -115,15 +120,13 @@ def _asked(question: Question, case: Case, rows: Indices) -> Answer:
         return ask_assumed(case.subjects, case.fits, case.depth(question.layer), question, rows)
     geoms, accuracy = case.subjects.geoms[rows], case.subjects.accuracy_m[rows].astype(np.float64)
     depth = case.depth(question.layer)[rows]
-    answer = Answer.blank(len(rows))
-    fits = case.fits[rows]
-    point = fits.copy()
-    point[fits] = shapely.get_type_id(geoms[fits]) == 0
+    fits, point = case.fits[rows], case.points[rows]
     dots, sites = np.flatnonzero(point), np.flatnonzero(fits & ~point)
     if len(dots) == len(rows):
         return ask_points(geoms, accuracy, depth, question)
     if len(sites) == len(rows):
         return ask_sites(geoms, accuracy, depth, question, rows, case.far(question.layer)[rows])
+    answer = Answer.blank(len(rows))
     if len(dots):
         answer.put(dots, ask_points(geoms[dots], accuracy[dots], depth[dots], question))
     if len(sites):

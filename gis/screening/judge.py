@@ -132,6 +132,7 @@ class Judgement:
     outcomes: tuple[RuleOutcome, ...]
     fits: Flags
     _parts: dict[tuple[int, str | None], Parts] = field(default_factory=dict)
+    _clear: dict[int, Parts] = field(default_factory=dict)
 
     def finding(self, outcome: RuleOutcome, row: int) -> Finding:
         """Return the finding of one rule on one subject (not clear)."""
@@ -173,7 +174,10 @@ class Judgement:
                 found = [self.parts(row, each) for each in self.groups()]
             else:
                 found = [o.answer.parts.get(row) for o in self._of(group)]
-            self._parts[key] = combine(geometry, [part for part in found if part is not None])
+            divided = [part for part in found if part is not None]
+            if not divided and row not in self._clear:
+                self._clear[row] = combine(geometry, [])
+            self._parts[key] = combine(geometry, divided) if divided else self._clear[row]
         return self._parts[key]
 
     def groups(self) -> tuple[str, ...]:

@@ -198,6 +198,34 @@ def test_a_place_safe_inside_a_fine_zone_stays_in_conflict_whatever_a_coarse_one
     assert split(shapely.box(4, 4, 6, 6), 0.0, zones).sizes.tolist() == pytest.approx([4, 0, 0, 0])
 
 
+def test_a_zone_that_cannot_reach_the_site_changes_nothing() -> None:
+    """Though the coarsest zone widens the search, an outline counts by its own accuracy only."""
+    rng = np.random.default_rng(11)
+    for _ in range(60):
+        site = shapely.box(*(corner := rng.uniform(-30, 30, 2)), *(corner + rng.uniform(5, 20, 2)))
+        near = [shapely.Point(rng.uniform(-20, 20, 2)).buffer(rng.uniform(10, 60)) for _ in range(3)]
+        distance, error = rng.choice([0.0, 15.0]), rng.choice([0.0, 1.0])
+        # One that is certain and ends 25 m away, and one that may be 500 m off its place, 2 km away.
+        x, y = site.bounds[2] + distance + 25.0, site.bounds[1]
+        beside, coarse = shapely.box(x, y, x + 9, y + 9), shapely.box(x + 2000, y, x + 2009, y + 9)
+        alone = split(site, error, ZoneSet.prepare(near, [0.5, 1.0, 2.0]), distance)
+        among = split(
+            site, error, ZoneSet.prepare([*near, beside, coarse], [0.5, 1.0, 2.0, 3.0, 500.0]), distance
+        )
+        np.testing.assert_allclose(among.sizes, alone.sizes, atol=1e-6)
+        assert among.on_boundary == alone.on_boundary
+
+
+def test_a_site_deep_in_one_zone_is_a_conflict_wherever_others_end() -> None:
+    held, crossing = shapely.box(0, 0, 100, 100), shapely.box(50, -10, 150, 55)
+    site = shapely.box(40, 40, 60, 60)
+    for accuracy in (1.0, [5.0, 30.0], [5.0, 60.0]):
+        found = split(site, 2.0, ZoneSet.prepare([held, crossing], accuracy))
+        np.testing.assert_allclose(found.sizes, [400, 0, 0, 0])
+    # Its own outline nearer than its error, and no other zone to hold the site: in doubt.
+    assert split(site, 2.0, ZoneSet.prepare([held, crossing], [50.0, 60.0])).sizes[0] == 0
+
+
 def test_an_unknown_accuracy_of_the_site_makes_all_of_it_unknown() -> None:
     for unknown in (None, np.nan):
         parts = split(SQUARE, unknown, ZoneSet.prepare([shapely.box(1000, 0, 1001, 1)], 1.0))
