@@ -82,6 +82,12 @@ class Case:
             self._far[name] = far
         return self._far[name]
 
+    def is_beyond(self, question: Question) -> bool:
+        """Whether there is one subject and only the coverage has a say: no zone can reach it."""
+        if len(self) != 1 or question.seeks_absence or question.is_assumed:
+            return False
+        return not np.isnan(self.subjects.accuracy_m[0]) and bool(self.far(question.layer)[0])
+
     def is_settled(self, question: Question, rows: Indices) -> bool:
         """Whether all ``rows`` are clear without being asked: covered, and no zone can reach them."""
         if isinstance(question.predicate, UpstreamWithin):  # along a river, from where it was moved to it
@@ -107,8 +113,13 @@ def _beyond(geoms: Geometries, accuracy_m: Floats, layer: PreparedLayer, reach_m
 
 
 def ask(question: Question, case: Case, rows: Indices) -> Answer:
-    """Put the question to the subjects at ``rows``, unless another rule has put it to them already."""
-    key = id(question.selection), question.predicate, question.is_assumed, rows.tobytes()
+    """Put the question to the subjects at ``rows``, unless another rule has put it to them already.
+
+    Without facts all zones of a layer are alike for a site that none of them reaches.
+    """
+    alike = not case.found.facts and case.is_beyond(question)
+    of = question.layer if alike else question.selection
+    key = id(of), question.predicate, question.is_assumed, rows.tobytes()
     if key not in case.answers:
         case.answers[key] = _asked(question, case, rows)
     return case.answers[key]

@@ -138,8 +138,10 @@ def _pairs(
     asked = rows[:0] if nearest_only else rows
     s, z, gap = question.found.near_pairs(geoms[asked], accuracy_m[asked], asked, zones, question)
     s = asked[s]
+    if not (question.seeks_absence or nearest_only) or not len(zones.pieces):
+        return s, z, gap
     alone = np.setdiff1d(rows, s)
-    if (question.seeks_absence or nearest_only) and len(zones.pieces) and len(alone):
+    if len(alone):
         (at, piece), far = zones.tree.query_nearest(geoms[alone], return_distance=True, all_matches=False)
         s, z = np.concatenate([s, alone[at]]), np.concatenate([z, zones.pieces.owner[piece]])
         gap = np.concatenate([gap, far])
