@@ -109,7 +109,9 @@ def main() -> None:
         try:
             code, reason, shape = mended(shapely.from_wkb(wkb), scale)
         except shapely.errors.GEOSException as error:
-            code, reason, shape = CANNOT, str(error), None
+            # GEOS tells a want of memory as it tells any other error.
+            code = TOO_COMPLEX if "bad_alloc" in str(error) else CANNOT
+            reason, shape = str(error), None
         answer = shapely.to_wkb(shape) if shape is not None else b""
         words = reason.encode()[:1000]
         answers.write(struct.pack("!BII", code, len(words), len(answer)) + words + answer)

@@ -118,6 +118,7 @@ def test_a_shape_of_millions_of_crossings_harms_no_other_row(take: Import) -> No
         (Limits(vertices=3), BOWTIE, "geometry_too_complex"),
         (Limits(total_seconds=0), BOWTIE, "repair_timeout"),
         (Limits(seconds=0.05, total_seconds=20), None, "repair_timeout"),
+        (Limits(memory_mb=0, seconds=60, total_seconds=60), None, "geometry_too_complex"),
         (Limits(memory_mb=1, seconds=60, total_seconds=60), None, "geometry_too_complex"),
     ],
 )
