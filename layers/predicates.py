@@ -125,22 +125,32 @@ class Intersects(_Predicate):
     op: Literal["intersects"]
 
 
-class DWithin(_Predicate):
-    """The subject is nearer than ``distance_m`` to a zone; ``statutory`` false: an operational parameter."""
+class _ByDistance(_Predicate):
+    """What predicates with a distance say of it; ``statutory`` false: an operational parameter."""
 
-    op: Literal["dwithin"]
-    distance_m: Metres
     statutory: bool
+
+    @property
+    def is_statutory(self) -> bool | None:
+        """Whether the law states the distance, or makes a stated one binding."""
+        return self.statutory
+
+
+class _ByFixedDistance(_ByDistance):
+    """The distance stands in the rule."""
+
+    distance_m: Metres
 
     @property
     def reach_m(self) -> float:
         """The distance of the rule."""
         return self.distance_m
 
-    @property
-    def is_statutory(self) -> bool | None:
-        """Whether the law states the distance."""
-        return self.statutory
+
+class DWithin(_ByFixedDistance):
+    """The subject is nearer than ``distance_m`` to a zone."""
+
+    op: Literal["dwithin"]
 
 
 class UpstreamWithin(DWithin):
@@ -153,7 +163,7 @@ class UpstreamWithin(DWithin):
     network: str | None = None
 
 
-class DWithinStated(_Predicate):
+class DWithinStated(_ByDistance):
     """The subject is nearer to a zone than its own ``attribute`` says, in metres.
 
     Where the subject does not state it, everything within ``at_most_m`` may matter. The loader sees to it
@@ -163,20 +173,14 @@ class DWithinStated(_Predicate):
     op: Literal["dwithin_stated"]
     attribute: str
     at_most_m: Metres
-    statutory: bool
 
     @property
     def reach_m(self) -> float:
         """The largest distance that a subject may state."""
         return self.at_most_m
 
-    @property
-    def is_statutory(self) -> bool | None:
-        """Whether the law makes the stated distance binding."""
-        return self.statutory
 
-
-class DWithinBy(_Predicate):
+class DWithinBy(_ByDistance):
     """The subject is nearer to a zone than the distance for the zone's value of ``attribute``.
 
     A zone with a value that is not listed does not count; one without a value may have the largest distance.
@@ -185,17 +189,11 @@ class DWithinBy(_Predicate):
     op: Literal["dwithin_by"]
     attribute: str
     distances_m: Annotated[dict[str, Metres], Field(min_length=1)]
-    statutory: bool
 
     @property
     def reach_m(self) -> float:
         """The largest of the distances."""
         return max(self.distances_m.values())
-
-    @property
-    def is_statutory(self) -> bool | None:
-        """Whether the law states the distances."""
-        return self.statutory
 
 
 class AreaShare(_Predicate):
@@ -226,22 +224,10 @@ class Disjoint(_Predicate):
     op: Literal["disjoint"]
 
 
-class NotDWithin(Disjoint):
+class NotDWithin(_ByFixedDistance, Disjoint):
     """The subject is as a whole farther than ``distance_m`` from any zone."""
 
     op: Literal["not_dwithin"]  # type: ignore[assignment]  # narrows the tag of the union
-    distance_m: Metres
-    statutory: bool
-
-    @property
-    def reach_m(self) -> float:
-        """The distance of the rule."""
-        return self.distance_m
-
-    @property
-    def is_statutory(self) -> bool | None:
-        """Whether the law states the distance."""
-        return self.statutory
 
 
 class Attribute(_Predicate):

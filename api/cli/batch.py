@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from api.cli.console import AsJson, day, emit_json, grid, progress, say, tell
+from api.cli.console import AsJson, AsOf, LawDate, day, emit_json, grid, progress, say, tell
 
 __all__ = ["screen_batch"]
 
@@ -36,11 +36,8 @@ def screen_batch(
     label: Annotated[
         str | None, typer.Option(help=say("Column that names the sites.", "地块名称列。"))
     ] = None,
-    law_date: Annotated[
-        str | None,
-        typer.Option(metavar="YYYY-MM-DD", help=say("The day whose law counts.", "适用法律的日期。")),
-    ] = None,
-    as_of: Annotated[str | None, typer.Option(help=say("Revision or time.", "修订号或时间。"))] = None,
+    law_date: LawDate = None,
+    as_of: AsOf = None,
     crs: Annotated[
         str | None,
         typer.Option(help=say("CRS of the sites, x,y; else the file's, else lon/lat.", "地块坐标系。")),

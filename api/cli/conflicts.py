@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from api.cli.console import LANGUAGE, AsJson, day, emit_json, grid, progress, say, tell, title
+from api.cli.console import LANGUAGE, AsJson, AsOf, LawDate, day, emit_json, grid, progress, say, tell, title
 
 if TYPE_CHECKING:
     from api.cli.opening import Opened
@@ -41,10 +41,7 @@ app = typer.Typer(help=say("Conflicts of subjects with zones.", "对象与区域
 
 @app.command("refresh", help=say("Judge what has changed.", "判定自上次以来有变化的对象。"))
 def refresh_command(
-    law_date: Annotated[
-        str | None,
-        typer.Option(help=say("The day whose law counts.", "适用法律的日期。"), metavar="YYYY-MM-DD"),
-    ] = None,
+    law_date: LawDate = None,
     full: Annotated[
         bool, typer.Option("--full", help=say("Judge every subject anew.", "重新判定全部对象。"))
     ] = False,
@@ -109,7 +106,7 @@ def refresh_if_behind(onemap: Opened) -> None:
 
 @app.command("list", help=say("Conflicts in numbers, or one by one.", "冲突统计或逐条列出。"))
 def list_command(
-    as_of: Annotated[str | None, typer.Option(help=say("Revision or time.", "修订号或时间。"))] = None,
+    as_of: AsOf = None,
     each: Annotated[
         bool, typer.Option("--each", help=say("One by one, oldest first.", "逐条，最早在前。"))
     ] = False,

@@ -28,6 +28,8 @@ from layers.model import Text
 __all__ = [
     "LANGUAGE",
     "AsJson",
+    "AsOf",
+    "LawDate",
     "day",
     "emit_json",
     "fail",
@@ -58,6 +60,10 @@ def say(en: str, zh: str) -> str:
 
 
 AsJson = Annotated[bool, typer.Option("--json", help=say("Write JSON for a program.", "输出 JSON。"))]
+AsOf = Annotated[str | None, typer.Option(help=say("Revision or time.", "修订号或时间。"))]
+LawDate = Annotated[
+    str | None, typer.Option(metavar="YYYY-MM-DD", help=say("The day whose law counts.", "适用法律的日期。"))
+]
 
 
 def day(text: str | None) -> date | None:

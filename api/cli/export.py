@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from api.cli.console import AsJson, emit_json, say, tell
+from api.cli.console import AsJson, AsOf, emit_json, say, tell
 from api.cli.files import pairs
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def export(
             dir_okay=False,
         ),
     ],
-    as_of: Annotated[str | None, typer.Option(help=say("Revision or time.", "修订号或时间。"))] = None,
+    as_of: AsOf = None,
     crs: Annotated[str | None, typer.Option(help=say("CRS of the file.", "文件的坐标系。"))] = None,
     where: Annotated[
         list[str] | None,

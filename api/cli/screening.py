@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import orjson
 import typer
 
-from api.cli.console import LANGUAGE, day, say, stage, tell
+from api.cli.console import LANGUAGE, AsOf, LawDate, day, say, stage, tell
 
 if TYPE_CHECKING:
     from api.cli.opening import Opened
@@ -64,11 +64,8 @@ def screen(
         list[str] | None,
         typer.Option(metavar="NAME=VALUE", help=say("What is known of the site.", "地块属性。")),
     ] = None,
-    law_date: Annotated[
-        str | None,
-        typer.Option(metavar="YYYY-MM-DD", help=say("The day whose law counts.", "适用法律的日期。")),
-    ] = None,
-    as_of: Annotated[str | None, typer.Option(help=say("Revision or time.", "修订号或时间。"))] = None,
+    law_date: LawDate = None,
+    as_of: AsOf = None,
     crs: Annotated[
         str | None,
         typer.Option(help=say("CRS of the site, x,y; else the file's, else lon/lat.", "地块坐标系。")),

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from api.cli.console import LANGUAGE, AsJson, emit_json, grid, say, tell
+from api.cli.console import LANGUAGE, AsJson, AsOf, emit_json, grid, say, tell
 
 __all__ = ["upstream"]
 
@@ -28,7 +28,7 @@ def upstream(
         typer.Option(min=0, help=say("Bound of the point's error in metres.", "点位误差上限（米）。")),
     ] = None,
     limit: Annotated[int, typer.Option(min=1, help=say("List at most so many.", "最多列出条数。"))] = 20,
-    as_of: Annotated[str | None, typer.Option(help=say("Revision or time.", "修订号或时间。"))] = None,
+    as_of: AsOf = None,
     as_json: AsJson = False,
 ) -> None:
     """List candidate sources upstream of a point, the likeliest first."""

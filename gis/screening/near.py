@@ -80,7 +80,8 @@ def near_place(
     own = shapely.from_wkb(shapely.to_wkb(place))  # prepared for this thread alone
     shapely.prepare(own)
     metres = metres + SLACK_M
-    return np.asarray(shapely.dwithin(np.array([own], dtype=object), geoms, metres))  # type: ignore[call-overload]
+    one = np.array([own], dtype=object)
+    return np.asarray(shapely.dwithin(one, geoms, metres))  # type: ignore[call-overload]  # stubs know one distance
 
 
 def subjects_near(

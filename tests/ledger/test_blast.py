@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import orjson
 from sqlalchemy import func, select
@@ -29,7 +30,7 @@ def _findings(world: World) -> dict[tuple[str, str], set[tuple[str, str, str]]]:
     return found
 
 
-def _changed(before: dict, after: dict) -> set[tuple[str, str]]:  # type: ignore[type-arg]
+def _changed(before: dict[Any, Any], after: dict[Any, Any]) -> set[tuple[str, str]]:
     return {key for key in before.keys() | after.keys() if before.get(key) != after.get(key)}
 
 

@@ -217,3 +217,12 @@ def test_a_phone_shows_sheets_and_never_scrolls_sideways(map_page: MapPage) -> N
             .filter(([, box]) => box.height < 39.5 || box.width < 39.5).map(([words]) => words)"""
         )
         assert small == []
+
+
+def test_a_request_to_another_host_would_be_noticed(page: Page, page_log: PageLog) -> None:
+    address = "http://elsewhere.example/x.png"
+    page.goto(f"data:text/html,<img src='{address}'>")
+    eventually(page, lambda: bool(page_log.errors), "the name leads nowhere")
+    assert page_log.foreign == [address]
+    page_log.foreign.clear()
+    page_log.errors.clear()
