@@ -1,0 +1,51 @@
+"""Who asks: what decides which rows and fields an answer may hold.
+
+Whatever is kept outside the database (prepared arrays, tiles, counts, reports) is keyed by `Scope.digest`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from enum import StrEnum
+
+__all__ = ["PUBLIC", "SYSTEM", "Role", "Scope"]
+
+
+class Role(StrEnum):
+    """What a person or program is here for. ``public`` is whoever did not say who they are."""
+
+    PUBLIC = "public"
+    VIEWER = "viewer"
+    PLANNER = "planner"
+    GRID_OFFICER = "grid_officer"
+    EDITOR = "editor"
+    REGULATOR = "regulator"
+    ADMIN = "admin"
+    PLATFORM = "platform"
+
+
+@dataclass(frozen=True)
+class Scope:
+    """A role, and where it holds.
+
+    ``areas`` are codes of townships or grids, sorted; None is everywhere, empty is nowhere. ``department`` is
+    the bureau's name, None for none. ``account`` is the name that the audit log writes; it decides nothing.
+    """
+
+    role: Role
+    areas: tuple[str, ...] | None = None
+    department: str | None = None
+    account: str | None = None
+
+    @property
+    def digest(self) -> str:
+        """Equal for scopes that see the same; short enough for a key, and no secret."""
+        areas = "*" if self.areas is None else ",".join(self.areas)
+        text = "\0".join((self.role, areas, self.department or ""))
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+PUBLIC = Scope(Role.PUBLIC)
+SYSTEM = Scope(Role.ADMIN, account="onemap")
+"""The service itself: its commands and background work, on the machine where it is installed."""
