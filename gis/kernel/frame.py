@@ -3,7 +3,7 @@
 A floating-point overlay of polygons that share slanted edges but for rounding loses or gains whole areas
 without an error, in about one of 30,000 such pairs and more often where coordinates are large. On a grid the
 same overlay is sound. Land parcels share slanted edges all the time, and parts of a site always do, so every
-area here is made on one.
+overlay here is made on one; an area alone needs none (:mod:`gis.kernel.shared`).
 """
 
 from __future__ import annotations

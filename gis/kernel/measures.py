@@ -10,17 +10,21 @@ from numpy.typing import ArrayLike
 from shapely.geometry.base import BaseGeometry
 
 from gis.kernel.arrays import Flags, Floats, Geometries, Indices, geometries
+from gis.kernel.cutting import cut
 from gis.kernel.frame import Frame
 from gis.kernel.nearest import nearest_piece, rows_by_zone
-from gis.kernel.shared import shared_area
-from gis.kernel.strips import INSIDE, OUTLINE, OUTSIDE
+from gis.kernel.shared import NOISE, shared_area
+from gis.kernel.strips import INSIDE
 from gis.kernel.threads import each_zone, in_shares
-from gis.kernel.zones import ZoneSet
+from gis.kernel.zones import POINTS_A_SUBJECT, ZoneSet
 
 __all__ = ["bearing", "distance", "overlap", "size", "witness"]
 
 PREPARE_RATIO = 300
-"""Preparing a zone pays when it has fewer than this many vertices for each subject that asks."""
+"""Preparing a zone pays when it has fewer than this many vertices for each line that asks."""
+
+SUBJECT_VERTICES = 2048
+"""Subjects of more vertices are cut like zones: each of their edges would be held against each piece."""
 
 
 def size(geoms: Any) -> Floats:
@@ -44,8 +48,9 @@ def overlap(
 ) -> Floats:
     """How much of each subject lies in the zone: m2 for a polygon, m for a line, 0 for a point.
 
-    Subjects wholly inside are decided by the zone's strips or a predicate; the others are intersected with
-    the pieces they touch.
+    Subjects that the zone's strips, or for lines a predicate, show wholly inside have their own size. Other
+    areas are summed up over the edges around (:mod:`gis.kernel.shared`); lines are intersected with the
+    pieces that they touch.
 
     Parameters
     ----------
@@ -62,7 +67,8 @@ def overlap(
     Returns
     -------
     float64[k]
-        Pairs that do not meet give 0.
+        Pairs that do not meet give 0. An area is told from none, and from all of the subject, by a
+        1,000,000,000,000th of the subject's bounding box.
 
     Raises
     ------
@@ -71,11 +77,11 @@ def overlap(
     """
     array = geometries(subjects, "subjects", check=check)
     pair_s, pair_z = np.asarray(s, dtype=np.int64), np.asarray(z, dtype=np.int64)
-    order = np.argsort(pair_z, kind="stable")
-    inside = np.zeros(len(order), dtype=bool)
-    inside[order] = _inside(array, zones, pair_s[order], pair_z[order], threads)
-    result = np.where(inside, size(array)[pair_s], 0.0)
     area = shapely.get_dimensions(array)[pair_s] == 2
+    inside = _inside(array, zones, pair_s, pair_z)
+    rest = np.flatnonzero(~inside & ~area)
+    inside[rest] = _lines_inside(array, zones, pair_s[rest], pair_z[rest], threads)
+    result = np.where(inside, size(array)[pair_s], 0.0)
     rest = np.flatnonzero(~inside & area)
     result[rest] = _areas(array, zones, pair_s[rest], pair_z[rest], threads)
     rest = np.flatnonzero(~inside & ~area)
@@ -83,19 +89,22 @@ def overlap(
     return result
 
 
-def _inside(subjects: Geometries, zones: ZoneSet, s: Indices, z: Indices, threads: int | None) -> Flags:
-    """Which pairs are surely such that the subject is wholly inside; ``z`` is sorted."""
+def _inside(subjects: Geometries, zones: ZoneSet, s: Indices, z: Indices) -> Flags:
+    """For which pairs the strips show that the subject is wholly inside."""
     inside = np.zeros(len(s), dtype=bool)
-    # A zone that few ask is not worth preparing.
-    asked = zones.weight[z] <= PREPARE_RATIO * np.bincount(z, minlength=len(zones))[z]
-    asked &= ~shapely.is_empty(subjects)[s]
-    strips = zones.strips(len(s))
+    strips = zones.strips(len(s) * POINTS_A_SUBJECT)
     if strips is not None:
-        state = np.full(len(s), OUTSIDE, dtype=np.int8)
-        filled = np.flatnonzero(asked)
-        state[filled] = strips.hold(shapely.bounds(subjects)[s[filled]], z[filled])
-        inside = state == INSIDE
-        asked &= state == OUTLINE
+        filled = np.flatnonzero(~shapely.is_empty(subjects)[s])
+        inside[filled] = strips.hold(shapely.bounds(subjects)[s[filled]], z[filled]) == INSIDE
+    return inside
+
+
+def _lines_inside(subjects: Geometries, zones: ZoneSet, s: Indices, z: Indices, threads: int | None) -> Flags:
+    """Which pairs are surely such that the line is wholly inside; a zone that few ask is not prepared."""
+    inside = np.zeros(len(s), dtype=bool)
+    worth = zones.weight[z] <= PREPARE_RATIO * np.bincount(z, minlength=len(zones))[z]
+    asked = np.flatnonzero(worth)
+    asked = asked[np.argsort(z[asked], kind="stable")]
 
     def properly(subject: Indices, zone: Indices) -> Flags:
         names, of = np.unique(zone, return_inverse=True)
@@ -107,29 +116,38 @@ def _inside(subjects: Geometries, zones: ZoneSet, s: Indices, z: Indices, thread
 
 
 def _areas(subjects: Geometries, zones: ZoneSet, s: Indices, z: Indices, threads: int | None) -> Floats:
-    """The area that each pair shares: the sum over the pieces of the zone that the subject touches."""
+    """The area that each pair shares: the sum over the pieces of the zone whose boxes the subject's meets."""
     if not len(s):
         return np.empty(0)
     asked, place = np.unique(s, return_inverse=True)
-    # Bounding boxes first: most pieces that a subject's box meets are of zones that it is not asked with.
-    row, piece = zones.tree.query(subjects[asked])
-    owner = zones.pieces.owner[piece]
+    parts = cut(subjects[asked], SUBJECT_VERTICES, check=False)
+    row, piece = zones.tree.query(parts.geoms)
+    # Most pieces that a subject's box meets are of zones that it is not asked with.
     pairs = place * len(zones) + z
     order = np.argsort(pairs, kind="stable")
-    found = row * len(zones) + owner
+    found = parts.owner[row] * len(zones) + zones.pieces.owner[piece]
     at = np.minimum(np.searchsorted(pairs[order], found), len(order) - 1)
     wanted = pairs[order][at] == found
-    pair, subject, piece = order[at[wanted]], asked[row[wanted]], piece[wanted]
+    for geoms, index in ((parts.geoms, row), (zones.pieces.geoms, piece)):
+        wanted &= (shapely.get_dimensions(geoms) == 2)[index]
+    # By piece, as a share of the work looks up the outlines of its pieces once.
+    wanted = np.flatnonzero(wanted)[np.argsort(piece[wanted], kind="stable")]
+    pair, row, piece = order[at[wanted]], row[wanted], piece[wanted]
 
-    def areas(subject: Indices, piece: Indices) -> Floats:
-        one, other = subjects[subject], zones.pieces.geoms[piece]
-        amount = np.zeros(len(one))
-        meets = np.flatnonzero((shapely.get_dimensions(other) == 2) & shapely.intersects(one, other))
-        amount[meets] = shared_area(one[meets], other[meets])
-        return amount
+    def areas(row: Indices, piece: Indices) -> Floats:
+        (ones, i), (others, j) = np.unique(row, return_inverse=True), np.unique(piece, return_inverse=True)
+        return shared_area(parts.geoms[ones], zones.pieces.geoms[others], i, j)
 
-    amount = in_shares(areas, subject, piece, threads=threads)
-    return _same_for_twins(np.asarray(np.bincount(pair, amount, minlength=len(s)), np.float64), pairs, order)
+    shared = in_shares(areas, row, piece, threads=threads)
+    amount = np.asarray(np.bincount(pair, shared, minlength=len(s)), dtype=np.float64)
+    return _same_for_twins(_within_noise(amount, subjects[asked], place), pairs, order)
+
+
+def _within_noise(amount: Floats, subjects: Geometries, s: Indices) -> Floats:
+    """Areas that rounding may have kept from being none or all of the subject are that."""
+    x0, y0, x1, y1 = shapely.bounds(subjects).T
+    whole, noise = shapely.area(subjects)[s], (NOISE * (x1 - x0) * (y1 - y0))[s]
+    return np.where(amount <= noise, 0.0, np.where(amount >= whole - noise, whole, amount))
 
 
 def _same_for_twins(amount: Floats, pairs: Indices, order: Indices) -> Floats:

@@ -15,7 +15,7 @@ from gis.kernel.near import points_near
 from gis.kernel.nearest import nearest_piece
 from gis.kernel.strips import OUTLINE, OUTSIDE
 from gis.kernel.threads import each_zone, in_shares
-from gis.kernel.zones import ZoneSet
+from gis.kernel.zones import POINTS_A_SUBJECT, ZoneSet
 
 __all__ = ["intersecting", "points_in_zones", "within"]
 
@@ -84,7 +84,7 @@ def intersecting(
     if _all_points(array):
         return _ordered(*points_in_zones(shapely.get_coordinates(array), zones, threads=threads))
     z, s = shapely.STRtree(array).query(shapely.box(*zones.bounds.T))
-    strips = zones.strips(len(array))
+    strips = zones.strips(len(array) * POINTS_A_SUBJECT)
     if strips is None:
         doubtful = np.ones(len(s), dtype=bool)
     else:

@@ -17,10 +17,13 @@ from gis.kernel.prepared import PreparedCopies
 from gis.kernel.strips import Strips
 from gis.kernel.union import UnionBoundary
 
-__all__ = ["ZoneSet"]
+__all__ = ["POINTS_A_SUBJECT", "ZoneSet"]
 
 VERTICES_A_QUESTION = 16
 """Strips are made when there is one question for so many vertices of the zones, or more."""
+
+POINTS_A_SUBJECT = 4
+"""What strips save of a question about a line or an area is what they save of so many about a point."""
 
 ALONE_SIZE = 256
 """So many zones are kept as sets of their own."""
