@@ -19,6 +19,7 @@ from sqlalchemy import Engine
 from starlette.middleware.gzip import GZipMiddleware
 
 from api import errors
+from api.access import require_rules
 from api.basemaps import basemap_hosts
 from api.deps import MapState
 from api.guards import BodyGuard, HostGuard, SecurityHeaders
@@ -86,6 +87,7 @@ def create_app(settings: Settings, definition: MapDefinition, engine: Engine, *,
     ):
         app.include_router(module.router)
     app.add_api_route("/api", _described(app, definition), include_in_schema=False, methods=["GET"])
+    require_rules(app)
     app.mount("/web", WebFiles(directory=web), name="web")
     errors.install(app)
     _guard(app, settings, web)

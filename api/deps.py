@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+from collections import OrderedDict
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
+from threading import Lock
 from typing import Annotated, Any
 
 import orjson
@@ -17,8 +19,9 @@ from sqlalchemy import Connection, Engine
 
 from api.cache import ByteCache
 from api.languages import language_of
+from gis.access import PUBLIC, Scope
 from gis.axes import CRS84, NamedCrs, named
-from gis.db import connect
+from gis.db import connect, scoped
 from gis.errors import QueryError
 from gis.features import find_layer
 from gis.filters import BBox, Interval, parse_bbox, parse_interval
@@ -35,11 +38,13 @@ __all__ = [
     "LayerDep",
     "MapState",
     "RevDep",
+    "ScopeDep",
     "StateDep",
     "as_json",
     "conditional",
     "links_base",
     "property_filters",
+    "scope_of_request",
     "strict_parameters",
     "wants",
 ]
@@ -47,18 +52,45 @@ __all__ = [
 JSON = "application/json"
 GEOJSON = "application/geo+json"
 _TILE_CACHE_BYTES = 64 * 2**20
+_SCOPES_HELD = 256
 
 
 @dataclass(frozen=True)
 class MapState:
-    """What all requests share; ``web`` is the folder of the front end."""
+    """What all requests share; ``web`` is the folder of the front end.
+
+    A request works on what its ``scope`` sees: `seen_by` has the definition without the rest, and an engine
+    on which the database shows no more.
+    """
 
     settings: Settings
     definition: MapDefinition
     engine: Engine
     version: str
     web: Path
+    scope: Scope = PUBLIC
     tiles: ByteCache = field(default_factory=lambda: ByteCache(_TILE_CACHE_BYTES), compare=False)
+
+    def seen_by(self, scope: Scope) -> MapState:
+        """The same for ``scope``, made once while it is in use."""
+        with self._lock:
+            held = self._seen.get(scope)
+            if held is None:
+                seen = self.definition.seen_by(scope.role)
+                held = replace(self, definition=seen, engine=scoped(self.engine, scope), scope=scope)
+                self._seen[scope] = held
+                while len(self._seen) > _SCOPES_HELD:
+                    self._seen.popitem(last=False)
+            self._seen.move_to_end(scope)
+            return held
+
+    @cached_property
+    def _lock(self) -> Lock:
+        return Lock()
+
+    @cached_property
+    def _seen(self) -> OrderedDict[Scope, MapState]:
+        return OrderedDict()
 
     @cached_property
     def digest(self) -> str:
@@ -73,9 +105,18 @@ class MapState:
         return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
 
 
-def _state(request: Request) -> MapState:
-    found: MapState = request.app.state.onemap
-    return found
+def scope_of_request(request: Request) -> Scope:
+    """Whom ``request`` comes from, as a middleware has found out; the public without one."""
+    found: Scope | None = getattr(request.state, "scope", None)
+    return found or PUBLIC
+
+
+ScopeDep = Annotated[Scope, Depends(scope_of_request)]
+
+
+def _state(request: Request, scope: ScopeDep) -> MapState:
+    shared: MapState = request.app.state.onemap
+    return shared.seen_by(scope)
 
 
 StateDep = Annotated[MapState, Depends(_state)]
@@ -195,16 +236,24 @@ def as_json(content: Any, media_type: str = JSON, headers: dict[str, str] | None
     return Response(orjson.dumps(content), headers=headers, media_type=media_type)
 
 
+def _kept_by(scope: Scope) -> str:
+    """Who may keep an answer, and only if it is asked for anew each time."""
+    return "no-cache" if scope == PUBLIC else "private, no-cache"
+
+
 def conditional(request: Request, parts: tuple[object, ...], produce: Callable[[], Response]) -> Response:
     """304 when the client holds the answer named by ``parts`` already, else what ``produce`` makes.
 
     The tag is weak, since one content goes out plain and gzipped. ``parts`` names everything that the answer
-    depends on: revision, definitions, rendering, representation.
+    depends on: revision, definitions, rendering, representation. The scope of the request is added.
     """
+    scope = scope_of_request(request)
+    if scope != PUBLIC:
+        parts = (*parts, scope.digest)
     digest = hashlib.sha256("\0".join(str(part) for part in parts).encode()).hexdigest()[:32]
     tag = f'W/"{digest}"'
     held = {entry.strip() for entry in request.headers.get("if-none-match", "").split(",")}
-    headers = {"ETag": tag, "Cache-Control": "no-cache", "Vary": "Accept, Accept-Language"}
+    headers = {"ETag": tag, "Cache-Control": _kept_by(scope), "Vary": "Accept, Accept-Language"}
     if tag in held or tag.removeprefix("W/") in held:
         return Response(status_code=304, headers=headers)
     answer = produce()

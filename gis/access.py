@@ -7,22 +7,10 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from enum import StrEnum
+
+from layers.access import Role
 
 __all__ = ["PUBLIC", "SYSTEM", "Role", "Scope"]
-
-
-class Role(StrEnum):
-    """What a person or program is here for. ``public`` is whoever did not say who they are."""
-
-    PUBLIC = "public"
-    VIEWER = "viewer"
-    PLANNER = "planner"
-    GRID_OFFICER = "grid_officer"
-    EDITOR = "editor"
-    REGULATOR = "regulator"
-    ADMIN = "admin"
-    PLATFORM = "platform"
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,8 @@
-"""Connections: one engine per process, and a context that turns driver errors into ours."""
+"""Connections: one engine per process, and a context that turns driver errors into ours.
+
+Reading for somebody happens under the database role of their scope, for one transaction: the server then
+decides which rows and columns there are. Without a scope, and for writing, it is the store itself that asks.
+"""
 
 from __future__ import annotations
 
@@ -10,11 +14,28 @@ from sqlalchemy import Connection, Engine, create_engine, event, exc
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.pool import ConnectionPoolEntry
 
+from gis.access import SYSTEM, Scope
 from gis.cluster import Cluster
 from gis.errors import DatabaseBusy, DatabaseError
 from gis.settings import Settings
 
-__all__ = ["ask_once", "connect", "database_url", "make_engine", "translated"]
+__all__ = [
+    "ask_once",
+    "connect",
+    "database_role",
+    "database_url",
+    "make_engine",
+    "scope_of",
+    "scoped",
+    "translated",
+]
+
+_SCOPE = "onemap_scope"
+# The role and the areas hold until the end of the transaction, whatever ends it; one statement, one way.
+_ENTER = (
+    "SELECT set_config('role', %s, true), set_config('onemap.areas', %s, true), "
+    "set_config('onemap.scope', %s, true)"
+)
 
 # 55P03 lock not available, 57014 query cancelled (statement time-out), 40001/40P01 serialisation and deadlock
 _BUSY_STATES = {"55P03", "57014", "40001", "40P01", "53300"}
@@ -82,30 +103,68 @@ def _in_words(error: BaseException | None) -> DatabaseError:
     return DatabaseError(f"The database refused: {reason}", f"数据库拒绝了请求：{reason}")
 
 
+def database_role(scope: Scope) -> str:
+    """The database role that ``scope`` reads under."""
+    return f"onemap_{scope.role}" + ("" if scope.areas is None else "_area")
+
+
+def scoped(engine: Engine, scope: Scope | None) -> Engine:
+    """The same engine and pool, on which `connect` and `ask_once` read as ``scope`` (None: as the store)."""
+    return engine.execution_options(**{_SCOPE: None if scope is SYSTEM else scope})
+
+
+def scope_of(of: Engine | Connection) -> Scope | None:
+    """Whom an engine or a connection reads for; None is the store itself."""
+    scope: Scope | None = of.get_execution_options().get(_SCOPE)
+    return scope
+
+
 @contextmanager
-def connect(engine: Engine, *, write: bool = False) -> Iterator[Connection]:
+def connect(engine: Engine, *, write: bool = False, scope: Scope | None = None) -> Iterator[Connection]:
     """A connection in one transaction; committed at the end when ``write``, else rolled back.
 
-    Reads run in REPEATABLE READ, so that the several statements of one answer see one state.
+    Reads run in REPEATABLE READ, so that the several statements of one answer see one state, under the
+    database role of ``scope``, without one that of the engine's (`scoped`). Writing is the store's own.
     """
+    if scope is not None:
+        engine = scoped(engine, scope)
     with translated():
         with engine.connect() as connection:
             if write:
-                with connection.begin():
+                with connection.execution_options(**{_SCOPE: None}).begin():
                     yield connection
             else:
                 connection = connection.execution_options(
                     isolation_level="REPEATABLE READ", postgresql_readonly=True
                 )
                 with connection.begin():
+                    _enter(connection)
                     yield connection
+
+
+def _enter(connection: Connection) -> None:
+    """Take the role of the connection's scope until the transaction ends."""
+    scope = scope_of(connection)
+    if scope is not None:
+        connection.exec_driver_sql(_ENTER, (database_role(scope), _literal(scope.areas or ()), scope.digest))
+
+
+def _literal(codes: tuple[str, ...]) -> str:
+    """``codes`` as the text of a PostgreSQL array."""
+    quoted = ('"' + code.replace("\\", "\\\\").replace('"', '\\"') + '"' for code in codes)
+    return "{" + ",".join(quoted) + "}"
 
 
 @contextmanager
 def ask_once(engine: Engine) -> Iterator[Connection]:
     """A connection for a single reading statement, which sees one state without a transaction around it.
 
-    That saves the way to the server and back twice: for what is asked with every answer.
+    That saves the way to the server and back twice: for what is asked with every answer. A role needs the
+    transaction, so for an engine with a scope this is `connect`.
     """
+    if scope_of(engine) is not None:
+        with connect(engine) as connection:
+            yield connection
+        return
     with translated(), engine.connect() as connection:
         yield connection.execution_options(isolation_level="AUTOCOMMIT")

@@ -397,7 +397,7 @@ def search(conn: Connection, definition: MapDefinition, words: str, *, limit: in
     parts = [
         _hits_in(layer, tables.table_for(layer, storage), words, limit)
         for layer in definition.layers.values()
-        if layer.role != "derived"
+        if layer.role != "derived" and not layer.is_generalised
     ]
     found = union_all(*parts).subquery()
     rows = conn.execute(

@@ -20,7 +20,7 @@ from typing import Any, Literal
 
 import numpy as np
 import shapely
-from sqlalchemy import Connection, LargeBinary, Row, and_, func, select
+from sqlalchemy import Connection, LargeBinary, and_, func, select
 
 from gis import tables
 from gis.crs import LONLAT, transformation
@@ -364,7 +364,8 @@ def _open_rejects(conn: Connection) -> dict[tuple[int, str], int]:
 def _harvests(conn: Connection) -> dict[tuple[int, str], list[HarvestHealth]]:
     h, r = tables.harvests, tables.harvest_runs
     last = select(func.max(r.c.harvest_run_id)).where(r.c.state != "running").group_by(r.c.harvest_id)
-    joined = select(h, r.c.state, r.c.finished, r.c.error).outerjoin(
+    shown = ("source_id", "layer", "name", "kind", "every", "enabled", "next_at", "failures")
+    joined = select(*(h.c[name] for name in shown), r.c.state, r.c.finished, r.c.error).outerjoin(
         r, and_(h.c.harvest_id == r.c.harvest_id, r.c.harvest_run_id.in_(last))
     )
     found: dict[tuple[int, str], list[HarvestHealth]] = {}
@@ -373,7 +374,7 @@ def _harvests(conn: Connection) -> dict[tuple[int, str], list[HarvestHealth]]:
     return found
 
 
-def _harvest(row: Row[Any]) -> HarvestHealth:
+def _harvest(row: Any) -> HarvestHealth:
     return HarvestHealth(
         row.name, row.kind, row.every, row.enabled, row.state, row.finished, row.next_at, row.failures,
         row.error,

@@ -11,8 +11,10 @@ from sqlalchemy.dialects.postgresql import insert
 
 from gis import tables
 from gis.db import connect
+from gis.following import catch_up
 from gis.jobs.schema import progress_table
 from gis.settings import MapDefinition
+from layers import access
 
 __all__ = ["bring_in_step"]
 
@@ -32,6 +34,7 @@ def bring_in_step(engine: Engine, definition: MapDefinition) -> None:
     from gis.sync import sync  # brings Alembic along, which is often not needed
 
     sync(engine, definition)
+    catch_up(engine, definition)
     remember = insert(tables.store).values(key=_KEY, value=digest)
     with connect(engine, write=True) as conn:
         conn.execute(
@@ -53,11 +56,13 @@ def _held(engine: Engine) -> str | None:
 
 def _digest(definition: MapDefinition) -> str:
     digest = hashlib.sha256(str(definition.district.storage_crs).encode())
+    digest.update(Path(access.__file__).read_bytes())
     for layer in definition.layers.values():
         digest.update(layer.model_dump_json().encode())
     for file in (
         _HERE / "tables.py",
         _HERE / "sync.py",
+        _HERE / "rights.py",
         _HERE / "jobs" / "schema.py",
         *sorted((_HERE / "migrations" / "versions").glob("*.py")),
     ):

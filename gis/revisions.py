@@ -205,6 +205,7 @@ def differs(
 ) -> ColumnElement[bool]:
     """True where a staged row says something else than the current row of the same uid."""
     skipped = {"row_id", "coverage_id", "uid", "geom_web", "rev_from", "rev_to"} | volatile
+    skipped |= tables.NOT_CONTENT
     names = [c.name for c in table.columns if c.name not in skipped]
     pairs = [
         (func.ST_AsBinary(_plain(table.c[n])), func.ST_AsBinary(_plain(staged.c[n])))
@@ -346,6 +347,8 @@ def revert(conn: Connection, number: int, layer_tables: Sequence[Table], *, who:
         When there is no such revision.
     RevertRefused
         When later revisions changed the same rows; they are named.
+
+    Rows that come back do not know their areas: `gis.following.follow` is to be called.
     """
     if conn.scalar(select(func.count()).where(tables.revisions.c.rev == number)) == 0:
         raise RevisionError(f"Revision {number} does not exist.", f"修订 {number} 不存在。")
@@ -369,7 +372,9 @@ def _revert_table(conn: Connection, table: Table, number: int, rev: int, total: 
     key = _key(table)
     written = set(conn.scalars(select(key).where(table.c.rev_from == number)))
     closed = set(conn.scalars(select(key).where(table.c.rev_to == number)))
-    names = [c.name for c in table.columns if not c.primary_key and c.name not in ("rev_from", "rev_to")]
+    names = [
+        c.name for c in table.columns if not c.primary_key and c.name not in ("rev_from", "rev_to", "areas")
+    ]
     before = select(*(_plain(table.c[n]) for n in names), literal(rev)).where(table.c.rev_to == number)
     of_number = select(key).where(table.c.rev_from == number)
     conn.execute(update(table).where(alive(table, None), key.in_(of_number)).values(rev_to=rev))

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
+from types import MappingProxyType
 from typing import Annotated
 from urllib.parse import urlsplit
 
@@ -15,6 +16,8 @@ from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from gis.errors import SettingsError
+from layers.access import Role, check_access, seen_by
+from layers.basis import Unfit, known
 from layers.district import District, load_district
 from layers.model import DefinitionError, Layer
 from layers.registry import load_layers
@@ -127,6 +130,7 @@ class Settings(BaseSettings):
                 remedy_en=f"Known packs: {', '.join(sorted(packs))}.",
                 remedy_zh=f"现有规则包：{'、'.join(sorted(packs))}。",
             )
+        layers = _with_access(district, layers)
         return MapDefinition(district, layers, {p: packs[p] for p in district.rule_packs})
 
     def load_pack(self, name: str) -> RulePack:
@@ -172,17 +176,62 @@ def load_settings(**overrides: object) -> Settings:
         raise SettingsError(f"{name}: {first['msg']}", f"设置 {name} 有误：{first['msg']}") from None
 
 
+def _with_access(district: District, layers: Mapping[str, Layer]) -> Mapping[str, Layer]:
+    """``layers`` with what the district says of access to them."""
+    changed = dict(layers)
+    for name, change in district.access.items():
+        try:
+            known("[access] is for the layer", name, layers)
+            layer = layers[name].model_copy(update={"access": layers[name].access.changed(change)})
+            check_access(layer)
+        except Unfit as error:
+            raise SettingsError(
+                f"District {district.id!r}, [access.{name}]: {error.what}",
+                f"区域“{district.id}”的 [access.{name}] 有误：{error.what}",
+                remedy_en=error.remedy,
+                remedy_zh=error.remedy,
+            ) from None
+        changed[name] = layer
+    return MappingProxyType(changed)
+
+
 @dataclass(frozen=True)
 class MapDefinition:
-    """What one installation shows: its district, all layers by id, and the rule packs that are on."""
+    """What one installation shows: its district, all layers by id, and the rule packs that are on.
+
+    ``seen_from`` is the whole of which this is what a role sees; None for the whole itself.
+    """
 
     district: District
     layers: Mapping[str, Layer]
     packs: Mapping[str, RulePack]
+    seen_from: MapDefinition | None = field(default=None, compare=False, repr=False)
+
+    @property
+    def whole(self) -> MapDefinition:
+        """All layers with all fields, whoever asks: for words and rules, never for rows."""
+        return self.seen_from or self
 
     def derived(self, kind: str) -> Layer | None:
         """The layer whose rows onemap itself writes for ``kind`` (such as "conflicts"), if defined."""
         return next((layer for layer in self.layers.values() if layer.derived == kind), None)
+
+    def seen_by(self, role: Role) -> MapDefinition:
+        """What ``role`` sees: without layers and fields that are not for it; itself where it sees all."""
+        if self.seen_from is not None:
+            return self.seen_from.seen_by(role)
+        if role not in self._seen:
+            pairs = {name: seen_by(layer, role) for name, layer in self.layers.items()}
+            layers = {name: layer for name, layer in pairs.items() if layer is not None}
+            same = len(layers) == len(self.layers) and all(x is self.layers[n] for n, x in layers.items())
+            self._seen[role] = (
+                self if same else replace(self, layers=MappingProxyType(layers), seen_from=self)
+            )
+        return self._seen[role]
+
+    @cached_property
+    def _seen(self) -> dict[Role, MapDefinition]:
+        return {}
 
     @cached_property
     def bounds_lonlat(self) -> tuple[float, float, float, float]:

@@ -11,6 +11,7 @@ from sqlalchemy import Connection, Table, and_, case, func, literal, select, tup
 from sqlalchemy.dialects.postgresql import insert
 
 from gis import tables
+from gis.db import scope_of
 from gis.errors import NotFound, QueryError
 from gis.revisions import alive
 from gis.rhythms import parse_rhythm
@@ -41,7 +42,7 @@ _STATED = frozenset(
 _HELD_MOST = 1000
 WHOLE = 0  # in the place of a source: all of them
 
-Stamp = tuple[str, str, int, datetime]
+Stamp = tuple[str, str, int, datetime, str]
 
 
 @dataclass(frozen=True)
@@ -195,11 +196,16 @@ _HELD: dict[Stamp, dict[int, Holding]] = {}
 
 
 def layer_stamps(conn: Connection) -> dict[str, Stamp]:
-    """What names the present content of each layer, over all stores: for what is kept in memory."""
+    """What names the present content of each layer, over all stores: for what is kept in memory.
+
+    As the connection's scope sees it, whose digest is a part of the name.
+    """
     t, r = tables.revision_layers, tables.revisions
     newest = select(t.c.layer, func.max(r.c.rev), func.max(r.c.at)).join(r, t.c.rev == r.c.rev)
     store = conn.engine.url.render_as_string()
-    return {row[0]: (store, row[0], row[1], row[2]) for row in conn.execute(newest.group_by(t.c.layer))}
+    scope = scope_of(conn)
+    seen = "" if scope is None else scope.digest
+    return {row[0]: (store, row[0], row[1], row[2], seen) for row in conn.execute(newest.group_by(t.c.layer))}
 
 
 def _counted(

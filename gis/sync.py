@@ -1,7 +1,8 @@
 """Definitions -> database: adds what is new, refuses what would lose data, says what it did.
 
 Schema ``core`` is migrated by Alembic; schema ``jobs`` by the files of the queue's library; schema ``layer``
-follows the definitions; schema ``now`` holds one view a layer with the current rows, for QGIS and SQL users.
+follows the definitions; schema ``general`` holds the cells of layers that some see only generalised; schema
+``now`` holds one view a layer with the current rows, for QGIS and SQL users. Who sees what: `gis.rights`.
 """
 
 from __future__ import annotations
@@ -21,10 +22,12 @@ from gis import tables
 from gis.db import connect
 from gis.errors import SettingsError, SyncRefused
 from gis.jobs.schema import make_queue
+from gis.rights import make_roles, quoted, secure_core, secure_layer
 from gis.settings import MapDefinition
+from layers.access import generalised
 from layers.model import Layer
 
-__all__ = ["SyncReport", "quoted", "sync"]
+__all__ = ["SyncReport", "sync"]
 
 _LOCK = 7_216_001  # one sync at a time; any fixed number of our own
 
@@ -34,11 +37,6 @@ class SyncReport:
     """What a sync changed: sentences such as "enterprises: added column fuel"; empty when all was current."""
 
     applied: list[str] = field(default_factory=list)
-
-
-def quoted(name: str) -> str:
-    """``name`` as an SQL identifier. Names come from definitions only, never from a request."""
-    return '"' + name.replace('"', '""') + '"'
 
 
 def sync(engine: Engine, definition: MapDefinition) -> SyncReport:
@@ -53,16 +51,18 @@ def sync(engine: Engine, definition: MapDefinition) -> SyncReport:
         When the store was made for another storage CRS.
     """
     report = SyncReport()
+    make_roles(engine)
     with connect(engine, write=True) as conn:
         conn.execute(text("SET LOCAL statement_timeout = 0"))
         conn.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
         _migrate_core(conn)
         _check_storage_crs(conn, definition.district.storage_crs)
         report.applied += make_queue(conn)
-        for schema in ("layer", "now"):
+        for schema in ("layer", "general", "now"):
             conn.execute(text(f"CREATE SCHEMA IF NOT EXISTS {schema}"))
         inspector = inspect(conn)
         existing = set(inspector.get_table_names("layer"))
+        generalised_ones = set(inspector.get_table_names("general"))
         for layer in definition.layers.values():
             table = tables.table_for(layer, definition.district.storage_crs)
             if layer.id not in existing:
@@ -70,7 +70,12 @@ def sync(engine: Engine, definition: MapDefinition) -> SyncReport:
                 report.applied.append(f"{layer.id}: created")
             else:
                 report.applied += _extend(conn, inspector, layer, table)
+            if layer.access.generalise_m is not None and layer.id not in generalised_ones:
+                _create(conn, tables.table_for(generalised(layer), definition.district.storage_crs))
+                report.applied.append(f"{layer.id}: created its generalised form")
             _renew_view(conn, inspector, layer, table)
+            secure_layer(conn, definition, layer)
+        secure_core(conn, definition)
     return report
 
 
@@ -104,7 +109,7 @@ def _create(conn: Connection, table: Table) -> None:
     for column in table.columns:
         if column.comment:
             conn.exec_driver_sql(
-                f"COMMENT ON COLUMN layer.{quoted(table.name)}.{quoted(column.name)} IS "
+                f"COMMENT ON COLUMN {table.schema}.{quoted(table.name)}.{quoted(column.name)} IS "
                 + "'"
                 + column.comment.replace("'", "''").replace("%", "%%")
                 + "'"
@@ -219,8 +224,12 @@ def _refusal(layer: Layer, name: str, en: str, zh: str) -> SyncRefused:
 
 
 def _renew_view(conn: Connection, inspector: Inspector, layer: Layer, table: Table) -> None:
-    """Make now.<layer> when it is missing or shows other columns: current rows, the source in words."""
-    names = ["row_id", "uid", *(f.name for f in layer.fields)] + (["geom"] if layer.has_geometry else [])
+    """Make now.<layer> when it is missing or shows other columns: current rows, the source in words.
+
+    A field that is hidden from some is left out: who asks a view must be allowed all that it names.
+    """
+    fields = [f.name for f in layer.fields if f.name not in layer.access.fields]
+    names = ["row_id", "uid", *fields] + (["geom"] if layer.has_geometry else [])
     names += ["accuracy_m", "is_indicative", "valid_from", "valid_to", "rev_from"]
     if layer.id in inspector.get_view_names("now"):
         if [c["name"] for c in inspector.get_columns(layer.id, "now")] == [

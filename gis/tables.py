@@ -29,7 +29,7 @@ from sqlalchemy import (
     func,
     text,
 )
-from sqlalchemy.dialects.postgresql import BYTEA, JSONB
+from sqlalchemy.dialects.postgresql import ARRAY, BYTEA, JSONB
 from sqlalchemy.types import TypeEngine
 
 from gis.crs import WEB_MERCATOR
@@ -38,6 +38,7 @@ from layers.model import Field, Layer
 __all__ = [
     "COARSE_M",
     "CORE",
+    "NOT_CONTENT",
     "ROW_COLUMNS",
     "conflict_marks",
     "coverage",
@@ -339,6 +340,14 @@ reports = Table(
     Column("at", DateTime(timezone=True), nullable=False, server_default=func.clock_timestamp()),
     Column("expires", DateTime(timezone=True), nullable=False),
     Column("who", Text, nullable=False),
+    Column(
+        "rests_on",
+        ARRAY(Text),
+        nullable=False,
+        server_default="{}",
+        comment="layers, and layer.field, whose content it shows",
+    ),
+    Column("areas", ARRAY(Text), comment="of the scope it was made for; null: the whole district"),
     comment="Answers that were kept, as they were given; rows are only ever added",
 )
 
@@ -386,13 +395,19 @@ def code_check(layer: Layer, field: Field) -> CheckConstraint | None:
     return CheckConstraint(f'"{field.name}" IN ({quoted})', name=f"{field.name}_{digest}")
 
 
+NOT_CONTENT = frozenset({"areas", "rests_on"})
+"""Columns of a layer that say who may see a row, not what it states: derived anew, never a revision."""
+
+
 def table_for(layer: Layer, storage_crs: int) -> Table:
     """The table of ``layer`` in schema ``layer``, its geometry in EPSG:``storage_crs``, x,y order.
+
+    That of a generalised layer, which holds its cells, is in schema ``general``.
 
     ``geom_web`` repeats the geometry in EPSG:3857, made at write time by the same explicitly chosen
     transformation that everything else uses, so that tiles neither transform nor trust the server's choice.
     """
-    metadata = MetaData(schema="layer", naming_convention=NAMING)
+    metadata = MetaData(schema="general" if layer.is_generalised else "layer", naming_convention=NAMING)
     columns: list[Column[object]] = [
         Column("row_id", BigInteger, Identity(), primary_key=True),
         Column("uid", Text, nullable=False),
@@ -411,9 +426,13 @@ def table_for(layer: Layer, storage_crs: int) -> Table:
         Column("valid_to", Date),
         Column("rev_from", BigInteger, nullable=False),
         Column("rev_to", BigInteger),
+        Column("areas", ARRAY(Text), comment="codes of the areas it lies in or touches; null: not known"),
     ]
+    if layer.role == "derived":
+        columns.append(Column("rests_on", ARRAY(Text), comment="layers, and layer.field, it was made from"))
     checks = [check for field in layer.fields if (check := code_check(layer, field)) is not None]
-    table = Table(layer.id, metadata, *columns, *checks, comment=f"{layer.title.zh} / {layer.title.en}")
+    title = f"{layer.title.zh} / {layer.title.en}"
+    table = Table(layer.id, metadata, *columns, *checks, comment=title, info={"layer": layer})
     current = table.c.rev_to.is_(None)
     Index(f"uq_{layer.id}_current_uid", table.c.uid, unique=True, postgresql_where=current)
     Index(f"ix_{layer.id}_uid", table.c.uid)

@@ -6,13 +6,15 @@ import shutil
 import time
 import uuid
 from collections.abc import Mapping
+from dataclasses import asdict
 from datetime import date
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Engine, text
 
-from gis.db import connect
+from gis.access import Role, Scope
+from gis.db import connect, scope_of, scoped
 from gis.errors import NotFound
 from gis.intake import JUDGING
 from gis.jobs import Task, Work, enqueue
@@ -64,8 +66,22 @@ def queue_batch(engine: Engine, settings: Settings, sites: bytes, asked: Mapping
     folder = settings.home / "batches" / name
     folder.mkdir(parents=True)
     (folder / "sites.geojson").write_bytes(sites)
-    payload = {**asked, "batch": name, "file": "sites.geojson"}
+    payload = {**asked, "batch": name, "file": "sites.geojson", "scope": _told(scope_of(engine))}
     return enqueue(engine, "screen.batch", payload, queue_key=f"batch:{name}")
+
+
+def _told(scope: Scope | None) -> dict[str, Any] | None:
+    """A scope as a job keeps it, so that its work is done for whoever asked for it."""
+    return None if scope is None else asdict(scope)
+
+
+def _scope(told: Mapping[str, Any] | None) -> Scope | None:
+    if told is None:
+        return None
+    areas = told["areas"]
+    return Scope(
+        Role(told["role"]), None if areas is None else tuple(areas), told["department"], told["account"]
+    )
 
 
 def batch_table(settings: Settings, result: Mapping[str, Any]) -> Path:
@@ -91,7 +107,8 @@ def _screen_batch(work: Work, payload: Mapping[str, Any]) -> Mapping[str, Any]:
         as_of=payload.get("as_of"),
     )  # fmt: skip
     found = screen_batch(
-        work.engine, work.definition, order, folder, progress=work.progress,
+        scoped(work.engine, _scope(payload.get("scope"))), work.definition, order, folder,
+        progress=work.progress,
         limits=limits_of(work.settings), threads=work.settings.threads,
     )  # fmt: skip
     return {**found.summary, "batch": payload["batch"]}

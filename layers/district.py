@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
 import pydantic
 from pydantic import ValidationError, ValidationInfo, field_validator, model_validator
 
+from layers.access import Access
 from layers.model import Colour, DefinitionError, Frozen, Text, Unfit
 from layers.vocabulary import SHIPPED, as_definition_error, read_toml
 
@@ -124,7 +126,8 @@ class District(_BesideFile):
 
     ``extent`` is (lon_min, lat_min, lon_max, lat_max) in degrees; CRSs are EPSG numbers. A subject whose
     position error exceeds ``coarse_position_m`` is too coarse to judge zone by zone: what is in doubt
-    about it is told once a verdict, not once a zone. A report is good for ``report_valid_days``.
+    about it is told once a verdict, not once a zone. A report is good for ``report_valid_days``. ``access``
+    says of a layer what the district wants otherwise than the layer's own [access].
     """
 
     id: Annotated[str, pydantic.Field(pattern=r"^[a-z][a-z0-9_-]{0,47}$")]
@@ -143,6 +146,7 @@ class District(_BesideFile):
     attribution: Text
     area_unit_local: AreaUnit | None = None
     rasters: tuple[Raster, ...] = ()
+    access: Mapping[str, Access] = pydantic.Field(default_factory=dict)
 
     _found = field_validator("demo")(_BesideFile.found)
 

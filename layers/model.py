@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal, Self
 import pydantic
 from pydantic import ValidationInfo, field_validator, model_validator
 
+from layers.access import Access, check_access
 from layers.basis import DefinitionError, Frozen, Text, Unfit, known
 from layers.waters import Discharge, NetworkReading, check_discharge, check_network
 
@@ -58,6 +59,7 @@ RESERVED_NAMES = (
     frozenset(
         {"row_id", "uid", "geom", "geom_web", "accuracy_m", "is_indicative", "source_id", "content_hash"}
     )
+    | frozenset({"areas", "rests_on"})
     | frozenset({"valid_from", "valid_to", "rev_from", "rev_to"})
     | frozenset({"source", "is_demonstration", "label", "n", "w", "s", "e", "id", "geometry", "properties"})
     | frozenset({"bbox", "crs", "datetime", "f", "filter", "lang", "limit", "offset", "q", "sortby"})
@@ -294,7 +296,14 @@ class Layer(Frozen):
     linking: Linking | None = None
     network: NetworkReading | None = None
     discharge: Discharge | None = None
+    access: Access = Access()
     examples: tuple[Example, ...] = ()
+    _is_generalised: bool = pydantic.PrivateAttr(default=False)
+
+    @property
+    def is_generalised(self) -> bool:
+        """Whether this is not the layer itself but the cells it touches (`layers.access.generalised`)."""
+        return self._is_generalised
 
     @property
     def has_geometry(self) -> bool:
@@ -352,6 +361,11 @@ class Layer(Frozen):
             known("linking refers to the field", name, names)
         for name in self.linking.precedence:
             known("linking.precedence is for the field", name, [*names, "geom", "default"])
+        return self
+
+    @model_validator(mode="after")
+    def _access_fits(self) -> Self:
+        check_access(self)
         return self
 
     @model_validator(mode="after")

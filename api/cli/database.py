@@ -59,6 +59,7 @@ def status(as_json: AsJson = False) -> None:
 def sync_command(as_json: AsJson = False) -> None:
     """Adds what is new; refuses what would lose data."""
     from gis.db import make_engine
+    from gis.following import catch_up
     from gis.intake import judge_again
     from gis.settings import load_settings
     from gis.sync import sync
@@ -69,6 +70,7 @@ def sync_command(as_json: AsJson = False) -> None:
         engine = make_engine(settings)
         try:
             applied = sync(engine, definition).applied
+            catch_up(engine, definition)
             judge_again(engine, definition)
         finally:
             engine.dispose()

@@ -76,6 +76,7 @@ def revert_command(number: Number, as_json: AsJson = False) -> None:
     """Refused when later revisions changed the same rows."""
     from api.cli.opening import opened
     from gis.db import connect
+    from gis.following import follow
     from gis.intake import judge_again
     from gis.revisions import revert
     from gis.tables import table_for
@@ -85,6 +86,7 @@ def revert_command(number: Number, as_json: AsJson = False) -> None:
         tables = [table_for(layer, storage) for layer in onemap.definition.layers.values()]
         with connect(onemap.engine, write=True) as conn:
             change = revert(conn, number, tables, who=getpass.getuser())
+            follow(conn, onemap.definition, change.rev, unplaced=True)
         job = judge_again(onemap.engine, onemap.definition)
     if as_json:
         emit_json(asdict(change))

@@ -12,7 +12,7 @@ from starlette.requests import ClientDisconnect
 from api.deps import GEOJSON, StateDep, as_json, strict_parameters, wants
 from api.models import ImportCommit, ImportPlan
 from api.reception import receive
-from api.writing import may_import, own_page, with_json, writable
+from api.writing import can_import, may_import, own_page, require_writer, with_json
 from gis.errors import QueryError
 from gis.uploads import Plan, Source, Upload, Workshop, rejects, steps
 
@@ -47,7 +47,7 @@ LayerQuery = Annotated[str | None, Query(description="Layer; the likeliest witho
 @router.get("", summary="Whether files may be imported here, and how large ones")
 def get_imports(request: Request, state: StateDep, workshop: WorkshopDep) -> Response:
     """Whether they are allowed depends on where the request comes from; see ONEMAP_ALLOW_IMPORTS."""
-    allowed = writable(request, state.settings.allow_imports)
+    allowed = can_import(request, state)
     if allowed:
         workshop.prepare()  # whoever asks is about to upload
     told = {
@@ -143,8 +143,11 @@ def get_preview(
 
 
 @router.post("/{id}/plan", status_code=202, summary="Decide, and try it", dependencies=_WRITES_JSON)
-def post_plan(upload: UploadDep, workshop: WorkshopDep, state: StateDep, plan: ImportPlan) -> Response:
+def post_plan(
+    request: Request, upload: UploadDep, workshop: WorkshopDep, state: StateDep, plan: ImportPlan
+) -> Response:
     """The dry run goes on in the background; GET tells its outcome as "check"."""
+    require_writer(request, state, plan.layer)
     steps.importable(state.definition, plan.layer)
     name = plan.source.name.strip() or _stem(upload)
     source = Source(**plan.source.model_dump() | {"name": name})

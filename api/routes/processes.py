@@ -18,7 +18,7 @@ from api.models import (
     UpstreamInputs,
 )
 from api.routes.reports import report_link
-from api.writing import may_import, own_page, with_json
+from api.writing import may_queue, own_page, with_json
 
 if TYPE_CHECKING:
     from gis.screening.request import ScreenRequest
@@ -116,7 +116,7 @@ def get_screen_batch(request: Request, language: LanguageDep) -> Response:
     "/screen-batch/execution",
     status_code=201,
     summary="Screen many sites as a job",
-    dependencies=[Depends(may_import), Depends(own_page), Depends(with_json)],
+    dependencies=[Depends(may_queue), Depends(own_page), Depends(with_json)],
 )
 def post_screen_batch(request: Request, state: StateDep, execution: BatchExecution) -> Response:
     """Queues the job; what came of it is at /jobs/{id}/results, the table at /jobs/{id}/sites."""

@@ -63,7 +63,7 @@ def get_tile(
 
     stamp = content_stamp(conn, [layer.id], rev)
     chosen = tuple(sorted((name, tuple(values)) for name, values in filters.items()))
-    content = ("tile", rendering_hash(layer), tile, chosen, *stamp)
+    content = ("tile", rendering_hash(layer), tile, chosen, *stamp, state.scope.digest)
 
     def produce() -> Response:
         body = state.tiles.get(

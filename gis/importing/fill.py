@@ -11,6 +11,8 @@ import re
 
 from sqlalchemy import Connection, Table, exc, text
 
+from gis.rights import carried
+
 __all__ = ["FILL_ROWS", "fill_empty"]
 
 # Below this many rows the ordinary way is as fast.
@@ -25,7 +27,7 @@ def fill_empty(conn: Connection, table: Table, staged: Table, rev: int) -> bool:
     """Put all rows of ``staged`` into the empty ``table`` as rows of revision ``rev``.
 
     Call under the lock of the revision numbers. False, with nothing done, when there are few rows, the table
-    has or had rows, somebody else's view, trigger or grant hangs on it, or its readers do not leave it for
+    has or had rows, somebody else's view or a trigger hangs on it, or its readers do not leave it for
     a moment; then the rows are to be inserted as usual.
     """
     name = table.name
@@ -58,8 +60,8 @@ def _swappable(conn: Connection, name: str) -> bool:
             "SELECT count(*) FROM pg_class c LEFT JOIN pg_depend d ON d.refobjid = c.oid AND d.deptype = 'n' "
             "AND d.classid = 'pg_rewrite'::regclass LEFT JOIN pg_rewrite r ON r.oid = d.objid "
             "LEFT JOIN pg_class v ON v.oid = r.ev_class WHERE c.oid = to_regclass(:table) AND ("
-            "c.relacl IS NOT NULL OR c.relhastriggers OR c.relrowsecurity OR c.relhassubclass OR "
-            "(v.oid IS NOT NULL AND (v.oid IS DISTINCT FROM to_regclass(:view) OR v.relacl IS NOT NULL)))"
+            "c.relhastriggers OR c.relhassubclass OR "
+            "(v.oid IS NOT NULL AND v.oid IS DISTINCT FROM to_regclass(:view)))"
         ),
         {"table": f'layer."{name}"', "view": f'now."{name}"'},
     )
@@ -114,9 +116,11 @@ def _swap(conn: Connection, name: str) -> None:
     if conn.scalar(text(f'SELECT EXISTS (SELECT FROM layer."{name}")')):
         raise AssertionError("rows came in under the lock of the revision numbers")
     view = conn.scalar(text("SELECT pg_get_viewdef(to_regclass(:view))"), {"view": f'now."{name}"'})
+    seen = carried(conn, f'now."{name}"')
     if view is not None:
         conn.execute(text(f'DROP VIEW now."{name}"'))
     indexes = _indexes(conn, name)
+    rights = carried(conn, f'layer."{name}"')
     conn.execute(text(f'DROP TABLE layer."{name}"'))
     conn.execute(text(f'ALTER TABLE layer."{name}~" RENAME TO "{name}"'))
     for index, _, _ in indexes:
@@ -124,4 +128,6 @@ def _swap(conn: Connection, name: str) -> None:
     conn.execute(text(f'ALTER SEQUENCE layer."{name}~_row_id_seq" RENAME TO "{name}_row_id_seq"'))
     if view is not None:
         conn.exec_driver_sql(f'CREATE VIEW now."{name}" AS {view}'.replace("%", "%%"))
+    for statement in (*rights, *seen):
+        conn.exec_driver_sql(statement.replace("%", "%%"))
     conn.execute(text("SET LOCAL lock_timeout = '10min'"))

@@ -20,9 +20,11 @@ import shapely
 from sqlalchemy import Connection, Engine, Table, text
 
 from gis import tables
+from gis.areas import read_areas
 from gis.crs import WEB_MERCATOR, transformation
 from gis.db import connect
 from gis.errors import ImportRefused, NotFound
+from gis.following import follow
 from gis.importing.apart import keep_apart
 from gis.importing.batches import Accepted, Preparer
 from gis.importing.coverage import read_coverage, write_coverage
@@ -221,6 +223,7 @@ class _Run:
             source_id=source_id, volatile=volatile, compared=Compared(planned, seen), fill=_fill_at_once,
         )  # fmt: skip
         reach("after_rows")
+        follow(conn, self.definition, change.rev)
         change = write_coverage(
             conn, self.layer, source_id, coverage, change, who=options.who, note=self.path.name
         )
@@ -276,7 +279,7 @@ class _Run:
         """The accepted rows in a temporary table, one a uid."""
         district = self.definition.district
         to_web = transformation(district.storage_crs, WEB_MERCATOR, district.extent)
-        stage = Stage(conn, self.layer, self.table, to_web)
+        stage = Stage(conn, self.layer, self.table, to_web, read_areas(conn, self.definition))
         cross = Cross(conn, self.definition, self.layer, stage, evidence)
         in_reading = {i.row for i in reading.issues if i.severity == "error" and i.row >= 0}
         total = reading.header.rows

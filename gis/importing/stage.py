@@ -11,6 +11,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 from sqlalchemy import BigInteger, Column, Connection, MetaData, Table, text
 
+from gis.areas import Areas, array_pieces
 from gis.crs import Transformation
 from gis.importing.copying import copy_batch, points_or_wkb
 from gis.importing.values import ARROW
@@ -27,11 +28,18 @@ class Stage:
     """A temporary table for the rows of one layer, gone at the end of the transaction.
 
     ``table`` has the columns of the layer's own table but for row_id, rev_from and rev_to, and the row number
-    in the file (from 0) in `ROW_NO`.
+    in the file (from 0) in `ROW_NO`. ``areas`` tells in which of them each row lies.
     """
 
-    def __init__(self, conn: Connection, layer: Layer, table: Table, to_web: Transformation) -> None:
-        self.conn, self.layer, self.to_web, self.rows = conn, layer, to_web, 0
+    def __init__(
+        self,
+        conn: Connection,
+        layer: Layer,
+        table: Table,
+        to_web: Transformation,
+        areas: Areas | None = None,
+    ) -> None:
+        self.conn, self.layer, self.to_web, self.areas, self.rows = conn, layer, to_web, areas, 0
         self._srids = {c: _srid(table, c) for c in ("geom", "geom_web")} if layer.has_geometry else {}
         self.name = f'pg_temp."staged_{table.name}"'
         _create_like(conn, table)
@@ -71,7 +79,19 @@ class Stage:
             out[name] = values[name] if name in values else pa.nulls(count, ARROW[kind])
         out["is_indicative"] = out["is_indicative"].fill_null(False)
         out["source_id"] = pa.array(np.broadcast_to(np.int32(source_id), count), pa.int32())
+        if self.areas is not None and len(self.areas):
+            out["areas"] = array_pieces(*self.areas.of(geometry, *self._names(values), rows=count))
+        if "rests_on" in values:
+            out["rests_on"] = values["rests_on"]
         return out
+
+    def _names(
+        self, values: Mapping[str, pa.Array]
+    ) -> tuple[list[str | None] | None, list[str | None] | None]:
+        """Township and county of each row, as it names them; None where the layer does not."""
+        names = self.layer.names
+        township, county = (values[n].to_pylist() if n else None for n in (names.township, names.county))
+        return township, county
 
     def add(self, columns: Mapping[str, pa.Array]) -> None:
         """Append a batch."""
@@ -98,7 +118,8 @@ def stage_rows(
     ----------
     rows : DataFrame
         Typed columns of the layer as `check_rows` leaves them, geometry in column "geom" in the storage
-        CRS, and where known accuracy_m, is_indicative, valid_from, valid_to.
+        CRS, and where known accuracy_m, is_indicative, valid_from, valid_to; of a derived layer rests_on,
+        tuples of text.
     uids : sequence of str
         One a row, unique.
     source_id : int or array of int
@@ -109,6 +130,10 @@ def stage_rows(
     stage = Stage(conn, layer, table, to_web)
     kinds = {f.name: f.type for f in layer.fields} | {n: k for n, k in _OWN.items() if n in rows}
     values = {name: _arrow(rows[name], ARROW[kind]) for name, kind in kinds.items()}
+    if "rests_on" in rows:
+        listed = list(dict.fromkeys(rows["rests_on"]))
+        places = rows["rests_on"].map({codes: place for place, codes in enumerate(listed)})
+        values["rests_on"] = array_pieces(places.to_numpy(np.int64), listed)
     geometry = rows["geom"].to_numpy(dtype=object) if layer.has_geometry else None
     numbers = np.arange(len(rows))
     uid_array = pa.array(list(uids), pa.string())

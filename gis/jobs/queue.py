@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from sqlalchemy import Connection, Engine, func, insert, text, update
 
-from gis.db import connect
+from gis.db import connect, scope_of
 from gis.errors import NotFound, OneMapError
 from gis.jobs.schema import driver, in_queue, progress_table
 
@@ -111,7 +111,9 @@ def enqueue(
         try:
             with connect(engine, write=True) as conn:
                 queued = JobManager(SyncPsycopgConnector()).defer_job(job, connection=driver(in_queue(conn)))
-                conn.execute(insert(progress_table).values(job_id=queued.id))
+                owner = scope_of(engine)
+                digest = None if owner is None else owner.digest
+                conn.execute(insert(progress_table).values(job_id=queued.id, scope=digest))
             assert queued.id is not None
             return queued.id
         except AlreadyEnqueued:

@@ -39,6 +39,7 @@ progress_table = Table(
     Column("total", BigInteger),
     Column("result", JSONB),
     Column("error", JSONB, comment="code, and what went wrong and what to do in both languages"),
+    Column("scope", Text, comment="digest of the access scope it was queued for; null: the store's own"),
     comment="How far each job is, and what came of it",
 )
 
@@ -71,6 +72,8 @@ def make_queue(conn: Connection) -> list[str]:
     held = conn.scalar(select(tables.store.c.value).where(tables.store.c.key == _KEY))
     # A store that was restored from a backup remembers a queue that the backup left out.
     exists = conn.scalar(text("SELECT to_regclass('jobs.procrastinate_jobs') IS NOT NULL"))
+    if conn.scalar(text("SELECT to_regclass('jobs.progress') IS NOT NULL")):
+        conn.execute(text("ALTER TABLE jobs.progress ADD COLUMN IF NOT EXISTS scope text"))
     if exists and held == steps[-1]:
         return []
     if exists:

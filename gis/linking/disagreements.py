@@ -17,6 +17,7 @@ import shapely
 from sqlalchemy import Connection, Engine, select
 
 from gis import tables
+from gis.areas import take_over_areas
 from gis.crs import WEB_MERCATOR, transformation
 from gis.db import connect
 from gis.importing.options import SourceInfo
@@ -186,7 +187,12 @@ def _write(
     with connect(engine, write=True) as conn:
         ids = {flag: register_source(conn, info) for flag, info in _SOURCES.items()}
         sources = np.array([ids[bool(flag)] for flag in rows.pop("is_demonstration")], dtype=np.int32)
+        rows["rests_on"] = [
+            (layer, *([] if attribute is None else [f"{layer}.{attribute}"]))
+            for layer, attribute in zip(rows["layer"], rows["attribute"], strict=True)
+        ]
         staged = stage_rows(conn, target, table, rows, list(rows["uid"]), sources, to_web)
+        take_over_areas(conn, definition, target, f'pg_temp."{staged.name}"')
         return apply_staged(
             conn, table, staged, mode="replace", who=who, kind="refresh", note="compared sources"
         )

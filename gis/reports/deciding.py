@@ -133,7 +133,10 @@ def _verdicts(rule: Rule, name: str, values: list[Any], examined: Examined, thre
         attributes={key: column[rows] for key, column in columns.items()},
     )  # fmt: skip
     snapshot, packs = examined.snapshot, examined.definition.packs.values()
-    (judged,) = judge(trial, snapshot.prepared, packs, law_date, only=[rule.id], threads=threads).outcomes
+    (judged,) = judge(
+        trial, snapshot.prepared, packs, law_date, only=[rule.id], no_access=snapshot.no_access,
+        threads=threads,
+    ).outcomes  # fmt: skip
     verdict = {key: VERDICTS[int(judged.answer.code[at])] for at, key in enumerate(first)}
     return [verdict[key] for key in alike]
 

@@ -19,8 +19,9 @@ import shapely
 from sqlalchemy import Connection, Engine, select
 
 from gis import tables
+from gis.access import PUBLIC
 from gis.crs import LONLAT, transformation
-from gis.db import connect
+from gis.db import connect, scope_of
 from gis.reports.deciding import deciding_attributes
 from gis.reports.drawing import map_shapes
 from gis.reports.shift import SEARCH_M, Shift, is_wanted, smallest_shift
@@ -34,8 +35,6 @@ from layers.rulemodel import PARCEL, canonical_hash
 __all__ = ["canonical", "district_hash", "make_record", "report_id", "request_of"]
 
 FORM = "onemap-report/1"
-ACCESS_SCOPE = "public"
-"""Until there are accounts, everybody sees everything."""
 
 # What a district says about pages, not about answers.
 _NOT_JUDGED = {"demo", "rasters", "view", "languages", "report_valid_days"}
@@ -69,11 +68,12 @@ def make_record(
     answer["as_of"] = {"revision": examined.snapshot.revision}
     with connect(engine) as conn:
         revisions = _revisions(conn, [layer["revision"] for layer in answer["layers"]])
+    scope = scope_of(engine) or PUBLIC
     for layer in answer["layers"]:
         layer["changed"] = revisions.get(layer["revision"])
     record = {
         "form": FORM,
-        "access_scope": ACCESS_SCOPE,
+        "access_scope": "public" if scope == PUBLIC else scope.digest,
         "asked": _asked(examined),
         "district": _district(definition.district),
         **answer,

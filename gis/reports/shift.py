@@ -127,7 +127,9 @@ def _judged_at(examined: Examined, geometry: shapely.Geometry, threads: int) -> 
         accuracy_m=was.accuracy_m, attributes=was.attributes,
     )  # fmt: skip
     snapshot, packs = examined.snapshot, examined.definition.packs.values()
-    return judge(there, snapshot.prepared, packs, snapshot.law_date, threads=threads)
+    return judge(
+        there, snapshot.prepared, packs, snapshot.law_date, no_access=snapshot.no_access, threads=threads
+    )
 
 
 def _clears(before: Judgement, after: Judgement) -> bool:

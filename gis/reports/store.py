@@ -15,12 +15,13 @@ from sqlalchemy import Connection, Engine, select
 from sqlalchemy.dialects.postgresql import insert
 
 from gis import tables
-from gis.db import connect
+from gis.db import connect, scope_of
 from gis.errors import NotFound
 from gis.reports.content import Beside
 from gis.reports.faces import FACES, JSON, rendered
 from gis.reports.record import canonical, make_record, report_id
 from gis.screening.answer import Record
+from gis.screening.asking import zone_filters
 from gis.screening.request import ScreenRequest
 from gis.settings import MapDefinition, Settings
 
@@ -64,14 +65,38 @@ def keep_report(
     name, body, t = report_id(record), canonical(record), tables.reports
     now = datetime.now(UTC)
     expires = now + timedelta(days=definition.district.report_valid_days)
-    row = {"report_id": name, "record": body, "at": now, "expires": expires, "who": who}
+    row = {
+        "report_id": name, "record": body, "at": now, "expires": expires, "who": who,
+        "rests_on": rests_on(definition, record), "areas": _areas(engine),
+    }  # fmt: skip
     with connect(engine, write=True) as conn:
         conn.execute(insert(t).values(row).on_conflict_do_nothing())
         return open_report(conn, name)
 
 
+def rests_on(definition: MapDefinition, record: Record) -> list[str]:
+    """The layers whose content a record shows, and layer.field of the fields that its rules asked of zones.
+
+    Who may not see one of them does not see the report, whoever made it.
+    """
+    whole = definition.whole
+    names = {layer["id"] for layer in record["layers"]}
+    used = {rule["id"] for rule in record["rules"]}
+    for pack in whole.packs.values():
+        for rule in pack.rules:
+            if rule.id in used and rule.zone_layer in names:
+                for where in zone_filters(rule, pack.deciding(rule)):
+                    names |= {f"{rule.zone_layer}.{name}" for name in where}
+    return sorted(names)
+
+
+def _areas(engine: Engine) -> list[str] | None:
+    scope = scope_of(engine)
+    return None if scope is None or scope.areas is None else list(scope.areas)
+
+
 def open_report(conn: Connection, name: str) -> Report:
-    """The report called ``name``; NotFound when there is none."""
+    """The report called ``name``; NotFound when there is none that the connection's scope may see."""
     t = tables.reports
     row = None
     if _NAME.fullmatch(name):

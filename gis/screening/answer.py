@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Any
@@ -14,12 +14,13 @@ import shapely
 from sqlalchemy import Engine
 
 from gis.crs import LONLAT, Transformation, transformation
-from gis.db import connect
+from gis.db import connect, scope_of
 from gis.kernel import Parts
 from gis.revisions import resolve_as_of
 from gis.screening.findings import Cleared, Finding, ZoneFact
 from gis.screening.judge import Judgement, judge
 from gis.screening.request import ScreenRequest, Site, read_site
+from gis.screening.seeing import area_seen
 from gis.screening.sentences import missing_names, say
 from gis.screening.snapshot import (
     Snapshot,
@@ -140,6 +141,7 @@ def examine(
 
     Without ``facts`` only verdicts, severities and what is missing are found, which is quicker.
     """
+    definition = definition.whole
     site = read_site(definition, request, max_vertices=max_vertices)
     # Without a time zone of the district, UTC is the honest choice of a calendar day.
     law_date = request.law_date or datetime.now(UTC).date()
@@ -153,10 +155,22 @@ def examine(
         with connect(engine) as conn:
             revision = now.head if request.as_of is None else resolve_as_of(conn, request.as_of)
             snapshot = take_snapshot(conn, definition, revision, law_date, layers)
+    if not _in_sight(engine, definition, site):
+        snapshot = replace(snapshot, no_access=frozenset(layers))
     judgement = judge(
-        site.subjects, snapshot.prepared, definition.packs.values(), law_date, threads=threads, facts=facts
-    )
+        site.subjects, snapshot.prepared, definition.packs.values(), law_date, no_access=snapshot.no_access,
+        threads=threads, facts=facts,
+    )  # fmt: skip
     return Examined(definition, request, site, snapshot, judgement, now.sources, now.head)
+
+
+def _in_sight(engine: Engine, definition: MapDefinition, site: Site) -> bool:
+    """Whether any of the site lies where the engine's scope sees zones."""
+    scope = scope_of(engine)
+    if scope is None or scope.areas is None:
+        return True
+    with connect(engine) as conn:
+        return bool(shapely.intersects(area_seen(conn, definition), site.plane))
 
 
 class _Writer:
@@ -186,7 +200,8 @@ class _Writer:
         findings = judged.findings(0)
         themes = [self._theme(group, findings) for group in judged.groups()]
         themes.sort(key=lambda t: _WORST_FIRST[t["verdict"]])
-        layers = [self._layer(layer_id) for layer_id in self._snapshot.rows]
+        seen = [name for name in self._snapshot.rows if name not in self._snapshot.no_access]
+        layers = [self._layer(layer_id) for layer_id in seen]
         return {
             "engine": _ENGINE,
             "law_date": self._snapshot.law_date.isoformat(),
@@ -199,8 +214,15 @@ class _Writer:
             "themes": themes,
             "clear": [self._cleared(cleared) for cleared in judged.cleared(0)],
             "layers": layers,
+            **self._no_access(),
             "packs": self._texts.packs,
         }
+
+    def _no_access(self) -> Record:
+        """The layers that the answer is not made from, because whoever asked may not see them."""
+        names = sorted(self._snapshot.no_access)
+        layers = [{"id": n, "title": self._texts.text(self._definition.layers[n].title)} for n in names]
+        return {"no_access": layers} if layers else {}
 
     def _describe_site(self, request: ScreenRequest) -> Record:
         site, unit = self._site, self._definition.district.area_unit_local

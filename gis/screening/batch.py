@@ -25,7 +25,7 @@ import shapely
 from sqlalchemy import Engine
 
 from gis.crs import LONLAT, transformation
-from gis.db import connect
+from gis.db import connect, scope_of
 from gis.errors import ScreeningError
 from gis.importing.checks import check_field
 from gis.importing.issues import Issue
@@ -37,6 +37,7 @@ from gis.screening.inputs import Subjects, screenable
 from gis.screening.judge import Judgement, judge
 from gis.screening.request import site_kinds
 from gis.screening.rows import read_rows
+from gis.screening.seeing import seen_definition
 from gis.screening.snapshot import Snapshot, enabled_rules, take_snapshot, zone_layers
 from gis.settings import MapDefinition
 from layers.model import Field
@@ -205,7 +206,7 @@ class _Run:
                 conn, definition, basis["revision"], self._law_date, zone_layers(rules)
             )
             towns = next(
-                (each for each in definition.layers.values()
+                (each for each in seen_definition(definition, scope_of(engine)).layers.values()
                  if each.role == "context" and each.has_geometry and each.names.label
                  and each.names.label == each.names.township), None,
             )  # fmt: skip
@@ -225,7 +226,7 @@ class _Run:
         subjects = self._subjects(plane, values, rows.num_rows)
         judged = judge(
             subjects, self._snapshot.prepared, self._definition.packs.values(), self._law_date,
-            threads=self._threads, facts=False,
+            no_access=self._snapshot.no_access, threads=self._threads, facts=False,
         )  # fmt: skip
         frame = _results(judged)
         numbers = np.asarray(rows.column(ROW).to_numpy(False), dtype=np.int64)
@@ -283,7 +284,7 @@ def _columns_of(
     fields: dict[str, Field] = {}
     for subject in kind.subjects:
         if subject != PARCEL:
-            fields |= {each.name: each for each in definition.layers[subject].fields}
+            fields |= {each.name: each for each in definition.whole.layers[subject].fields}
     for name, column in stated.items():
         if name not in fields or column not in known:
             raise ScreeningError(

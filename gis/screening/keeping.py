@@ -24,10 +24,12 @@ from sqlalchemy import (
     or_,
     select,
     text,
+    update,
 )
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from gis import tables
+from gis.areas import take_over_areas
 from gis.crs import WEB_MERCATOR, transformation
 from gis.importing.copying import copy_batch
 from gis.importing.fill import fill_empty
@@ -35,6 +37,7 @@ from gis.importing.options import SourceInfo
 from gis.importing.register import register_source
 from gis.importing.stage import stage_rows
 from gis.revisions import Change, apply_staged
+from gis.screening.asking import subject_filters, zone_filters
 from gis.screening.columns import read_columns
 from gis.screening.ledger import no_rows
 from gis.screening.rejudging import Open, Rejudged
@@ -86,11 +89,14 @@ def write(
     volatile = frozenset(f.name for f in layer.fields if f.volatile)
     ids = {flag: register_source(conn, info) for flag, info in _SOURCES.items()}
     source_ids = np.array([ids[bool(flag)] for flag in rows.pop("is_demonstration")], dtype=np.int32)
+    rows["rests_on"] = _rests_on(definition, rows)
     staged = stage_rows(conn, layer, table, rows, list(rows["uid"]), source_ids, to_web)
+    take_over_areas(conn, definition, layer, f'pg_temp."{staged.name}"')
     change = apply_staged(
         conn, table, staged, mode="replace", who=who, kind="refresh", note=f"judged at {now.rev}",
         volatile=volatile, fill=fill_empty, within=in_scope(conn, table, scope, found),
     )  # fmt: skip
+    _renew_access(conn, table, staged)
     _keep_uncovered(conn, scope, found, now)
     values = {
         "layer": layer.id, "judged_rev": now.rev, "rev": change.rev, "law_date": now.law_date,
@@ -98,6 +104,33 @@ def write(
     }  # fmt: skip
     conn.execute(insert(tables.judgings).values(**values, rules_hash=rules_hash(definition)))
     return change
+
+
+def _rests_on(definition: MapDefinition, rows: pd.DataFrame) -> list[tuple[str, ...]]:
+    """For each row the layers, and layer.field, that its rules looked at."""
+    rules = {rule.id: rule for pack in definition.packs.values() for rule in pack.rules}
+    tables_of = {rule.id: pack.deciding(rule) for pack in definition.packs.values() for rule in pack.rules}
+    found: dict[tuple[str, str], tuple[str, ...]] = {}
+
+    def looked_at(subject: str, listed: str) -> tuple[str, ...]:
+        names = {subject}
+        for rule_id in listed.split():
+            rule, asked = rules[rule_id], tables_of[rule_id]
+            names |= {name for name in (rule.zone_layer, getattr(rule.predicate, "network", None)) if name}
+            names |= {f"{subject}.{name}" for where in subject_filters(rule, asked) for name in where}
+            names |= {f"{rule.zone_layer}.{name}" for where in zone_filters(rule, asked) for name in where}
+        return tuple(sorted(names))
+
+    for pair in set(zip(rows["subject_layer"], rows["rules"], strict=True)):
+        found[pair] = looked_at(*pair)
+    return [found[pair] for pair in zip(rows["subject_layer"], rows["rules"], strict=True)]
+
+
+def _renew_access(conn: Connection, table: Table, staged: Table) -> None:
+    """Bring who may see a conflict up to date where it was judged again and is what it was."""
+    same = and_(table.c.uid == staged.c.uid, table.c.rev_to.is_(None))
+    new = or_(*(table.c[n].is_distinct_from(staged.c[n]) for n in ("areas", "rests_on")))
+    conn.execute(update(table).where(same, new).values(areas=staged.c.areas, rests_on=staged.c.rests_on))
 
 
 def rules_hash(definition: MapDefinition) -> str:

@@ -98,7 +98,7 @@ def site_fields(definition: MapDefinition, kind: SiteKind) -> list[Field]:
 
 def _fields(definition: MapDefinition, kind: SiteKind) -> dict[str, Field]:
     """All fields of the layers that a site of ``kind`` answers to."""
-    layers = [definition.layers[subject] for subject in kind.subjects if subject != PARCEL]
+    layers = [definition.whole.layers[subject] for subject in kind.subjects if subject != PARCEL]
     return {field.name: field for layer in layers for field in layer.fields}
 
 

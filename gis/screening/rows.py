@@ -31,9 +31,11 @@ from sqlalchemy.dialects.postgresql import ARRAY, BYTEA
 
 from gis import tables
 from gis.crs import transformation
+from gis.db import scope_of
 from gis.errors import GeometryError
 from gis.revisions import alive, last_touch
 from gis.screening.columns import read_columns
+from gis.screening.seeing import area_seen, scope_key
 from gis.settings import MapDefinition
 from layers.model import Layer
 
@@ -138,7 +140,16 @@ def read_rows(
     touched = last_touch(conn, [layer.id], rev) if touched is None else touched
     district = definition.district
     fields = (layer.names.label, *(f.name for f in layer.fields))
-    key = (str(conn.engine.url), layer.id, fields, touched, district.storage_crs, district.measuring_crs)
+    scope = scope_key(definition, scope_of(conn))
+    key = (
+        str(conn.engine.url),
+        layer.id,
+        fields,
+        touched,
+        district.storage_crs,
+        district.measuring_crs,
+        scope,
+    )
     with _CACHE_LOCK:
         if key in _CACHE:
             _CACHE.move_to_end(key)
@@ -214,7 +225,7 @@ def _read(
         is_demonstration=columns["is_demonstration"].astype(bool),
         attributes={n: columns[n] for n in names},
         valid_from=columns["valid_from"], valid_to=columns["valid_to"],
-        coverage=read_coverage(conn, definition, layer, rev),
+        coverage=_coverage_seen(conn, definition, layer, rev),
     )  # fmt: skip
 
 
@@ -229,6 +240,14 @@ def _refuse_unplaced(layer: Layer, uids: NDArray[np.object_], geoms: NDArray[np.
             remedy_en="Check its coordinates and the district's measuring_crs.",
             remedy_zh="请检查其坐标以及区域的 measuring_crs。",
         )
+
+
+def _coverage_seen(
+    conn: Connection, definition: MapDefinition, layer: Layer, rev: int
+) -> shapely.Geometry | None:
+    """The coverage as far as the connection's scope reaches: beyond its areas it sees no rows."""
+    coverage, area = read_coverage(conn, definition, layer, rev), area_seen(conn, definition)
+    return coverage if coverage is None or area is None else shapely.intersection(coverage, area)
 
 
 def read_coverage(

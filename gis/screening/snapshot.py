@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 from sqlalchemy import Connection, Engine, Select, bindparam, func, literal, select, text
 
 from gis import tables
-from gis.db import ask_once
+from gis.db import ask_once, scope_of
 from gis.screening.inputs import PreparedLayer, Subjects, ZoneLayer
 from gis.screening.rows import LayerRows, read_rows
+from gis.screening.seeing import out_of_sight, scope_key, seen_definition
 from gis.settings import MapDefinition
 from layers.rulepacks import Rule
 
@@ -43,6 +44,8 @@ class Snapshot:
         Only the rows in force; what findings say of a zone beyond its geometry is looked up here.
     prepared : mapping of layer id to PreparedLayer
         The same zones, in the same order, ready for the judge.
+    no_access : frozenset of str
+        Layers that were asked for and that the scope it was taken for may not see.
     traced : Event
         Set when `trace` was called; each further view of the same zones has it too.
     """
@@ -51,6 +54,7 @@ class Snapshot:
     law_date: date
     rows: Mapping[str, LayerRows]
     prepared: Mapping[str, PreparedLayer]
+    no_access: frozenset[str] = frozenset()
     traced: Event = field(default_factory=Event)
 
     def trace(self) -> None:
@@ -133,21 +137,25 @@ def held_snapshot(
 ) -> Snapshot | None:
     """The snapshot of the layers in ``touched``, by the revisions that touched them last, if it is kept."""
     with _PREPARED_LOCK:
-        held = _SNAPSHOTS.get(_key(engine, definition, law_date, touched))
-    return replace(held[1], revision=rev) if held is not None and held[0] is definition else None
+        held = _SNAPSHOTS.get(_key(engine, definition.whole, law_date, touched))
+    return replace(held[1], revision=rev) if held is not None and held[0] is definition.whole else None
 
 
 def _key(
     engine: Engine, definition: MapDefinition, law_date: date, touched: Mapping[str, int]
 ) -> tuple[object, ...]:
-    return engine.url, id(definition), law_date, tuple(touched.items())
+    scope = scope_key(definition, scope_of(engine))
+    return engine.url, id(definition), law_date, tuple(touched.items()), scope
 
 
 def take_snapshot(
     conn: Connection, definition: MapDefinition, rev: int, law_date: date, layers: Iterable[str]
 ) -> Snapshot:
-    """Read ``layers`` (ids) as zones at revision ``rev``, those rows that are in force on ``law_date``."""
-    names = tuple(dict.fromkeys(layers))
+    """Read ``layers`` (ids) as zones at revision ``rev``, those rows that are in force on ``law_date``.
+
+    As far as the connection's scope sees them.
+    """
+    definition, names = definition.whole, tuple(dict.fromkeys(layers))
     touched = _touched(conn, names, rev)
     with _TAKING_LOCK:  # several who ask at once wait for the first, instead of all doing its work
         held = held_snapshot(conn.engine, definition, rev, law_date, touched)
@@ -159,10 +167,13 @@ def _take(
 ) -> Snapshot:
     rows: dict[str, LayerRows] = {}
     prepared: dict[str, PreparedLayer] = {}
-    for layer_id in touched:
-        found = read_rows(conn, definition, definition.layers[layer_id], rev, touched[layer_id])
+    scope = scope_of(conn)
+    hidden = out_of_sight(definition, scope) & touched.keys()
+    layers = seen_definition(definition, scope).layers
+    for layer_id in (name for name in touched if name not in hidden):
+        found = read_rows(conn, definition, layers[layer_id], rev, touched[layer_id])
         rows[layer_id], prepared[layer_id] = _prepare(found, found.in_force(law_date))
-    snapshot = Snapshot(rev, law_date, rows, prepared)
+    snapshot = Snapshot(rev, law_date, rows, prepared, hidden)
     with _PREPARED_LOCK:
         _SNAPSHOTS[_key(conn.engine, definition, law_date, touched)] = definition, snapshot
         while len(_SNAPSHOTS) > _SNAPSHOTS_SIZE:

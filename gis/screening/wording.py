@@ -17,7 +17,8 @@ __all__ = ["citation", "field_titles", "met_of", "outside_share"]
 def field_titles(definition: MapDefinition, subjects: Iterable[str]) -> dict[str, Text]:
     """Titles of what a finding may call missing: subject attributes and "<layer>.<attribute>" of zones."""
     titles: dict[str, Text] = {}
-    for layer in definition.layers.values():
+    layers = definition.whole.layers
+    for layer in layers.values():
         for field in layer.fields:
             both = Text(zh=f"{layer.title.zh}的{field.title.zh}", en=f"{field.title.en} of {layer.title.en}")
             titles[f"{layer.id}.{field.name}"] = both
@@ -25,7 +26,7 @@ def field_titles(definition: MapDefinition, subjects: Iterable[str]) -> dict[str
         titles[f"{layer.id}.accuracy_m"] = accuracy
     for subject in subjects:
         if subject != PARCEL:
-            titles |= {field.name: field.title for field in definition.layers[subject].fields}
+            titles |= {field.name: field.title for field in layers[subject].fields}
     return titles
 
 

@@ -1,0 +1,107 @@
+"""Who may ask what: each route with its rule, in one place. Without one for each, the service does not start.
+
+What a rule lets through is decided elsewhere: rows and fields by the database (`gis.rights`), layers by
+`MapDefinition.seen_by`, writing by `api.writing`. The table says which of these holds for a route, and the
+tests try every route as every role by it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from enum import StrEnum
+from typing import Any
+
+from fastapi import FastAPI
+
+__all__ = ["RULES", "Rule", "require_rules", "routes_of"]
+
+
+class Rule(StrEnum):
+    """Whom a route answers, and with what."""
+
+    OPEN = "open"
+    """Everybody alike: it tells nothing of a layer's rows."""
+    SEEN = "seen"
+    """Everybody, with the layers, rows and fields that their scope sees; 404 for a layer that it does not."""
+    OWN = "own"
+    """Whoever it was made for, or sees all that it was made from; 404 for others."""
+    MEMBER = "member"
+    """Whoever said who they are, and the machine itself; 403 for the public."""
+    WRITE = "write"
+    """Roles that may change a layer, and the machine itself; 403 for others."""
+
+
+RULES: dict[tuple[str, str], Rule] = {
+    ("GET", "/"): Rule.OPEN,
+    ("GET", "/api"): Rule.OPEN,
+    ("GET", "/conformance"): Rule.OPEN,
+    ("GET", "/healthz"): Rule.OPEN,
+    ("GET", "/tileMatrixSets"): Rule.OPEN,
+    ("GET", "/tileMatrixSets/{matrix_set}"): Rule.OPEN,
+    ("GET", "/processes"): Rule.OPEN,
+    ("GET", "/processes/screen"): Rule.OPEN,
+    ("GET", "/processes/screen-batch"): Rule.OPEN,
+    ("GET", "/processes/upstream"): Rule.OPEN,
+    ("GET", "/rasters/{raster}/tiles/{matrix_set}/{z}/{y}/{x}.png"): Rule.OPEN,
+    ("GET", "/rasters/{raster}/value"): Rule.OPEN,
+    ("GET", "/imports"): Rule.OPEN,
+    ("GET", "/app/config"): Rule.SEEN,
+    ("GET", "/app/conflicts"): Rule.SEEN,
+    ("GET", "/app/search"): Rule.SEEN,
+    ("GET", "/collections"): Rule.SEEN,
+    ("GET", "/collections/{layer}"): Rule.SEEN,
+    ("GET", "/collections/{layer}/queryables"): Rule.SEEN,
+    ("GET", "/collections/{layer}/schema"): Rule.SEEN,
+    ("GET", "/collections/{layer}/items"): Rule.SEEN,
+    ("GET", "/collections/{layer}/items/{uid:path}"): Rule.SEEN,
+    ("GET", "/collections/{layer}/claims/{uid:path}"): Rule.SEEN,
+    ("GET", "/collections/{layer}/tiles"): Rule.SEEN,
+    ("GET", "/collections/{layer}/tiles/{matrix_set}"): Rule.SEEN,
+    ("GET", "/collections/{layer}/tiles/{matrix_set}/{z}/{y}/{x}"): Rule.SEEN,
+    ("GET", "/styles"): Rule.SEEN,
+    ("GET", "/styles/{style}"): Rule.SEEN,
+    ("GET", "/health/layers"): Rule.SEEN,
+    ("GET", "/health/layers/{layer}"): Rule.SEEN,
+    ("GET", "/sources"): Rule.SEEN,
+    ("GET", "/sources/{name}"): Rule.SEEN,
+    ("POST", "/processes/screen/execution"): Rule.SEEN,
+    ("POST", "/processes/upstream/execution"): Rule.SEEN,
+    ("GET", "/jobs"): Rule.OWN,
+    ("GET", "/jobs/{job_id}"): Rule.OWN,
+    ("GET", "/jobs/{job_id}/results"): Rule.OWN,
+    ("GET", "/jobs/{job_id}/sites"): Rule.OWN,
+    ("GET", "/reports/{id}"): Rule.OWN,
+    ("GET", "/reports/{id}/current"): Rule.OWN,
+    ("POST", "/processes/screen-batch/execution"): Rule.MEMBER,
+    ("POST", "/imports"): Rule.WRITE,
+    ("GET", "/imports/{id}"): Rule.WRITE,
+    ("DELETE", "/imports/{id}"): Rule.WRITE,
+    ("GET", "/imports/{id}/preview"): Rule.WRITE,
+    ("POST", "/imports/{id}/plan"): Rule.WRITE,
+    ("GET", "/imports/{id}/changes"): Rule.WRITE,
+    ("POST", "/imports/{id}/commit"): Rule.WRITE,
+    ("GET", "/imports/{id}/rejects"): Rule.WRITE,
+}
+
+
+def routes_of(app: FastAPI) -> list[tuple[str, str]]:
+    """Method and path of every route of ``app``, sorted; files of the front end are mounted and are none."""
+    return sorted(set(_walk(app.routes)))
+
+
+def _walk(routes: Iterable[Any]) -> Iterator[tuple[str, str]]:
+    for route in routes:
+        inner = getattr(route, "original_router", None)
+        if inner is not None:
+            yield from _walk(inner.routes)
+        for method in getattr(route, "methods", None) or ():
+            if method != "HEAD":
+                yield method, route.path
+
+
+def require_rules(app: FastAPI) -> None:
+    """Refuse to go on with a route that has no rule, or a rule that has no route."""
+    there = set(routes_of(app))
+    lacking, idle = sorted(there - RULES.keys()), sorted(RULES.keys() - there)
+    if lacking or idle:
+        raise RuntimeError(f"api.access.RULES lacks {lacking} and has no route for {idle}.")
