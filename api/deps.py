@@ -40,6 +40,7 @@ __all__ = [
     "RevDep",
     "ScopeDep",
     "StateDep",
+    "StoreDep",
     "as_json",
     "conditional",
     "links_base",
@@ -120,6 +121,15 @@ def _state(request: Request, scope: ScopeDep) -> MapState:
 
 
 StateDep = Annotated[MapState, Depends(_state)]
+
+
+def _store(request: Request) -> MapState:
+    found: MapState = request.app.state.onemap
+    return found
+
+
+StoreDep = Annotated[MapState, Depends(_store)]
+"""The map as the store itself sees it: only behind a rule that lets in those who write."""
 
 
 def _connection(state: StateDep) -> Iterator[Connection]:

@@ -34,8 +34,8 @@ OPEN_VIEWS = "now"
 # What anybody may know of the store, and what of it is told by layer: only to those who see the layer. The
 # latter says how much a layer holds as a whole, which is not for those who see but a part of it.
 _FOR_ALL = ("store", "revisions", "sources")
-_BY_LAYER = ("revision_layers", "coverage")
-_BY_WHOLE_LAYER = ("promises", "import_runs", "judgings", "links", "uncovered", "harvests")
+_BY_LAYER = ("revision_layers", "coverage", "judgings")
+_BY_WHOLE_LAYER = ("promises", "import_runs", "links", "uncovered", "harvests")
 _COLUMNS = {
     "harvests": ("harvest_id", "name", "layer", "source_id", "kind", "every", "enabled", "mark", "full_at",
                  "next_at", "failures"),

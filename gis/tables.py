@@ -437,6 +437,9 @@ def table_for(layer: Layer, storage_crs: int) -> Table:
     Index(f"uq_{layer.id}_current_uid", table.c.uid, unique=True, postgresql_where=current)
     Index(f"ix_{layer.id}_uid", table.c.uid)
     Index(f"ix_{layer.id}_revs", table.c.rev_from, table.c.rev_to)
+    # For roles that see some areas only; where no areas are known it is empty and costs nothing.
+    known = table.c.areas.is_not(None)
+    Index(f"ix_{layer.id}_areas", table.c.areas, postgresql_using="gin", postgresql_where=known)
     for field in layer.fields:
         if field.indexed:
             Index(f"ix_{layer.id}_{field.name}", table.c[field.name], postgresql_where=current)

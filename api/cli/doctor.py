@@ -4,17 +4,26 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Callable
+from typing import Annotated
 
 import typer
 
 from api.cli.console import LANGUAGE, AsJson, emit_json, grid, say
+from gis.access import Role, Scope
 from gis.errors import OneMapError
 
-__all__ = ["doctor"]
+__all__ = ["app"]
+
+app = typer.Typer(help=say("Is everything in order?", "检查是否一切正常。"), invoke_without_command=True)
+
+_SHOWN = 3
 
 
-def doctor(as_json: AsJson = False) -> None:
+@app.callback()
+def doctor(context: typer.Context, as_json: AsJson = False) -> None:
     """Look at the machine, the settings, the definitions and the database; starts nothing."""
+    if context.invoked_subcommand is not None:
+        return
     findings = [_look(name, check) for name, check in _checks()]
     if as_json:
         emit_json([{"check": name, "ok": passed, "note": note} for name, passed, note in findings])
@@ -23,6 +32,52 @@ def doctor(as_json: AsJson = False) -> None:
         grid(say("Examination", "检查"), ["", say("what", "项目"), say("found", "结果")], rows)
     if not all(passed for _, passed, _ in findings):
         raise typer.Exit(1)
+
+
+@app.command("access", help=say("Compare what each channel shows a role.", "比对各渠道对某角色显示的内容。"))
+def access_command(
+    role: Annotated[Role, typer.Option("--as-role", help=say("As whom.", "以何角色。"))],
+    areas: Annotated[
+        list[str] | None,
+        typer.Option("--area", help=say("Only this area; may be given again.", "仅限此区域，可重复。")),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """SQL, views, items, counts, tiles, exports, search, screening, conflicts and reports; 1 on a leak."""
+    from dataclasses import asdict
+
+    from api.cli.opening import opened
+    from gis.leaks import compare
+
+    scope = Scope(role, None if not areas else tuple(sorted(areas)))
+    with opened() as onemap:
+        found = list(compare(onemap.engine, onemap.definition, scope))
+    if as_json:
+        emit_json([asdict(each) for each in found])
+    else:
+        columns = [
+            "", say("channel", "渠道"), say("layer", "图层"), say("to be seen", "应见"),
+            say("shown beyond", "多显示"), say("kept back", "未显示"),
+        ]  # fmt: skip
+        rows = [
+            (
+                "✗" if each.leaks else "✓",
+                each.channel,
+                each.layer,
+                each.expected,
+                _few(each.leaked),
+                _few(each.lacking),
+            )
+            for each in found
+        ]
+        grid(say(f"What {role} sees", f"{role} 所见"), columns, rows)
+    if any(each.leaks for each in found):
+        raise typer.Exit(1)
+
+
+def _few(things: tuple[str, ...]) -> str:
+    more = f" … {len(things)}" if len(things) > _SHOWN else ""
+    return ", ".join(things[:_SHOWN]) + more
 
 
 def _look(name: str, check: Callable[[], str]) -> tuple[str, bool, str]:

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect
 
-from api.deps import GEOJSON, StateDep, as_json, strict_parameters, wants
+from api.deps import GEOJSON, MapState, StateDep, StoreDep, as_json, strict_parameters, wants
 from api.models import ImportCommit, ImportPlan
 from api.reception import receive
 from api.writing import can_import, may_import, own_page, require_writer, with_json
@@ -98,7 +98,7 @@ async def post_import(request: Request, workshop: WorkshopDep) -> Response:
 
 
 @router.get("/{id}", summary="How far an import is, and all that is known of it", dependencies=[_MAY])
-def get_import(upload: UploadDep, state: StateDep, layer: LayerQuery = None) -> Response:
+def get_import(upload: UploadDep, state: StoreDep, layer: LayerQuery = None) -> Response:
     """State, progress, what the file is, proposed layers, CRS and columns, the dry run, the result."""
     stage = upload.state
     told: dict[str, Any] = {"id": upload.id} | {
@@ -112,7 +112,7 @@ def get_import(upload: UploadDep, state: StateDep, layer: LayerQuery = None) -> 
     return as_json(told, headers=_NO_STORE)
 
 
-def _proposal(upload: Upload, state: StateDep, layer: str | None) -> dict[str, Any] | None:
+def _proposal(upload: Upload, state: MapState, layer: str | None) -> dict[str, Any] | None:
     """For the layer asked for, else the planned, else the likeliest; without rows only what was kept."""
     plan = upload.read("plan")
     ranked = upload.read("layers") or []
@@ -129,7 +129,7 @@ def _proposal(upload: Upload, state: StateDep, layer: str | None) -> dict[str, A
 @router.get("/{id}/preview", summary="Where the rows would lie in one CRS", dependencies=[_MAY])
 def get_preview(
     upload: UploadDep,
-    state: StateDep,
+    state: StoreDep,
     crs: Annotated[str, Query(max_length=200, description="EPSG:4549, CRS84, GCJ-02, ...")],
     layer: LayerQuery = None,
     group: Annotated[int | None, Query(description="Only the rows of this group of the proposal")] = None,
@@ -190,7 +190,7 @@ def _accepted(upload: Upload) -> Response:
 @router.get("/{id}/rejects", summary="Refused and mended rows with reasons", dependencies=[_MAY])
 def get_rejects(
     upload: UploadDep,
-    state: StateDep,
+    state: StoreDep,
     f: Annotated[str | None, Query(description="csv, geojson, xlsx, or original: its own format")] = None,
 ) -> Response:
     """A file to mend and to import again; after the dry run already."""

@@ -122,8 +122,8 @@ def test_no_role_can_do_more_than_read(world: World) -> None:
     with connect(world.engine) as conn:
         held = conn.execute(
             text(
-                "SELECT rolname, rolsuper, rolbypassrls, rolcanlogin, rolcreaterole, rolcreatedb FROM pg_roles "
-                "WHERE rolname = ANY(:names)"
+                "SELECT rolname, rolsuper, rolbypassrls, rolcanlogin, rolcreaterole, rolcreatedb "
+                "FROM pg_roles WHERE rolname = ANY(:names)"
             ),
             {"names": list(DATABASE_ROLES)},
         ).all()
@@ -247,7 +247,9 @@ def test_a_second_sync_grants_nothing_anew(world: World) -> None:
 
 
 def test_a_pool_with_settings_reads_for_a_scope_too(world: World) -> None:
-    settings = Settings(database_url=world.engine.url.render_as_string(hide_password=False), home=world.folder)
+    settings = Settings(
+        database_url=world.engine.url.render_as_string(hide_password=False), home=world.folder
+    )
     engine = make_engine(settings, pool_size=1)
     try:
         assert len(asked(engine, scope_of(Role.VIEWER, EAST), "SELECT uid FROM layer.farms")) == 2
