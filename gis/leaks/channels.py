@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow.parquet as pq
 import pyogrio
 import shapely
@@ -137,7 +138,7 @@ def _by_tiles(of: Looking, want: Expected) -> set[str]:
 def _tiles_over(definition: MapDefinition, z: int) -> list[Tile]:
     west, south, east, north = definition.district.extent
     web = transformation(LONLAT, WEB_MERCATOR, definition.district.extent)
-    (x0, y0), (x1, y1) = web.xy([[west, south], [east, north]])  # type: ignore[arg-type]
+    (x0, y0), (x1, y1) = web.xy(np.array([[west, south], [east, north]]))
     side, half = Tile(z, 0, 0).side_m, Tile(0, 0, 0).side_m / 2
     columns = range(int((x0 + half) // side), int((x1 + half) // side) + 1)
     rows = range(int((half - y1) // side), int((half - y0) // side) + 1)
@@ -152,7 +153,8 @@ def _decoded(body: bytes) -> tuple[set[str], int]:
         path = Path(folder) / "tile.mvt"
         path.write_bytes(body)
         read = pyogrio.read_dataframe(path, columns=["uid", "n"], read_geometry=False)
-    return {str(uid) for uid in read["uid"] if uid}, int(read["n"].sum())
+    single = read["uid"] if "uid" in read else []  # a tile of nothing but summed features has none
+    return {str(uid) for uid in single if uid}, int(read["n"].sum())
 
 
 def _rows_in(store: Connection, want: Expected, tile: Tile) -> int:

@@ -28,8 +28,8 @@ def crowded(open_world: Callable[[], World]) -> Iterator[World]:
                 "SELECT 'F' || g, g::text, 'farm', ST_SetSRID(ST_Point(119 + x * 2, 28.5 + y * 1.5), 4490), "
                 "ST_SetSRID(ST_Point(x, y), 3857), 1, 1, "
                 "ARRAY['a' || (floor(x * 12)::int * 12 + floor(y * 12)::int)] "
-                "FROM (SELECT g, (g::bigint * 7919) % 100000 / 1e5 AS x, (g::bigint * 104729) % 100000 / 1e5 AS y "
-                f"FROM generate_series(1, {ROWS}) AS g) AS f"
+                "FROM (SELECT g, (g * 7919) % 100000 / 1e5 AS x, (g * 104729) % 100000 / 1e5 AS y "
+                f"FROM generate_series(1::bigint, {ROWS}) AS g) AS f"
             )
         )
         conn.execute(text("ANALYZE layer.farms"))
