@@ -6,23 +6,28 @@ import base64
 import hashlib
 import importlib
 import re
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import timedelta
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import orjson
-from fastapi import FastAPI, Response
+from anyio import to_thread
+from fastapi import Depends, FastAPI, Response
 from fastapi.middleware.cors import CORSMiddleware
 from sqlalchemy import Engine
 from starlette.middleware.gzip import GZipMiddleware
 
 from api import errors
 from api.access import require_rules
+from api.auditing import Watch
 from api.basemaps import basemap_hosts
 from api.deps import MapState
 from api.guards import BodyGuard, HostGuard, SecurityHeaders
+from api.identity import Action, Credentials, Identity, needs
 from api.openapi import describe
 from api.routes import (
     application,
@@ -36,10 +41,15 @@ from api.routes import (
     processes,
     rasters,
     reports,
+    session,
     styles,
     tiles,
 )
 from api.web import WebFiles
+from gis.accounts.passwords import passwords_of
+from gis.accounts.sessions import Lifetime
+from gis.accounts.sightings import Sightings
+from gis.accounts.tokens import Tokens
 from gis.db import make_engine
 from gis.importing.reading import limits_of
 from gis.settings import MapDefinition, Settings, load_settings
@@ -66,10 +76,16 @@ def create_app(settings: Settings, definition: MapDefinition, engine: Engine, *,
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
+        lifespan=_lifespan,
     )
     app.state.onemap = MapState(settings, definition, engine, version("onemap"), web)
     app.state.default_language = definition.district.languages[0]
     app.state.workshop = _workshop(settings, definition, engine)
+    app.state.sightings = Sightings(engine)
+    app.state.lifetime = Lifetime(
+        timedelta(hours=settings.session_hours), timedelta(minutes=settings.session_idle_minutes)
+    )
+    app.state.passwords = passwords_of(settings)
     for module in (
         landing,
         collections,
@@ -80,18 +96,34 @@ def create_app(settings: Settings, definition: MapDefinition, engine: Engine, *,
         rasters,
         processes,
         reports,
+        session,
         application,
         imports,
         health,
         jobs,
     ):
         app.include_router(module.router)
-    app.add_api_route("/api", _described(app, definition), include_in_schema=False, methods=["GET"])
+    app.add_api_route(
+        "/api",
+        _described(app, definition),
+        include_in_schema=False,
+        methods=["GET"],
+        dependencies=[Depends(needs(Action.READ))],
+    )
     require_rules(app)
     app.mount("/web", WebFiles(directory=web), name="web")
     errors.install(app)
-    _guard(app, settings, web)
+    tokens = Tokens(settings) if settings.oidc_issuer else None
+    credentials = Credentials(engine, app.state.lifetime, tokens)
+    _guard(app, settings, web, credentials)
     return app
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    """At the end, what is still to be told to the audit log is told."""
+    yield
+    await to_thread.run_sync(app.state.sightings.close)
 
 
 def from_environment() -> FastAPI:
@@ -125,17 +157,19 @@ def _described(app: FastAPI, definition: MapDefinition) -> Callable[[], Response
     return get_description
 
 
-def _guard(app: FastAPI, settings: Settings, web: Path) -> None:
+def _guard(app: FastAPI, settings: Settings, web: Path, credentials: Credentials) -> None:
     """Middleware from the inside out: what is added last sees a request first."""
     streams = {"/imports": settings.import_file_mb * 2**20}
     app.add_middleware(BodyGuard, limit_bytes=MAX_BODY_BYTES, streams=streams)
+    watch = Watch(app.state.sightings, credentials.engine)
+    app.add_middleware(Identity, credentials=credentials, watch=watch)
     if settings.cors:
         app.add_middleware(
             CORSMiddleware,
             allow_origins=list(settings.cors),
             allow_methods=["GET", "POST"],
-            allow_headers=["Content-Type", "If-None-Match"],
-            expose_headers=["ETag", "Content-Crs"],
+            allow_headers=["Authorization", "Content-Type", "If-None-Match"],
+            expose_headers=["ETag", "Content-Crs", "WWW-Authenticate"],
         )
     app.add_middleware(GZipMiddleware, minimum_size=_GZIP_FROM_BYTES, compresslevel=_GZIP_LEVEL)
     app.add_middleware(HostGuard, hosts=(*settings.hosts, *_public_host(settings)))

@@ -19,13 +19,17 @@ from starlette.exceptions import HTTPException
 
 from api.languages import language_of
 from gis.errors import (
+    AccessError,
+    AccountError,
     ClusterError,
+    CredentialRefused,
     CrsError,
     DatabaseBusy,
     DatabaseError,
     ExportRefused,
     GeometryError,
     ImportRefused,
+    IssuerUnreachable,
     KernelInputError,
     NotFound,
     OneMapError,
@@ -33,9 +37,11 @@ from gis.errors import (
     QueryError,
     RevertRefused,
     RevisionError,
+    RoleMissing,
     ScreeningError,
     SettingsError,
     SyncRefused,
+    TooManyGuesses,
     UploadBusy,
     UploadError,
     UploadsFull,
@@ -98,6 +104,12 @@ STATUS: Mapping[type[OneMapError], int] = {
     NotFound: 404,
     ScreeningError: 422,
     Forbidden: 403,
+    AccountError: 422,
+    AccessError: 403,
+    CredentialRefused: 401,
+    IssuerUnreachable: 503,
+    RoleMissing: 403,
+    TooManyGuesses: 429,
     UploadError: 409,
     UploadBusy: 409,
     UploadsFull: 409,
@@ -110,6 +122,7 @@ STATUS: Mapping[type[OneMapError], int] = {
 
 _TITLES_ZH = {
     400: "请求有误",
+    401: "需要登录",
     403: "不允许",
     404: "未找到",
     405: "不支持该方法",
@@ -118,6 +131,7 @@ _TITLES_ZH = {
     415: "不支持的媒体类型",
     421: "主机名不属于本服务",
     422: "内容不可接受",
+    429: "请求过于频繁",
     500: "内部错误",
     501: "本机不具备该功能",
     503: "暂不可用",
@@ -143,12 +157,13 @@ def problem(error: OneMapError, *, language: str, instance: str, status: int | N
     """``error`` as an answer in ``language`` ("zh" or "en"); ``instance`` names the occurrence."""
     status = status or status_of(error)
     chinese = language == "zh"
+    code = f"credential_{error.reason}" if isinstance(error, CredentialRefused) else error.code
     body = {
-        "type": f"urn:onemap:problem:{error.code}",
+        "type": f"urn:onemap:problem:{code}",
         "title": _TITLES_ZH.get(status) if chinese else None,
         "status": status,
         "detail": error.zh if chinese else error.en,
-        "code": error.code,
+        "code": code,
         "remedy": error.remedy_zh if chinese else error.remedy_en,
         "detail_zh": error.zh,
         "detail_en": error.en,
@@ -157,10 +172,20 @@ def problem(error: OneMapError, *, language: str, instance: str, status: int | N
         "instance": instance,
     }
     body["title"] = body["title"] or HTTPStatus(status).phrase
-    headers = {"Cache-Control": "no-store"}
-    if status == 503:
-        headers["Retry-After"] = _RETRY_AFTER_S
+    headers = {"Cache-Control": "no-store"} | _extra_headers(error, status)
     return Response(orjson.dumps(body), status, headers, media_type="application/problem+json")
+
+
+def _extra_headers(error: OneMapError, status: int) -> dict[str, str]:
+    """What a client needs to go on: when to come again (RFC 9110, 10.2.3), or what to show (RFC 6750, 3)."""
+    if isinstance(error, TooManyGuesses):
+        return {"Retry-After": str(error.retry_after_s)}
+    if isinstance(error, CredentialRefused):
+        shown = "" if error.reason in ("needed", "login") else ', error="invalid_token"'
+        return {"WWW-Authenticate": f'Bearer realm="onemap"{shown}'}
+    if isinstance(error, RoleMissing):
+        return {"WWW-Authenticate": 'Bearer realm="onemap", error="insufficient_scope"'}
+    return {"Retry-After": _RETRY_AFTER_S} if status == 503 else {}
 
 
 def install(app: FastAPI) -> None:

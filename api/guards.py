@@ -13,7 +13,7 @@ from api.errors import MisdirectedHost, TooLarge, Unsupported, problem
 from api.languages import preferred
 from gis.errors import OneMapError
 
-__all__ = ["BodyGuard", "HostGuard", "SecurityHeaders", "is_known_host"]
+__all__ = ["BodyGuard", "HostGuard", "SecurityHeaders", "is_known_host", "refuse"]
 
 
 class HostGuard:
@@ -32,7 +32,7 @@ class HostGuard:
                 remedy_en="Add the name to ONEMAP_HOSTS.",
                 remedy_zh="请将该名称加入 ONEMAP_HOSTS。",
             )
-            await _refuse(error, scope, receive, send)
+            await refuse(error, scope, receive, send)
             return
         await self.app(scope, receive, send)
 
@@ -73,17 +73,17 @@ class BodyGuard:
         headers = Headers(scope=scope)
         if headers.get("content-encoding", "identity").lower() != "identity":
             compressed = Unsupported("A compressed body is not read.", "不接受压缩的请求体。")
-            await _refuse(compressed, scope, receive, send)
+            await refuse(compressed, scope, receive, send)
             return
         stated = headers.get("content-length", "0")
         streamed = self.streams.get(scope["path"])
         limit = streamed or self.limit_bytes
         if stated.isdigit() and int(stated) > limit:
-            await _refuse(_too_large(limit), scope, receive, send)
+            await refuse(_too_large(limit), scope, receive, send)
         elif streamed:
             await self.app(scope, _counted(receive, limit), send)
         elif (body := await self._read(receive)) is None:
-            await _refuse(_too_large(limit), scope, receive, send)
+            await refuse(_too_large(limit), scope, receive, send)
         else:
             await self.app(scope, _replayed(body, receive), send)
 
@@ -140,7 +140,8 @@ def _replayed(body: bytes, receive: Receive) -> Receive:
     return replay
 
 
-async def _refuse(error: OneMapError, scope: Scope, receive: Receive, send: Send) -> None:
+async def refuse(error: OneMapError, scope: Scope, receive: Receive, send: Send) -> None:
+    """Answer with ``error`` before any route is reached."""
     language = preferred(Headers(scope=scope).get("accept-language", ""))
     await problem(error, language=language, instance=str(scope["path"]))(scope, receive, send)
 

@@ -20,7 +20,13 @@
     │   ├── WrongState             the step does not follow the one taken last
     │   │   └── UploadBusy         somebody works on it just now
     │   └── UploadsFull            too many are open
-    └── ScreeningError             a site cannot be screened as given
+    ├── ScreeningError             a site cannot be screened as given
+    ├── AccountError               an account or a key cannot be as asked
+    └── AccessError                who asks, or what they may
+        ├── CredentialRefused      nobody is known by what was shown
+        ├── IssuerUnreachable      what an issuer says cannot be checked now
+        ├── RoleMissing            somebody is known, and has no role here
+        └── TooManyGuesses         passwords were guessed too often; later is better
 
 None of them knows HTTP; api.errors maps them to a status in one table.
 """
@@ -30,13 +36,17 @@ from __future__ import annotations
 from typing import ClassVar
 
 __all__ = [
+    "AccessError",
+    "AccountError",
     "ClusterError",
+    "CredentialRefused",
     "CrsError",
     "DatabaseBusy",
     "DatabaseError",
     "ExportRefused",
     "GeometryError",
     "ImportRefused",
+    "IssuerUnreachable",
     "KernelInputError",
     "NotFound",
     "OneMapError",
@@ -44,9 +54,11 @@ __all__ = [
     "QueryError",
     "RevertRefused",
     "RevisionError",
+    "RoleMissing",
     "ScreeningError",
     "SettingsError",
     "SyncRefused",
+    "TooManyGuesses",
     "UploadBusy",
     "UploadError",
     "UploadsFull",
@@ -213,3 +225,52 @@ class UploadsFull(UploadError):
     """No further upload is taken until others are finished or removed."""
 
     code = "uploads_full"
+
+
+class AccountError(OneMapError):
+    """An account or a key that cannot be made or changed as asked."""
+
+    code = "account"
+
+
+class AccessError(OneMapError):
+    """Who asks could not be settled, or may not do this."""
+
+    code = "access"
+
+
+class CredentialRefused(AccessError):
+    """A password, session, key or token by which nobody is known, or none where one is needed.
+
+    ``reason`` tells a program which: login, session, key, token, needed.
+    """
+
+    code = "credential"
+
+    def __init__(
+        self, en: str, zh: str = "", *, reason: str = "needed", remedy_en: str = "", remedy_zh: str = ""
+    ) -> None:
+        super().__init__(en, zh, remedy_en=remedy_en, remedy_zh=remedy_zh)
+        self.reason = reason
+
+
+class RoleMissing(AccessError):
+    """A person or program that its issuer vouches for, without a role here."""
+
+    code = "role_missing"
+
+
+class IssuerUnreachable(AccessError):
+    """The keys of an issuer of tokens cannot be had; the same call may succeed later."""
+
+    code = "issuer_unreachable"
+
+
+class TooManyGuesses(AccessError):
+    """Wrong passwords came too often; ``retry_after_s`` is when the next one will be looked at."""
+
+    code = "too_many_guesses"
+
+    def __init__(self, en: str, zh: str = "", *, retry_after_s: int = 60) -> None:
+        super().__init__(en, zh)
+        self.retry_after_s = retry_after_s

@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import Annotated
 from urllib.parse import urlsplit
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from gis.errors import SettingsError
@@ -65,6 +65,18 @@ class Settings(BaseSettings):
     import_seconds: Annotated[int, Field(ge=1)] = 60
     keep_uploads_h: Annotated[float, Field(gt=0)] = 24.0
     keep_originals: bool = False
+    session_hours: Annotated[float, Field(gt=0, le=24 * 30)] = 12.0
+    session_idle_minutes: Annotated[float, Field(gt=0, le=60 * 24 * 30)] = 60.0
+    password_time_cost: Annotated[int, Field(ge=1)] = 3
+    password_memory_kib: Annotated[int, Field(ge=8)] = 65_536
+    password_lanes: Annotated[int, Field(ge=1, le=64)] = 4
+    oidc_issuer: str | None = None
+    oidc_audience: str | None = None
+    oidc_roles_claim: str = "roles"
+    oidc_areas_claim: str | None = None
+    oidc_name_claim: str = "sub"
+    oidc_mapping: Path | None = None
+    oidc_jwks: Path | None = None
 
     @field_validator("layers", mode="before")
     @classmethod
@@ -93,6 +105,26 @@ class Settings(BaseSettings):
         if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
             raise ValueError("ONEMAP_PUBLIC_URL is an address such as https://map.example.gov.cn")
         return value.rstrip("/")
+
+    @field_validator("oidc_issuer")
+    @classmethod
+    def _safe_issuer(cls, value: str | None) -> str | None:
+        parts = urlsplit(value or "")
+        local = parts.hostname in ("127.0.0.1", "::1", "localhost")
+        if value and not (parts.scheme == "https" or (parts.scheme == "http" and local)):
+            raise ValueError("ONEMAP_OIDC_ISSUER is an https address, as it stands in the tokens' iss")
+        return value or None
+
+    @model_validator(mode="after")
+    def _issuer_is_whole(self) -> Settings:
+        """A token that names no audience could have been given to any other service."""
+        if self.oidc_issuer and not self.oidc_audience:
+            raise ValueError("ONEMAP_OIDC_ISSUER needs ONEMAP_OIDC_AUDIENCE, the name of this service there")
+        if not self.oidc_issuer and (self.oidc_audience or self.oidc_mapping or self.oidc_jwks):
+            raise ValueError("ONEMAP_OIDC_AUDIENCE, _MAPPING and _JWKS need ONEMAP_OIDC_ISSUER")
+        if self.password_memory_kib < 8 * self.password_lanes:
+            raise ValueError("ONEMAP_PASSWORD_MEMORY_KIB is at least 8 for each of ONEMAP_PASSWORD_LANES")
+        return self
 
     @field_validator("layers")
     @classmethod

@@ -11,6 +11,7 @@ import sys
 import typer
 
 from api.cli import (
+    audit,
     batch,
     blast,
     conflicts,
@@ -21,6 +22,7 @@ from api.cli import (
     export,
     files,
     harvest,
+    key,
     links,
     mapping,
     rejects,
@@ -30,6 +32,7 @@ from api.cli import (
     serve,
     sources,
     upstream,
+    user,
     worker,
 )
 from api.cli.console import fail, say
@@ -66,6 +69,9 @@ app.add_typer(links.app, name="links")
 app.add_typer(sources.app, name="sources")
 app.add_typer(harvest.app, name="harvest")
 app.add_typer(mapping.app, name="mapping")
+app.add_typer(user.app, name="user")
+app.add_typer(key.app, name="key")
+app.add_typer(audit.app, name="audit")
 
 
 def main() -> None:

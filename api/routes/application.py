@@ -8,11 +8,14 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 
 from api.configuration import configuration
 from api.deps import ConnDep, RevDep, StateDep, as_json, conditional, strict_parameters
+from api.identity import Action, needs
 from api.shapes import conflict_numbers
 from gis.features import content_stamp, layer_facts, search
 from gis.revisions import head
 
-router = APIRouter(prefix="/app", tags=["Map"], dependencies=[Depends(strict_parameters)])
+router = APIRouter(
+    prefix="/app", tags=["Map"], dependencies=[Depends(needs(Action.READ)), Depends(strict_parameters)]
+)
 
 
 @router.get("/config", summary="Everything the map needs to draw itself")

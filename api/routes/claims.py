@@ -8,9 +8,10 @@ from typing import Any
 from fastapi import APIRouter, Depends, Request, Response
 
 from api.deps import ConnDep, LayerDep, StateDep, as_json, strict_parameters
+from api.identity import Action, needs
 from gis.linking import Claim, Thing, thing
 
-router = APIRouter(tags=["Features"])
+router = APIRouter(tags=["Features"], dependencies=[Depends(needs(Action.READ))])
 
 
 @router.get(

@@ -19,12 +19,15 @@ from api.deps import (
     links_base,
     strict_parameters,
 )
+from api.identity import Action, needs
 from api.routes.schemas import queryables, schema
 from gis.axes import CRS84, choices
 from gis.features import LayerFacts, content_stamp, layer_facts
 from layers.model import Layer
 
-router = APIRouter(tags=["Collections"], dependencies=[Depends(strict_parameters)])
+router = APIRouter(
+    tags=["Collections"], dependencies=[Depends(needs(Action.READ)), Depends(strict_parameters)]
+)
 
 _REL = "http://www.opengis.net/def/rel/ogc/1.0"
 

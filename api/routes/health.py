@@ -5,11 +5,12 @@ from __future__ import annotations
 from fastapi import APIRouter, Depends, Request, Response
 
 from api.deps import ConnDep, LayerDep, StateDep, as_json, links_base, strict_parameters
+from api.identity import Action, needs
 from api.shapes import health_card, source_entry
 from gis.revisions import head
 from gis.sources import list_sources, show_source
 
-router = APIRouter(tags=["Health"], dependencies=[Depends(strict_parameters)])
+router = APIRouter(tags=["Health"], dependencies=[Depends(needs(Action.READ)), Depends(strict_parameters)])
 
 # The answers change with the time of day, so nobody keeps them.
 _FRESH = {"Cache-Control": "no-store"}

@@ -10,17 +10,19 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect
 
 from api.deps import GEOJSON, MapState, StateDep, StoreDep, as_json, strict_parameters, wants
+from api.identity import Action, actor, may, needs
 from api.models import ImportCommit, ImportPlan
 from api.reception import receive
-from api.writing import can_import, may_import, own_page, require_writer, with_json
+from api.writing import own_page, require_unlimited, require_writer, with_json
 from gis.errors import QueryError
 from gis.uploads import Plan, Source, Upload, Workshop, rejects, steps
 
 router = APIRouter(prefix="/imports", tags=["Imports"], dependencies=[Depends(strict_parameters)])
 
 _NO_STORE = {"Cache-Control": "no-store"}
-_MAY = Depends(may_import)
-_WRITES = [_MAY, Depends(own_page)]
+_MAY = Depends(needs(Action.IMPORT))
+_UNLIMITED = Depends(require_unlimited)
+_WRITES = [_MAY, _UNLIMITED, Depends(own_page)]
 _WRITES_JSON = [*_WRITES, Depends(with_json)]
 
 
@@ -44,10 +46,14 @@ UploadDep = Annotated[Upload, Depends(_upload)]
 LayerQuery = Annotated[str | None, Query(description="Layer; the likeliest without one")]
 
 
-@router.get("", summary="Whether files may be imported here, and how large ones")
+@router.get(
+    "",
+    summary="Whether files may be imported here, and how large ones",
+    dependencies=[Depends(needs(Action.READ))],
+)
 def get_imports(request: Request, state: StateDep, workshop: WorkshopDep) -> Response:
-    """Whether they are allowed depends on where the request comes from; see ONEMAP_ALLOW_IMPORTS."""
-    allowed = can_import(request, state)
+    """By role; while there are no accounts by where the request comes from, see ONEMAP_ALLOW_IMPORTS."""
+    allowed = may(request, Action.IMPORT) and state.scope.areas is None
     if allowed:
         workshop.prepare()  # whoever asks is about to upload
     told = {
@@ -174,9 +180,9 @@ def get_changes(upload: UploadDep) -> Response:
 
 
 @router.post("/{id}/commit", status_code=202, summary="Import as tried", dependencies=_WRITES_JSON)
-def post_commit(upload: UploadDep, workshop: WorkshopDep, commit: ImportCommit) -> Response:
+def post_commit(request: Request, upload: UploadDep, workshop: WorkshopDep, commit: ImportCommit) -> Response:
     """One transaction and one revision, in the background; GET tells progress and the result."""
-    workshop.start_commit(upload, "web", close_many=commit.close_many)
+    workshop.start_commit(upload, actor(request, "web"), close_many=commit.close_many)
     return _accepted(upload)
 
 

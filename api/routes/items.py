@@ -27,11 +27,12 @@ from api.deps import (
     strict_parameters,
     wants,
 )
+from api.identity import Action, needs
 from gis.features import ItemQuery, Page, content_stamp, item, items
 from gis.sources import provenance
 from layers.model import Layer
 
-router = APIRouter(tags=["Features"])
+router = APIRouter(tags=["Features"], dependencies=[Depends(needs(Action.READ))])
 
 DEFAULT_LIMIT = 100
 

@@ -13,11 +13,12 @@ from fastapi.responses import FileResponse
 from starlette.background import BackgroundTask
 
 from api.deps import ConnDep, StateDep, as_json, links_base, strict_parameters, wants
+from api.identity import Action, needs
 from api.shapes import job_status
 from gis.errors import NotFound
 from gis.jobs import JobStatus, find, list_jobs
 
-router = APIRouter(tags=["Jobs"], dependencies=[Depends(strict_parameters)])
+router = APIRouter(tags=["Jobs"], dependencies=[Depends(needs(Action.OPERATE)), Depends(strict_parameters)])
 
 _FRESH = {"Cache-Control": "no-store"}
 JobId = Annotated[int, PathParameter(ge=1, le=2**62)]

@@ -15,9 +15,10 @@ from api.deps import (
     strict_parameters,
     wants,
 )
+from api.identity import Action, needs
 from gis.revisions import head
 
-router = APIRouter(tags=["Service"], dependencies=[Depends(strict_parameters)])
+router = APIRouter(tags=["Service"], dependencies=[Depends(needs(Action.READ)), Depends(strict_parameters)])
 
 OPENAPI = "application/vnd.oai.openapi+json;version=3.0"
 

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Depends, Request, Response
 from starlette.background import BackgroundTask
 
 from api.deps import LanguageDep, MapState, StateDep, as_json, links_base, strict_parameters
+from api.identity import Action, actor, needs, require
 from api.models import (
     BatchExecution,
     BatchInputs,
@@ -18,13 +19,15 @@ from api.models import (
     UpstreamInputs,
 )
 from api.routes.reports import report_link
-from api.writing import may_queue, own_page, with_json
+from api.writing import own_page, with_json
 
 if TYPE_CHECKING:
     from gis.screening.request import ScreenRequest
 
 router = APIRouter(prefix="/processes", tags=["Processes"], dependencies=[Depends(strict_parameters)])
 
+_READ = [Depends(needs(Action.READ))]
+_SCREEN = [Depends(needs(Action.SCREEN))]
 _TITLES = {
     "screen": {"zh": "空间准入审查", "en": "Screening of a site"},
     "screen-batch": {"zh": "批量准入审查", "en": "Screening of many sites"},
@@ -46,13 +49,13 @@ _WORDS = {
 }
 
 
-@router.get("", summary="All processes")
+@router.get("", summary="All processes", dependencies=_READ)
 def get_processes(request: Request, language: LanguageDep) -> Response:
     """The list of processes."""
     return as_json({"processes": [_summary(name, request, language) for name in _TITLES], "links": []})
 
 
-@router.get("/screen", summary="The process screen")
+@router.get("/screen", summary="The process screen", dependencies=_READ)
 def get_screen(request: Request, state: StateDep, language: LanguageDep) -> Response:
     """Its inputs and outputs."""
     from gis.screening.request import site_kinds
@@ -65,7 +68,7 @@ def get_screen(request: Request, state: StateDep, language: LanguageDep) -> Resp
     return as_json(_description("screen", schema, request, language))
 
 
-@router.get("/upstream", summary="The process upstream")
+@router.get("/upstream", summary="The process upstream", dependencies=_READ)
 def get_upstream(request: Request, language: LanguageDep) -> Response:
     """Its inputs and outputs."""
     return as_json(_description("upstream", UpstreamInputs.model_json_schema(), request, language))
@@ -106,7 +109,7 @@ def _summary(name: str, request: Request, language: str) -> dict[str, Any]:
     }
 
 
-@router.get("/screen-batch", summary="The process screen-batch")
+@router.get("/screen-batch", summary="The process screen-batch", dependencies=_READ)
 def get_screen_batch(request: Request, language: LanguageDep) -> Response:
     """Its inputs and outputs."""
     return as_json(_description("screen-batch", BatchInputs.model_json_schema(), request, language))
@@ -116,7 +119,7 @@ def get_screen_batch(request: Request, language: LanguageDep) -> Response:
     "/screen-batch/execution",
     status_code=201,
     summary="Screen many sites as a job",
-    dependencies=[Depends(may_queue), Depends(own_page), Depends(with_json)],
+    dependencies=[Depends(needs(Action.OPERATE)), Depends(own_page), Depends(with_json)],
 )
 def post_screen_batch(request: Request, state: StateDep, execution: BatchExecution) -> Response:
     """Queues the job; what came of it is at /jobs/{id}/results, the table at /jobs/{id}/sites."""
@@ -136,7 +139,7 @@ def post_screen_batch(request: Request, state: StateDep, execution: BatchExecuti
     return answer
 
 
-@router.post("/upstream/execution", summary="Look for sources upstream")
+@router.post("/upstream/execution", summary="Look for sources upstream", dependencies=_SCREEN)
 def post_upstream(state: StateDep, execution: UpstreamExecution) -> Response:
     """Candidate sources upstream of a point, ranked; nothing is stored."""
     from gis.screening.candidates import UpstreamRequest, sources_upstream
@@ -156,7 +159,7 @@ def post_upstream(state: StateDep, execution: UpstreamExecution) -> Response:
     return as_json(sources_upstream(state.engine, state.definition, asked))
 
 
-@router.post("/screen/execution", summary="Screen a site")
+@router.post("/screen/execution", summary="Screen a site", dependencies=_SCREEN)
 def post_screen(request: Request, state: StateDep, execution: ScreenExecution) -> Response:
     """The answer record for one site; only its verdicts, or stored with a link, where that is asked for."""
     # The engine of judgement takes seconds to import; api.app.warm_up does it while the first page loads.
@@ -196,10 +199,12 @@ def _kept(request: Request, state: MapState, asked: ScreenRequest) -> Response:
     """The record of a stored report, and where it is."""
     from gis.reports import keep_report
 
+    require(request, Action.REPORT)
     if request.headers.get("origin") not in state.settings.cors:
         own_page(request)
     with_json(request)
-    report = keep_report(state.engine, state.definition, state.settings, asked, who="http")
+    report = keep_report(state.engine, state.definition, state.settings, asked, who=actor(request, "http"))
+    request.state.audited = f"report {report.report_id}"
     created, expires = report.created.isoformat(), report.expires.isoformat()
     link = report_link(links_base(request), report.report_id, created, expires)
     return as_json(report.record | {"report": link})

@@ -7,11 +7,16 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query, Request, Response
 
 from api.deps import StateDep, as_json, conditional, strict_parameters
+from api.identity import Action, needs
 from api.routes.tiles import require_quad
 from gis.raster import RASTER_RENDERING, find_raster, raster_tile, value_at
 from gis.tiles import tile_at
 
-router = APIRouter(prefix="/rasters", tags=["Rasters"], dependencies=[Depends(strict_parameters)])
+router = APIRouter(
+    prefix="/rasters",
+    tags=["Rasters"],
+    dependencies=[Depends(needs(Action.READ)), Depends(strict_parameters)],
+)
 
 
 @router.get("/{raster}/tiles/{matrix_set}/{z}/{y}/{x}.png", summary="A map tile of a raster")

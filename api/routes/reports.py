@@ -7,9 +7,14 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 
 from api.deps import ConnDep, LanguageDep, StateDep, as_json, links_base, strict_parameters, wants
+from api.identity import Action, needs
 from gis.errors import QueryError
 
-router = APIRouter(prefix="/reports", tags=["Reports"], dependencies=[Depends(strict_parameters)])
+router = APIRouter(
+    prefix="/reports",
+    tags=["Reports"],
+    dependencies=[Depends(needs(Action.READ)), Depends(strict_parameters)],
+)
 
 # A report never changes; it is kept by whoever may read it, not by what stands between.
 _FOR_EVER = "private, max-age=31536000, immutable"

@@ -7,10 +7,13 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query, Request, Response
 
 from api.deps import LanguageDep, StateDep, as_json, links_base, strict_parameters, wants
+from api.identity import Action, needs
 from gis.features import find_layer
 from gis.style import maplibre_style
 
-router = APIRouter(prefix="/styles", tags=["Styles"], dependencies=[Depends(strict_parameters)])
+router = APIRouter(
+    prefix="/styles", tags=["Styles"], dependencies=[Depends(needs(Action.READ)), Depends(strict_parameters)]
+)
 
 MAPLIBRE = "application/vnd.mapbox.style+json"
 

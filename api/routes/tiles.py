@@ -19,12 +19,13 @@ from api.deps import (
     strict_parameters,
     wants,
 )
+from api.identity import Action, needs
 from gis.errors import NotFound
 from gis.features import content_stamp
 from gis.tiles import MAX_ZOOM, rendering_hash, tile_at, vector_tile
 from layers.model import Layer
 
-router = APIRouter(tags=["Tiles"])
+router = APIRouter(tags=["Tiles"], dependencies=[Depends(needs(Action.READ))])
 # All routes but that of the tile itself, where any property of the layer is a parameter too.
 strict = APIRouter(dependencies=[Depends(strict_parameters)])
 
