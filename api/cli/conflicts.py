@@ -186,10 +186,13 @@ def mark_command(
     from gis.db import connect
     from gis.screening.marks import mark
 
-    with opened() as onemap, connect(onemap.engine, write=True) as conn:
-        standing = mark(
-            conn, onemap.definition, uid, kind.value, why=why, who=who or getpass.getuser(), until=day(until)
-        )
+    with opened() as onemap:
+        with connect(onemap.engine, write=True) as conn:
+            standing = mark(
+                conn, onemap.definition, uid, kind.value, why=why, who=who or getpass.getuser(),
+                until=day(until),
+            )  # fmt: skip
+        onemap.note("mark", uid, mark=kind.value)
     if as_json:
         emit_json(standing.as_json(datetime.now(UTC).date()))
         return

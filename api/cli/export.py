@@ -84,6 +84,7 @@ def export(
             as_of=as_of, crs=crs, filters=filters, bbox=parse_bbox(bbox) if bbox else None,
             options=WriteOptions(decimals, encoding.value),
         )  # fmt: skip
+        onemap.note("export", layer, file=file.name, rows=result.rows, rev=result.rev)
     if as_json:
         emit_json(asdict(result))
     else:

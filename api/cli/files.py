@@ -141,7 +141,10 @@ def import_(
             if rehearsal is not None:
                 options = replace(options, rehearsed=rehearsal.look)
             try:
-                results.append(_import_one(onemap, layer, file, options, bar))
+                done = _import_one(onemap, layer, file, options, bar)
+                results.append(done)
+                if not dry_run:
+                    onemap.note("import", layer, file=file.name, rev=done.change.rev, rows=done.good)
                 if rehearsal is not None and rehearsal.found is not None:
                     blasts[file.name] = rehearsal.found
                     if map_file is not None:

@@ -84,6 +84,7 @@ def _decide(layer: str, uids: tuple[str, str], *, same: bool) -> None:
             seen = next((p.as_dict() for p in pairs if {p.uid_a, p.uid_b} == set(uids)), None)
             who = getpass.getuser()
             number = decide(conn, onemap.definition, found, uids, same=same, who=who, evidence=seen)
+        onemap.note("link.decide", str(number), layer=layer, first=uids[0], second=uids[1], same=same)
         tell(
             say(
                 f"Decision {number}; undo: onemap links undo {number}",
@@ -105,6 +106,7 @@ def undo_command(
     with opened() as onemap:
         with connect(onemap.engine, write=True) as conn:
             undo(conn, number, who=getpass.getuser())
+        onemap.note("link.undo", str(number))
         _compare(onemap)
 
 

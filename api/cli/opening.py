@@ -26,6 +26,13 @@ class Opened:
     definition: MapDefinition
     engine: Engine
 
+    def note(self, action: str, thing: str, **detail: str | int | bool | None) -> None:
+        """Write down in the audit log what the machine's user did to ``thing``."""
+        from gis.accounts.audit import Event, Origin, record_now
+        from gis.accounts.caller import operator
+
+        record_now(self.engine, Origin(operator()), Event(action, thing, detail=detail))
+
 
 @contextmanager
 def opened(home: Path | None = None, *, while_needed: bool = False) -> Iterator[Opened]:

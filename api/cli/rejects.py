@@ -155,6 +155,8 @@ def retry(
         done = retry_rejects(
             onemap.engine, onemap.definition, run, file, crs=crs, who=getpass.getuser(), dry_run=dry_run
         )
+        if not dry_run:
+            onemap.note("rejects.retry", str(run), file=file.name, rows=done.result.good)
     if as_json:
         emit_json(asdict(done))
     else:

@@ -87,6 +87,7 @@ def revert_command(number: Number, as_json: AsJson = False) -> None:
         with connect(onemap.engine, write=True) as conn:
             change = revert(conn, number, tables, who=getpass.getuser())
             follow(conn, onemap.definition, change.rev, unplaced=True)
+        onemap.note("revert", str(number), rev=change.rev)
         job = judge_again(onemap.engine, onemap.definition)
     if as_json:
         emit_json(asdict(change))

@@ -133,6 +133,7 @@ def _report(onemap: Opened, asked: ScreenRequest, form: Format, lang: Language, 
 
     with stage("Writing the report …", "正在生成报告……"):
         kept = keep_report(onemap.engine, onemap.definition, onemap.settings, asked, who=getpass.getuser())
+        onemap.note("report", kept.report_id)
         address = public_address(onemap.settings, kept.report_id)
         if form is Format.text:
             body = "\n".join([*_lines(kept.record), ""]).encode()

@@ -9,6 +9,7 @@
 /** @typedef {import('./types').Items} Items */
 /** @typedef {import('./types').Lang} Lang */
 /** @typedef {import('./types').Problem} Problem */
+/** @typedef {import('./types').Session} Session */
 
 /** What the service refused, or that it could not be reached (status 0). */
 export class ApiError extends Error {
@@ -50,17 +51,44 @@ async function problemOf(response) {
   return { title: response.statusText, ...(body ?? {}), status: response.status };
 }
 
-/** @param {URL} target @param {RequestInit} [options] */
-async function request(target, options = {}) {
+/** The word of the session, which goes with every change: a foreign page can send the cookie, and not read this. */
+let csrf = '';
+/** Asks the user to sign in after a refusal; whether it is worth asking again. @type {(problem: Problem) => Promise<boolean>} */
+let gate = async () => false;
+
+/** @param {(problem: Problem) => Promise<boolean>} handler */
+export function onSignInNeeded(handler) {
+  gate = handler;
+}
+
+/** @param {URL} target @param {RequestInit} options */
+async function send(target, options) {
+  /** @type {Record<string, string>} */
+  const word = options.method && csrf ? { 'X-CSRF-Token': csrf } : {};
   let response;
   try {
-    response = await fetch(target, { ...options, headers: { 'Accept-Language': document.documentElement.lang, ...options.headers } });
+    response = await fetch(target, { ...options, headers: { 'Accept-Language': document.documentElement.lang, ...word, ...options.headers } });
   } catch (error) {
     if (/** @type {Error} */ (error).name === 'AbortError') throw error;
     throw new ApiError({ status: 0, code: 'unreachable' });
   }
   if (!response.ok) throw new ApiError(await problemOf(response));
   return response;
+}
+
+/** The same, asked once more when the user signs in after a refusal. @param {URL} target @param {RequestInit} [options] */
+async function request(target, options = {}) {
+  try {
+    return await send(target, options);
+  } catch (error) {
+    if (await opensGate(error)) return send(target, options);
+    throw error;
+  }
+}
+
+/** @param {unknown} error */
+async function opensGate(error) {
+  return error instanceof ApiError && error.problem.status === 401 && gate(error.problem);
 }
 
 /** @param {URL} target @param {RequestInit} [options] */
@@ -71,6 +99,27 @@ async function json(target, options) {
 
 /** Words of the interface in one language. @param {Lang} lang @returns {Promise<Record<string, string>>} */
 export const fetchLocale = (lang) => json(url(`web/locale/${lang}.json`));
+
+/** @param {Response} response @returns {Promise<Session>} */
+async function sessionOf(response) {
+  const session = await response.json();
+  csrf = session.csrf ?? '';
+  return session;
+}
+
+/** Who is signed in; refused when the session has ended. */
+export const fetchSession = async () => sessionOf(await send(url('session'), {}));
+
+/** @param {string} name @param {string} password */
+export const signIn = async (name, password) => sessionOf(await send(url('session'), {
+  method: 'POST', body: JSON.stringify({ name, password }), headers: { 'Content-Type': 'application/json' },
+}));
+
+/** End the session, also one that has ended by itself, or that another window has begun. */
+export async function signOut() {
+  await fetchSession().catch(() => undefined);
+  await send(url('session'), { method: 'DELETE' });
+}
 
 /** @returns {Promise<Config>} */
 export const fetchConfig = () => json(url('app/config'));
@@ -204,13 +253,24 @@ export const fetchImportTerms = () => json(url('imports'));
  * @param {(share: number) => void} onProgress 0 to 1
  * @returns {Promise<{id: string}>}
  */
-export function uploadFiles(files, onProgress) {
+export async function uploadFiles(files, onProgress) {
+  try {
+    return await sendFiles(files, onProgress);
+  } catch (error) {
+    if (await opensGate(error)) return sendFiles(files, onProgress);
+    throw error;
+  }
+}
+
+/** @param {readonly File[]} files @param {(share: number) => void} onProgress @returns {Promise<{id: string}>} */
+function sendFiles(files, onProgress) {
   const form = new FormData();
   for (const file of files) form.append('files', file, file.name);
   // fetch cannot tell how much of a body has gone.
   const asked = new XMLHttpRequest();
   asked.open('POST', url('imports'));
   asked.setRequestHeader('Accept-Language', document.documentElement.lang);
+  if (csrf) asked.setRequestHeader('X-CSRF-Token', csrf);
   asked.responseType = 'json';
   asked.upload.addEventListener('progress', ({ loaded, total }) => onProgress(total ? loaded / total : 0));
   return new Promise((resolve, reject) => {

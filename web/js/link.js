@@ -47,6 +47,7 @@ export function initialState(config, link, defaultVisible) {
     revision: config.revision,
     health: null,
     importing: null,
+    session: null,
     loading: 0,
   };
 }

@@ -1,6 +1,6 @@
 /** Puts the parts together. The only module that looks up elements of the page. */
 
-import { fetchConfig, fetchConflictSummary } from './api.js';
+import { fetchConfig, fetchConflictSummary, onSignInNeeded } from './api.js';
 import { firstLanguage, initialState, openLinked } from './link.js';
 import { sortDrop } from './import/drops.js';
 import { createWizard } from './import/wizard.js';
@@ -16,6 +16,7 @@ import { ledgerQuery } from './pure/ledger.js';
 import { boxOf } from './pure/site.js';
 import { isNarrow } from './screen.js';
 import { createStore } from './state.js';
+import { createAccount } from './ui/account.js';
 import { bindClicks } from './ui/clicks.js';
 import { h } from './ui/dom.js';
 import { createHeader } from './ui/header.js';
@@ -39,16 +40,19 @@ const byId = (id) => /** @type {HTMLElement} */ (document.getElementById(id));
 
 async function start() {
   const link = decode(location.hash);
+  const words = useLanguage(firstLanguage(link.lang));
+  const account = createAccount(words);
+  onSignInNeeded(account.gate);
   const asked = fetchConfig();
   // Both are under way at once, but a refusal can be told only in words.
   asked.catch(() => undefined);
-  await useLanguage(firstLanguage(link.lang));
-  build(await asked, link);
+  await words;
+  build(await asked, link, account);
   byId('start').remove();
 }
 
-/** @param {Config} config @param {import('./pure/hash.js').LinkState} link */
-function build(config, link) {
+/** @param {Config} config @param {import('./pure/hash.js').LinkState} link @param {import('./ui/account.js').Account} account */
+function build(config, link, account) {
   const map = createMap(byId('map'), config, link.view);
   const covers = ['header', 'layers', 'panel', 'nav'].map(byId);
   const panel = createPanel(byId('panel'), (kind) => {
@@ -63,7 +67,8 @@ function build(config, link) {
     ...createOpening(() => app, panel),
     openSite: () => { if (panel.kind() !== 'site') panel.open(site.view()); },
     openImport: () => wizard.open(),
-    renewLayer: (id) => renewLayer(app, stack, id),
+    signIn: () => account.gate(null),
+    renewLayer: (id) => renewLayers(app, stack, id),
     rowMarks: createRowMarks(map),
     screen: (geometry, kind, accuracy) => site.screen(geometry, kind, accuracy),
   };
@@ -77,7 +82,7 @@ function build(config, link) {
   const site = createSite(app, drawing, () => ({ lat: map.getCenter().lat, zoom: map.getZoom() }), (answer) => stage.live(answer));
   const wizard = createWizard(app, panel);
   const home = () => showDistrict(map, config, covers);
-  const { showLayers } = createFrame(app, panel, home);
+  const { showLayers } = createFrame(app, panel, home, account);
   const stage = createStage(byId('badges'), app, {
     zoomIn: () => map.zoomIn(), zoomOut: () => map.zoomOut(), home, cancelDrawing: drawing.cancel,
   });
@@ -88,6 +93,22 @@ function build(config, link) {
   countConflicts(app);
   followHealth(app);
   openLinked(app, link, site, wizard.restore);
+  followAccount(app, stack, account);
+}
+
+/**
+ * What somebody may see is asked for again when somebody else is signed in.
+ * @param {App} app
+ * @param {import('./map/tiles.js').VectorStack} stack
+ * @param {import('./ui/account.js').Account} account
+ */
+function followAccount(app, stack, account) {
+  account.follow((session) => {
+    const before = app.store.get().session;
+    app.store.set({ session });
+    if (before && before.name !== session.name) void renewLayers(app, stack).then(() => countConflicts(app)).catch(app.fail);
+  });
+  account.find().catch(app.fail);
 }
 
 /**
@@ -129,8 +150,9 @@ function createStack(map, { config, store, notify }) {
  * @param {App} app
  * @param {import('./ui/panel.js').Panel} panel
  * @param {() => void} home
+ * @param {import('./ui/account.js').Account} account
  */
-function createFrame(app, panel, home) {
+function createFrame(app, panel, home, account) {
   const { classList } = document.body;
   /** @param {boolean} open */
   const showLayers = (open) => {
@@ -151,6 +173,7 @@ function createFrame(app, panel, home) {
     openSite: toggle('site', app.openSite),
     openImport: toggle('import', app.openImport),
     home,
+    account: account.button,
     switchLanguage: async (lang) => {
       await useLanguage(lang);
       app.store.set({ lang });
@@ -162,16 +185,19 @@ function createFrame(app, panel, home) {
 }
 
 /**
- * Take over what the service says of a layer by now, and draw its rows anew.
+ * Take over what the service says of a layer by now, or of all, and draw the rows anew.
  * @param {App} app
  * @param {import('./map/tiles.js').VectorStack} stack
- * @param {string} id
+ * @param {string} [id]
  */
-async function renewLayer({ layers, store }, stack, id) {
+async function renewLayers({ layers, store }, stack, id) {
   const config = await fetchConfig();
-  const [layer, fresh] = [layers.get(id), config.layers.find((each) => each.id === id)];
-  if (layer && fresh) Object.assign(layer, fresh);
-  stack.filter(id, {});
+  for (const fresh of config.layers) {
+    const layer = layers.get(fresh.id);
+    if (!layer || (id && fresh.id !== id)) continue;
+    Object.assign(layer, fresh);
+    stack.renew(fresh.id);
+  }
   stack.show(store.get().visible);
   store.set({ revision: config.revision });
 }

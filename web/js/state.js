@@ -16,6 +16,7 @@
  * @property {number} revision newest one that the page knows
  * @property {ReadonlyMap<string, import('./types').HealthCard> | null} health by layer id; null until known
  * @property {string | null} importing the import that the panel holds
+ * @property {import('./types').Session | null} session who is signed in; null until known
  * @property {number} loading requests under way
  */
 

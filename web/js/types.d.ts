@@ -144,6 +144,12 @@ export interface Problem {
   detail_zh?: string; detail_en?: string; remedy_zh?: string; remedy_en?: string;
 }
 
+/** Who is signed in; `accounts`: whether anybody can. */
+export interface Session {
+  signed_in: boolean; accounts: boolean; role: string; role_title: Words; actions: string[]; name?: string | null; display_name?: string;
+  areas?: string[] | null; department?: string | null; csrf?: string | null; expires?: string;
+}
+
 /** A sentence and what to do, of a file, a step or some rows. */
 export interface Told { code: string; detail_zh: string; detail_en: string; remedy_zh: string; remedy_en: string }
 /** What an import found in rows of the file: `rows` are the first of them, 1 is the first data row. */
@@ -246,6 +252,8 @@ export interface App {
   openSite(): void;
   /** The import panel: as it was left, or empty. */
   openImport(): void;
+  /** Ask the user to sign in; whether somebody did. */
+  signIn(): Promise<boolean>;
   /** Have newly imported rows of a layer drawn. */
   renewLayer(layer: string): Promise<void>;
   rowMarks: import('./map/rows').RowMarks;

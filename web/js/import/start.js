@@ -13,7 +13,7 @@ import { problemBox } from './findings.js';
 export function startStep(wizard) {
   const { terms, uploading, failure } = wizard;
   const { state, problem } = wizard.found;
-  if (terms && !terms.allowed) return [h('div', { class: 'hint warn', role: 'alert' }, h('p', {}, h('strong', {}, t('import.forbidden'))), h('p', {}, t('import.forbidden.remedy')))];
+  if (terms && !terms.allowed) return [forbidden(wizard)];
   if (uploading !== null) {
     return [h('div', { class: 'import-progress' },
       h('p', { class: 'waiting' }, h('span', { class: 'spinner' }), t('import.uploading')),
@@ -30,6 +30,16 @@ export function startStep(wizard) {
     problem && (state === 'refused' || state === 'failed') && problemBox(problem),
     picker(wizard),
   ];
+}
+
+/** Why nothing can be imported: nobody is signed in, the role may not, or there are no accounts yet. @param {Wizard} wizard */
+function forbidden({ app }) {
+  const session = app.store.get().session;
+  const words = session?.signed_in ? t('import.role') : session?.accounts ? t('import.sign_in') : t('import.forbidden');
+  return h('div', { class: 'hint warn', role: 'alert' },
+    h('p', {}, h('strong', {}, words)),
+    !session?.accounts && h('p', {}, t('import.forbidden.remedy')),
+    session?.accounts && !session.signed_in && h('button', { type: 'button', class: 'button', 'data-key': 'sign-in', onclick: () => void app.signIn() }, icon('person'), t('account.sign_in')));
 }
 
 /** @param {Wizard} wizard */

@@ -49,6 +49,10 @@ export function createWizard(app, panel) {
       const mine = begin();
       open();
       wizard.terms ??= await api.fetchImportTerms().catch(() => null);
+      const stranger = !app.store.get().session?.signed_in && app.store.get().session?.accounts;
+      if (wizard.terms && !wizard.terms.allowed && stranger && await app.signIn()) {
+        wizard.terms = await api.fetchImportTerms().catch(() => null);
+      }
       if (mine !== turn) return;
       const bytes = files.reduce((sum, { size }) => sum + size, 0);
       if (wizard.terms && !wizard.terms.allowed) return render();
@@ -336,6 +340,11 @@ export function createWizard(app, panel) {
       app.rowMarks.clearAll();
     },
   };
+
+  app.store.subscribe(['session'], () => {
+    wizard.terms = null;
+    if (inFront) view.shown?.();
+  });
 
   function open() {
     if (panel.kind() === 'import') render();

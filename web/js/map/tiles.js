@@ -41,6 +41,8 @@ export function createVectorStack(map, layers, opacityOf, progress) {
   );
   const stack = protomapsL.leafletLayer({ sources: {}, attribution: '', paintRules: [], labelRules: [], pane: 'tilePane' });
   stack.addTo(map);
+  /** @type {Map<string, Readonly<Record<string, string>>>} */
+  const filters = new Map();
   /** @type {Layer[]} */
   let shown = [];
 
@@ -64,8 +66,14 @@ export function createVectorStack(map, layers, opacityOf, progress) {
      * @param {Readonly<Record<string, string>>} properties
      */
     filter(id, properties) {
+      filters.set(id, properties);
+      this.renew(id);
+    },
+
+    /** Ask for the rows of a layer again; seen when the layers are shown again. @param {string} id */
+    renew(id) {
       const layer = ordered.find((each) => each.id === id);
-      if (layer) views.set(id, viewOf(layer, properties, progress));
+      if (layer) views.set(id, viewOf(layer, filters.get(id) ?? {}, progress));
     },
 
     /** Paint again what is there, after a change of opacity or to retry tiles that failed. */

@@ -15,6 +15,7 @@ const OWN_NAMES = { zh: '中文', en: 'English' };
  * @param {HTMLElement} nav
  * @param {App} app
  * @param {{search: HTMLElement, toggleLayers: () => void, openConflicts: () => void, openSite: () => void, openImport: () => void, home: () => void,
+ *   account: () => HTMLElement | null,
  *   switchLanguage: (lang: Lang) => void}} on
  */
 export function createHeader(header, nav, app, on) {
@@ -50,7 +51,7 @@ export function createHeader(header, nav, app, on) {
   const render = () => {
     const real = store.get().realConflicts;
     document.title = `${t('brand.title', { district: pick(config.district.name, language()) })} · onemap`;
-    refill(brandRow, brand(), ...languageButton());
+    refill(brandRow, brand(), on.account(), ...languageButton());
     nav.setAttribute('aria-label', t('nav.label'));
     refill(
       nav,
@@ -60,7 +61,7 @@ export function createHeader(header, nav, app, on) {
       button('import', 'upload', t('nav.import'), on.openImport),
     );
   };
-  store.subscribe(['lang', 'panel', 'realConflicts'], render);
+  store.subscribe(['lang', 'panel', 'realConflicts', 'session'], render);
   render();
   return { render };
 }
