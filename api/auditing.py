@@ -50,7 +50,11 @@ class Watch:
         """Note an answer that has been sent with ``status``."""
         action = getattr(request.state, "action", None)
         refused = status in (401, 403)
-        if refused and not caller.is_known:
+        if request.method == "POST" and request.scope["path"] == "/session":
+            # Signing in writes down itself what came of it; only guesses too many are not looked at there.
+            if status == 429:
+                self._refused(request, "session.open")
+        elif refused and not caller.is_known:
             self._refused(request, str(action or "request"))
         elif status >= 400 and not caller.is_known:
             pass  # a stranger's mistake; who may write row after row fills the log

@@ -39,6 +39,14 @@ _PROBLEM = {
         "instance": {"type": "string"},
     },
 }
+_SCHEMES = {
+    "bearer": {
+        "type": "http",
+        "scheme": "bearer",
+        "description": "A key (onemap_...), or a token of the issuer that the service trusts",
+    },
+    "session": {"type": "apiKey", "in": "cookie", "name": "onemap_session"},
+}
 _FAILURE = {
     "description": "What was wrong and what to do (RFC 9457)",
     "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
@@ -55,6 +63,8 @@ def describe(app: FastAPI, layers: Mapping[str, Layer]) -> dict[str, Any]:
     for name in ("HTTPValidationError", "ValidationError"):
         schemas.pop(name, None)
     schemas["Problem"] = _PROBLEM
+    document["components"]["securitySchemes"] = _SCHEMES
+    document["security"] = [{}, *({name: []} for name in _SCHEMES)]
     for path in document["paths"].values():
         for operation in path.values():
             operation["responses"].pop("422", None)

@@ -34,7 +34,9 @@ def open_session(conn: Connection, account_id: int, lifetime: Lifetime) -> str:
     """A new session's token, 256 random bits; only its hash is kept. Sessions that have ended are removed."""
     token = secrets.token_urlsafe(32)
     now = func.clock_timestamp()
-    conn.execute(delete(sessions).where((sessions.c.expires < now) | (sessions.c.idle_until < now)))
+    over = select(sessions.c.token_hash).where((sessions.c.expires < now) | (sessions.c.idle_until < now))
+    gone = over.with_for_update(skip_locked=True)
+    conn.execute(delete(sessions).where(sessions.c.token_hash.in_(gone)))
     conn.execute(
         insert(sessions).values(
             token_hash=_hash(token),

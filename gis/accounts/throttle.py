@@ -38,7 +38,10 @@ def note_guess(conn: Connection, name: str, address: str | None) -> int:
     for lock, key in zip(_LOCKS, (of_name, of_address.encode()), strict=True):
         conn.execute(text("SELECT pg_advisory_xact_lock(:lock, :key)"), {"lock": lock, "key": _int32(key)})
     now = conn.execute(select(func.clock_timestamp())).scalar_one()
-    conn.execute(delete(attempts).where(attempts.c.at < now - 2 * WINDOW))
+    over = select(attempts.c.attempt_id).where(attempts.c.at < now - 2 * WINDOW)
+    # What another process is removing just now need not be waited for.
+    gone = over.with_for_update(skip_locked=True)
+    conn.execute(delete(attempts).where(attempts.c.attempt_id.in_(gone)))
     free = max(
         _free_at(conn, attempts.c.name_hash == of_name, PER_ACCOUNT, now),
         _free_at(conn, attempts.c.address == of_address, PER_ADDRESS, now),

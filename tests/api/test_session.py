@@ -115,6 +115,10 @@ def test_a_wrong_password_is_told_and_counted(make_map: Callable[[], SmallMap]) 
     limited = sign_in(client, "li")
     shape(limited, 429)
     assert 890 < int(limited.headers["retry-after"]) <= 900
+    client.app.state.sightings.close()
+    refusals = noted(small, "session.open")
+    assert refusals.count((None, "li", "refused")) == 10  # each guess that was looked at
+    assert refusals.count((None, "", "refused")) == 1  # and that there were more
     with connect(small.engine) as conn:
         rows = str(conn.execute(text("SELECT * FROM core.audit")).all())
     assert "wrong wrong" not in rows and WORD not in rows

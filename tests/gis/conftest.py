@@ -29,14 +29,15 @@ def small_map() -> MapDefinition:
 @pytest.fixture
 def store(databases: Databases, small_map: MapDefinition) -> Iterator[Engine]:
     """An engine on an empty store of the small map."""
-    name = databases.create(databases.template("small", lambda url: _build(url, small_map)))
+    name = databases.create(databases.template("small", lambda url: build_small(url, small_map)))
     engine = create_engine(databases.url(name))
     yield engine
     engine.dispose()
     databases.drop(name)
 
 
-def _build(url: str, definition: MapDefinition) -> None:
+def build_small(url: str, definition: MapDefinition) -> None:
+    """Bring an empty database in step with the small map."""
     engine = create_engine(url)
     sync(engine, definition)
     engine.dispose()

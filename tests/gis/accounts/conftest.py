@@ -15,9 +15,8 @@ from sqlalchemy import Engine, create_engine, text
 from gis.accounts.passwords import Passwords
 from gis.db import connect
 from gis.settings import MapDefinition
-from gis.sync import sync
-from layers.district import load_district
 from tests.conftest import Databases
+from tests.gis.conftest import build_small
 
 
 @pytest.fixture(scope="session")
@@ -27,19 +26,13 @@ def costs() -> Passwords:
 
 
 @pytest.fixture(scope="module")
-def ground(databases: Databases) -> Iterator[Engine]:
-    """An engine on a store without layers."""
-    name = databases.create(databases.template("accounts", _build))
+def ground(databases: Databases, small_map: MapDefinition) -> Iterator[Engine]:
+    """An engine on a store without rows."""
+    name = databases.create(databases.template("small", lambda url: build_small(url, small_map)))
     engine = create_engine(databases.url(name))
     yield engine
     engine.dispose()
     databases.drop(name)
-
-
-def _build(url: str) -> None:
-    engine = create_engine(url)
-    sync(engine, MapDefinition(load_district(), {}, {}))
-    engine.dispose()
 
 
 @pytest.fixture
