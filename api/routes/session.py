@@ -65,12 +65,14 @@ async def post_session(request: Request, state: StateDep) -> Response:
     """Sets the session's cookie. A session that was there before ends; its token is never used again."""
     given = await _given(request)
     wanted = SignIn(given.name, given.password, request.cookies.get(COOKIE))
-    held = request.app.state
-    work = partial(sign_in, state.engine, held.passwords, held.lifetime, origin_of(request, NOBODY), wanted)
+    held = request.app.state  # the store's own engine: no scope reads accounts
+    work = partial(
+        sign_in, held.onemap.engine, held.passwords, held.lifetime, origin_of(request, NOBODY), wanted
+    )
     if _HASHING.statistics().tasks_waiting >= _QUEUE:
         raise _busy()
     token = await to_thread.run_sync(work, limiter=_HASHING)
-    caller = await to_thread.run_sync(find_session, state.engine, token, held.lifetime)
+    caller = await to_thread.run_sync(find_session, held.onemap.engine, token, held.lifetime)
     answer = as_json(await to_thread.run_sync(_told, request, caller), headers=_NO_STORE)
     seconds = int(held.lifetime.whole.total_seconds())
     answer.set_cookie(
@@ -85,7 +87,7 @@ def delete_session(request: Request, state: StateDep) -> Response:
     token = request.cookies.get(COOKIE)
     caller = caller_of(request)
     if token and caller.via == "session":
-        with connect(state.engine, write=True) as conn:
+        with connect(request.app.state.onemap.engine, write=True) as conn:
             close_session(conn, token)
             name = caller.scope.account or ""
             record(conn, origin_of(request, caller), [Event("session.close", name)])

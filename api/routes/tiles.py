@@ -25,9 +25,9 @@ from gis.features import content_stamp
 from gis.tiles import MAX_ZOOM, rendering_hash, tile_at, vector_tile
 from layers.model import Layer
 
-router = APIRouter(tags=["Tiles"], dependencies=[Depends(needs(Action.READ))])
+router = APIRouter(tags=["Tiles"])
 # All routes but that of the tile itself, where any property of the layer is a parameter too.
-strict = APIRouter(dependencies=[Depends(strict_parameters)])
+strict = APIRouter(dependencies=[Depends(needs(Action.READ)), Depends(strict_parameters)])
 
 MVT = "application/vnd.mapbox-vector-tile"
 QUAD = "WebMercatorQuad"
@@ -40,7 +40,11 @@ def require_quad(matrix_set: str) -> None:
         raise NotFound(f"Tiles come in {QUAD} only.", f"仅提供 {QUAD} 瓦片。")
 
 
-@router.get("/collections/{layer}/tiles/{matrix_set}/{z}/{y}/{x}", summary="A vector tile")
+@router.get(
+    "/collections/{layer}/tiles/{matrix_set}/{z}/{y}/{x}",
+    summary="A vector tile",
+    dependencies=[Depends(needs(Action.READ))],
+)
 def get_tile(
     request: Request,
     conn: ConnDep,
