@@ -12,6 +12,7 @@ import time
 import tomllib
 import urllib.request
 from collections.abc import Sequence
+from http.client import HTTPException
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import urlsplit
@@ -98,7 +99,7 @@ class IssuerKeys:
         try:
             held = json.loads(self._file.read_bytes()) if self._file else self._fetched()
             found = [key for each in held["keys"] if (key := _usable(each)) is not None]
-        except (OSError, ValueError, KeyError, TypeError):
+        except (OSError, HTTPException, ValueError, KeyError, TypeError):
             return
         self._keys = {key.key_id: key for key in found}
         self._fresh_until = time.monotonic() + _KEEP_S
