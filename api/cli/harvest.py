@@ -169,7 +169,7 @@ def _run_one(onemap: Opened, name: str, whole: bool, accept_columns: bool, yes: 
 
     with progress() as bar:
         task = bar.add_task(name, total=None)
-        return run_harvest(
+        done = run_harvest(
             onemap.engine, onemap.definition, name, whole=whole, accept_columns=accept_columns,
             allow_large_close=yes, who=getpass.getuser(),
             limits=NetLimits(total_mb=onemap.settings.harvest_max_mb),
@@ -177,6 +177,8 @@ def _run_one(onemap: Opened, name: str, whole: bool, accept_columns: bool, yes: 
                 task, description=f"{name} {phase}", completed=done, total=total
             ),
         )  # fmt: skip
+    onemap.note("harvest", name, changed=done.changed)
+    return done
 
 
 def _words(result: HarvestResult) -> str:
