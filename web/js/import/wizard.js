@@ -341,9 +341,14 @@ export function createWizard(app, panel) {
     },
   };
 
-  app.store.subscribe(['session'], () => {
-    wizard.terms = null;
-    if (inFront) view.shown?.();
+  let person = app.store.get().session;
+  app.store.subscribe(['session'], ({ session }) => {
+    const another = person && person.name !== session?.name;
+    person = session;
+    // What is shown stays as it is, the focus too, unless it was refused or somebody else works now.
+    if (another) wizard.terms = null;
+    if (inFront && another) view.shown?.();
+    else if (inFront && wizard.terms?.allowed === false) render();
   });
 
   function open() {
