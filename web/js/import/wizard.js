@@ -229,6 +229,12 @@ export function createWizard(app, panel) {
     focusStep();
   }
 
+  /** Terms show before there is an import, or when there can be none; else the focus stays where it is. @param {NonNullable<typeof wizard.terms>} terms */
+  function heard(terms) {
+    wizard.terms = terms;
+    if (!terms.allowed || !wizard.found.id) render();
+  }
+
   /** What was tried is no longer what is chosen. */
   function forgetCheck() {
     if (wizard.found.check) wizard.found = { ...wizard.found, check: null, state: 'ready' };
@@ -332,7 +338,7 @@ export function createWizard(app, panel) {
     },
     shown() {
       inFront = true;
-      if (!wizard.terms) void api.fetchImportTerms().then((terms) => { wizard.terms = terms; render(); }, app.fail);
+      if (!wizard.terms) void api.fetchImportTerms().then(heard, app.fail);
       mark();
     },
     left() {
