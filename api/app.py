@@ -28,6 +28,7 @@ from api.basemaps import basemap_hosts
 from api.deps import MapState
 from api.guards import BodyGuard, HostGuard, SecurityHeaders
 from api.identity import Action, Credentials, Identity, needs
+from api.methods import PlainMethods
 from api.openapi import describe
 from api.routes import (
     application,
@@ -105,7 +106,7 @@ def create_app(settings: Settings, definition: MapDefinition, engine: Engine, *,
         app.include_router(module.router)
     app.add_api_route(
         "/api",
-        _described(app, definition),
+        _described(app, definition, settings.max_features),
         include_in_schema=False,
         methods=["GET"],
         dependencies=[Depends(needs(Action.READ))],
@@ -146,10 +147,10 @@ def _workshop(settings: Settings, definition: MapDefinition, engine: Engine) -> 
     )
 
 
-def _described(app: FastAPI, definition: MapDefinition) -> Callable[[], Response]:
+def _described(app: FastAPI, definition: MapDefinition, max_features: int) -> Callable[[], Response]:
     @cache
     def body() -> bytes:
-        return orjson.dumps(describe(app, definition.layers))
+        return orjson.dumps(describe(app, definition.layers, max_features))
 
     def get_description() -> Response:
         return Response(body(), media_type=landing.OPENAPI)
@@ -167,10 +168,11 @@ def _guard(app: FastAPI, settings: Settings, web: Path, credentials: Credentials
         app.add_middleware(
             CORSMiddleware,
             allow_origins=list(settings.cors),
-            allow_methods=["GET", "POST"],
+            allow_methods=["GET", "HEAD", "OPTIONS", "POST"],
             allow_headers=["Authorization", "Content-Type", "If-None-Match"],
-            expose_headers=["ETag", "Content-Crs", "WWW-Authenticate"],
+            expose_headers=["ETag", "Content-Crs", "Link", "WWW-Authenticate"],
         )
+    app.add_middleware(PlainMethods)
     app.add_middleware(GZipMiddleware, minimum_size=_GZIP_FROM_BYTES, compresslevel=_GZIP_LEVEL)
     app.add_middleware(HostGuard, hosts=(*settings.hosts, *_public_host(settings)))
     app.add_middleware(SecurityHeaders, headers=security_headers(settings, web))

@@ -164,14 +164,20 @@ RevDep = Annotated[int, Depends(_rev)]
 def _bbox(
     state: StateDep,
     bbox: Annotated[
-        str | None, Query(description="west,south,east,north; degrees unless bbox-crs says otherwise")
+        str | None,
+        Query(description="west,south,east,north; longitude and latitude unless bbox-crs says otherwise"),
     ] = None,
     bbox_crs: Annotated[
-        str | None, Query(alias="bbox-crs", description="CRS of bbox, one of the collection's")
+        str | None,
+        Query(
+            alias="bbox-crs",
+            description="CRS of bbox, one of the collection's",
+            json_schema_extra={"format": "uri"},
+        ),
     ] = None,
 ) -> BBox | None:
     crs = CRS84 if bbox_crs is None else named(bbox_crs, state.definition.district)
-    return None if bbox is None else parse_bbox(bbox, crs.epsg, swapped=crs.swapped)
+    return None if bbox is None else parse_bbox(bbox, crs)
 
 
 BBoxDep = Annotated[BBox | None, Depends(_bbox)]
@@ -179,7 +185,10 @@ BBoxDep = Annotated[BBox | None, Depends(_bbox)]
 
 def _crs(
     state: StateDep,
-    crs: Annotated[str | None, Query(description="CRS of the answer, one of the collection's")] = None,
+    crs: Annotated[
+        str | None,
+        Query(description="CRS of the answer, one of the collection's", json_schema_extra={"format": "uri"}),
+    ] = None,
 ) -> NamedCrs:
     return CRS84 if crs is None else named(crs, state.definition.district)
 

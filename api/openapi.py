@@ -8,6 +8,7 @@ from typing import Any
 
 from fastapi import FastAPI
 
+from api.queries import DEFAULT_LIMIT
 from gis.filters import filterable
 from layers.model import Field, Layer
 
@@ -54,8 +55,11 @@ _FAILURE = {
 _ITEMS = "/collections/{layer}/items"
 
 
-def describe(app: FastAPI, layers: Mapping[str, Layer]) -> dict[str, Any]:
-    """The OpenAPI 3.0 document of ``app``; the items of each layer have a path of their own."""
+def describe(app: FastAPI, layers: Mapping[str, Layer], max_features: int) -> dict[str, Any]:
+    """The OpenAPI 3.0 document of ``app``; the items of each layer have a path of their own.
+
+    ``max_features`` is the most that a page holds.
+    """
     document: dict[str, Any] = _as_30(app.openapi())
     document["openapi"] = "3.0.3"
     document["info"].pop("summary", None)
@@ -67,11 +71,27 @@ def describe(app: FastAPI, layers: Mapping[str, Layer]) -> dict[str, Any]:
     document["security"] = [{}, *({name: []} for name in _SCHEMES)]
     for path in document["paths"].values():
         for operation in path.values():
+            for parameter in operation.get("parameters", ()):
+                _as_ogc_writes(parameter, max_features)
             operation["responses"].pop("422", None)
             operation["responses"]["default"] = _FAILURE
     for layer in layers.values():
         document["paths"][_ITEMS.format(layer=layer.id)] = _items_path(document["paths"][_ITEMS], layer)
     return document
+
+
+def _as_ogc_writes(parameter: dict[str, Any], max_features: int) -> None:
+    """Turn a parameter into the fragment of the standards; lists are texts in the code."""
+    schema = parameter.get("schema", {})
+    if parameter["name"] == "bbox":
+        numbers = {"type": "array", "minItems": 4, "maxItems": 6, "items": {"type": "number"}}
+        parameter |= {"schema": numbers, "style": "form", "explode": False}
+    elif schema.pop("x-list", False):
+        words = {"type": "array", "minItems": 1, "items": {"type": "string"}}
+        parameter |= {"schema": words, "style": "form", "explode": False}
+    elif schema.pop("x-maximum", False):
+        schema.pop("nullable", None)
+        schema |= {"maximum": max_features, "default": DEFAULT_LIMIT}
 
 
 def _items_path(template: dict[str, Any], layer: Layer) -> dict[str, Any]:

@@ -7,9 +7,10 @@ register: EPSG:4490 and 4326 are latitude, longitude; a plane such as EPSG:4549 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
-from gis.crs import LONLAT, parse_crs
-from gis.errors import QueryError
+from gis.crs import LONLAT, WEB_MERCATOR, Extent, parse_crs, transformation
+from gis.errors import CrsError, QueryError
 from layers.district import District
 
 __all__ = ["CRS84", "NamedCrs", "choices", "named"]
@@ -29,13 +30,31 @@ class NamedCrs:
         return f"EPSG:{self.epsg}" if "EPSG" in self.uri else "OGC:CRS84"
 
 
+_CGCS2000 = 4490
 CRS84 = NamedCrs("http://www.opengis.net/def/crs/OGC/1.3/CRS84", LONLAT, False)
 
 
 def choices(district: District) -> list[NamedCrs]:
-    """CRS84 first, then WGS 84, the storage and the measuring CRS by their EPSG addresses."""
-    numbers = dict.fromkeys((LONLAT, district.storage_crs, district.measuring_crs))
-    return [CRS84, *(_by_number(number) for number in numbers)]
+    """CRS84, WGS 84, web Mercator, CGCS2000, the storage and the measuring CRS, by their addresses.
+
+    A CRS to which no trustworthy transformation leads in the district is not offered.
+    """
+    return list(_choices(district.storage_crs, district.measuring_crs, district.extent))
+
+
+@lru_cache(maxsize=16)
+def _choices(storage: int, measuring: int, extent: Extent) -> tuple[NamedCrs, ...]:
+    numbers = dict.fromkeys((LONLAT, WEB_MERCATOR, _CGCS2000, storage, measuring))
+    return (CRS84, *(_by_number(number) for number in numbers if _is_reached(storage, number, extent)))
+
+
+def _is_reached(storage: int, number: int, extent: Extent) -> bool:
+    try:
+        transformation(storage, number, extent)
+        transformation(number, storage, extent)
+    except CrsError:
+        return False
+    return True
 
 
 def _by_number(epsg: int) -> NamedCrs:

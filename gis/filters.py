@@ -10,14 +10,16 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from typing import Any
 
 import numpy as np
 import shapely
 from geoalchemy2 import WKBElement
 from shapely.geometry.base import BaseGeometry
-from sqlalchemy import ColumnElement, Table, and_, false, func, or_
+from sqlalchemy import ColumnElement, Table, and_, func, or_, true
 
 from gis import tables
+from gis.axes import CRS84, NamedCrs
 from gis.crs import LONLAT, parse_crs, transformation
 from gis.errors import QueryError
 from layers.district import District
@@ -26,7 +28,11 @@ from layers.model import Field, FieldType, Layer, Text
 __all__ = [
     "BBox",
     "Interval",
+    "bbox_area",
     "bbox_condition",
+    "bbox_of",
+    "brought_to_storage",
+    "column_of",
     "filterable",
     "interval_condition",
     "parse_bbox",
@@ -40,6 +46,7 @@ _REACH_DEG = 5.0
 _HALF_DECIMAL_DEG = 5e-8
 _HALF_DECIMAL_M = 5e-4
 _SEGMENTS = 64
+_FOUR = ("four numbers west,south,east,north", "西,南,东,北四个数")
 
 
 @dataclass(frozen=True)
@@ -61,8 +68,8 @@ class Interval:
     end: date | None
 
 
-def parse_bbox(text: str, crs: int = LONLAT, *, swapped: bool = False) -> BBox:
-    """The box that ``text`` writes as four numbers (six: heights are dropped), x,y or when ``swapped`` y,x.
+def parse_bbox(text: str, crs: NamedCrs = CRS84) -> BBox:
+    """The box that ``text`` writes as four numbers (six: heights are dropped), with the axes of ``crs``.
 
     Raises
     ------
@@ -70,20 +77,26 @@ def parse_bbox(text: str, crs: int = LONLAT, *, swapped: bool = False) -> BBox:
         When the numbers are not four or six, not finite, out of order, or no degrees where ``crs`` has such.
     """
     try:
-        numbers = [float(part) for part in text.split(",")]
+        return bbox_of([float(part) for part in text.split(",")], crs)
     except ValueError:
-        numbers = []
+        raise _bad_bbox(text, *_FOUR) from None
+
+
+def bbox_of(numbers: Sequence[float], crs: NamedCrs = CRS84) -> BBox:
+    """As `parse_bbox`, of numbers."""
+    text = ",".join(f"{number:g}" for number in numbers)
     if len(numbers) == 6:
         numbers = [numbers[i] for i in (0, 1, 3, 4)]
     if len(numbers) != 4 or not np.isfinite(numbers).all():
-        raise _bad_bbox(text, "four numbers west,south,east,north", "西,南,东,北四个数")
-    west, south, east, north = (numbers[i] for i in (1, 0, 3, 2)) if swapped else numbers
-    in_degrees = parse_crs(crs).is_geographic
+        raise _bad_bbox(text, *_FOUR)
+    west, south, east, north = (float(numbers[i]) for i in ((1, 0, 3, 2) if crs.swapped else (0, 1, 2, 3)))
+    in_degrees = parse_crs(crs.epsg).is_geographic
     if south > north or (west > east and not in_degrees):
         raise _bad_bbox(text, "its smaller numbers first", "先小后大")
     if in_degrees and (max(abs(west), abs(east)) > 180 or max(abs(south), abs(north)) > 90):
-        raise _bad_bbox(text, "degrees, longitude first", "经纬度，经度在前")
-    return BBox(west, south, east, north, crs)
+        order = ("latitude first", "纬度在前") if crs.swapped else ("longitude first", "经度在前")
+        raise _bad_bbox(text, f"degrees, {order[0]}", f"经纬度，{order[1]}")
+    return BBox(west, south, east, north, crs.epsg)
 
 
 def _bad_bbox(text: str, wanted_en: str, wanted_zh: str) -> QueryError:
@@ -96,40 +109,64 @@ def _bad_bbox(text: str, wanted_en: str, wanted_zh: str) -> QueryError:
 
 
 def bbox_condition(table: Table, bbox: BBox, district: District) -> ColumnElement[bool]:
-    """Rows of ``table`` whose geometry meets ``bbox``, touching included; a row without geometry never does.
+    """Rows of ``table`` whose geometry meets ``bbox``, touching included, and rows that have none.
+
+    Those are never left out by a box (OGC 17-069r4, /req/core/fc-bbox-response C).
 
     The box is taken to the storage CRS with its edges densified, so that a straight edge there stays one.
     Raises CrsError when no trustworthy transformation leads there, QueryError when the box lies where it is
     not defined.
     """
-    area = _area(bbox, district)
-    if area.is_empty or "geom" not in table.c:
-        return false()
-    return func.ST_Intersects(
-        table.c.geom, WKBElement(shapely.to_wkb(area), srid=district.storage_crs, extended=False)
-    )
+    area = bbox_area(bbox, district)
+    if "geom" not in table.c:
+        return true()
+    placeless = table.c.geom.is_(None)
+    if area.is_empty:
+        return placeless
+    box = WKBElement(shapely.to_wkb(area), srid=district.storage_crs, extended=False)
+    return or_(func.ST_Intersects(table.c.geom, box), placeless)
 
 
-def _area(bbox: BBox, district: District) -> BaseGeometry:
-    """The box as a polygon in the storage CRS; empty when it lies wholly out of reach."""
+def bbox_area(bbox: BBox, district: District) -> BaseGeometry:
+    """The box as a polygon in the storage CRS, x,y; empty when it lies wholly out of reach.
+
+    Raises as `brought_to_storage`.
+    """
     storage = parse_crs(district.storage_crs)
     boxes = _boxes(bbox)
     if bbox.crs == LONLAT and not storage.is_geographic:
         west, south, east, north = district.extent
         reach = shapely.box(west - _REACH_DEG, south - _REACH_DEG, east + _REACH_DEG, north + _REACH_DEG)
         boxes = shapely.intersection(boxes, reach)
-    if not (storage.is_geographic and parse_crs(bbox.crs).is_geographic):
-        boxes = shapely.segmentize(
-            boxes, max(bbox.east - bbox.west, bbox.north - bbox.south) / _SEGMENTS or 1
-        )
-    used = transformation(bbox.crs, district.storage_crs, district.extent)
-    area = shapely.union_all(used.geometries(boxes))
-    if not np.isfinite(shapely.get_coordinates(area)).all():
+    return brought_to_storage(shapely.union_all(boxes), bbox.crs, district)
+
+
+def brought_to_storage(shape: BaseGeometry, crs: int, district: District) -> BaseGeometry:
+    """``shape`` (EPSG:``crs``, x,y) in the storage CRS, x,y; empty stays empty.
+
+    Where one of the two is a plane, lines are densified, so that what is straight there stays so.
+
+    Raises
+    ------
+    CrsError
+        When no trustworthy transformation leads there.
+    QueryError
+        When the shape lies where a CRS is not defined.
+    """
+    if shape.is_empty:
+        return shape
+    in_degrees = parse_crs(district.storage_crs).is_geographic and parse_crs(crs).is_geographic
+    if not in_degrees and crs != district.storage_crs:
+        west, south, east, north = shape.bounds
+        shape = shapely.segmentize(shape, max(east - west, north - south) / _SEGMENTS or 1)
+    used = transformation(crs, district.storage_crs, district.extent)
+    brought: BaseGeometry = used.geometries(np.array([shape], dtype=object))[0]
+    if not np.isfinite(shapely.get_coordinates(brought)).all():
         raise QueryError(
-            f"The bbox lies where EPSG:{bbox.crs} or EPSG:{district.storage_crs} is not defined.",
-            f"bbox 超出 EPSG:{bbox.crs} 与 EPSG:{district.storage_crs} 的定义范围。",
+            f"A place lies where EPSG:{crs} or EPSG:{district.storage_crs} is not defined.",
+            f"位置超出 EPSG:{crs} 与 EPSG:{district.storage_crs} 的定义范围。",
         )
-    return area
+    return brought
 
 
 def _boxes(bbox: BBox) -> np.ndarray[tuple[int], np.dtype[np.object_]]:
@@ -149,9 +186,9 @@ def filterable(layer: Layer) -> Mapping[str, Field]:
     return {**{field.name: field for field in layer.fields}, **_ROW_FIELDS}
 
 
-def _row_field(name: str, kind: FieldType, zh: str, en: str) -> Field:
+def _row_field(name: str, kind: FieldType, zh: str, en: str, unit: str | None = None) -> Field:
     # The names are reserved, so the model's own check would refuse them.
-    return Field.model_construct(name=name, title=Text(zh=zh, en=en), type=kind)
+    return Field.model_construct(name=name, title=Text(zh=zh, en=en), type=kind, unit=unit)
 
 
 _ROW_FIELDS: Mapping[str, Field] = {
@@ -161,6 +198,10 @@ _ROW_FIELDS: Mapping[str, Field] = {
         _row_field("source", "text", "来源", "Source"),
         _row_field("is_indicative", "boolean", "示意性", "Indicative"),
         _row_field("is_demonstration", "boolean", "演示数据", "Demonstration data"),
+        _row_field("accuracy_m", "number", "位置误差上限", "Bound of the position error", "m"),
+        _row_field("valid_from", "date", "生效日期", "In force from"),
+        _row_field("valid_to", "date", "失效日期", "In force to"),
+        _row_field("rev_from", "integer", "数据修订", "Data revision"),
     )
 }
 
@@ -180,12 +221,16 @@ def property_condition(layer: Layer, table: Table, name: str, values: Sequence[s
             remedy_en=f"Properties: {known}.",
             remedy_zh=f"可用属性：{known}。",
         )
-    of_source = {
+    return column_of(table, name).in_([_read(field, value) for value in values])
+
+
+def column_of(table: Table, name: str) -> ColumnElement[Any]:
+    """The column of a property, of ``table`` or of ``core.sources``, which the caller joins."""
+    of_source: dict[str, ColumnElement[Any]] = {
         "source": tables.sources.c.name,
         "is_demonstration": tables.sources.c.is_demonstration,
     }
-    column = of_source[name] if name in of_source else table.c[name]
-    return column.in_([_read(field, value) for value in values])
+    return of_source[name] if name in of_source else table.c[name]
 
 
 def _read(field: Field, text: str) -> object:

@@ -43,6 +43,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import aggregate_order_by
 
 from gis import tables
+from gis.cql2 import Filter, computing, filter_condition
 from gis.crs import WEB_MERCATOR
 from gis.errors import NotFound
 from gis.filters import property_condition
@@ -125,10 +126,12 @@ def vector_tile(
     tile: Tile,
     rev: int | None = None,
     filters: Mapping[str, Sequence[str]] | None = None,
+    filter: Filter | None = None,
 ) -> bytes:
     """The tile's bytes at revision ``rev`` (None: now); empty when the layer shows nothing there.
 
-    ``filters`` keeps rows whose property equals one of the values, as for items. A tile is made from one
+    ``filters`` keeps rows whose property equals one of the values, ``filter`` those for which it is true, as
+    for items. A tile is made from one
     level above the layer's first zoom on, for maps that draw tiles at twice their size.
 
     Features and attributes come in an order that depends on the content only.
@@ -150,13 +153,16 @@ def vector_tile(
     table = tables.table_for(layer, definition.district.storage_crs)
     wide = tile.envelope(tile.side_m * _BUFFER / _EXTENT)
     kept = [property_condition(layer, table, name, values) for name, values in (filters or {}).items()]
+    if filter is not None:
+        kept.append(filter_condition(filter, layer, table, definition.district))
     inside = and_(alive(table, rev), table.c.geom_web.op("&&")(wide), *kept)
     rows = _rows(layer, table, tile, inside)
     parts = [_shapes(rows, tile)] if layer.geometry != "Point" else []
     if layer.geometry in ("Point", "Geometry"):
         summed = _holds_many(conn, table, inside)
         parts.append(_places(rows, tile, _codes(layer), summed=summed))
-    return _encoded(conn, layer, parts)
+    with computing():
+        return _encoded(conn, layer, parts)
 
 
 def _holds_many(conn: Connection, table: Table, inside: ColumnElement[bool]) -> bool:

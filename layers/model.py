@@ -63,6 +63,7 @@ RESERVED_NAMES = (
     | frozenset({"valid_from", "valid_to", "rev_from", "rev_to"})
     | frozenset({"source", "is_demonstration", "label", "n", "w", "s", "e", "id", "geometry", "properties"})
     | frozenset({"bbox", "crs", "datetime", "f", "filter", "lang", "limit", "offset", "q", "sortby"})
+    | frozenset({"count", "page", "profile", "rev"})
 )
 # What an example may give besides the fields of its layer.
 _ROW_NAMES = ("uid", "geom", "accuracy_m", "is_indicative", "valid_from", "valid_to")

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from typing import Annotated, Any
-from urllib.parse import quote, urlencode
+from urllib.parse import urlencode
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 from sqlalchemy import Connection
 
 from api.deps import (
-    GEOJSON,
-    BBoxDep,
+    JSON,
     ConnDep,
     CrsDep,
-    IntervalDep,
     LayerDep,
     MapState,
     RevDep,
@@ -23,18 +21,20 @@ from api.deps import (
     as_json,
     conditional,
     links_base,
-    property_filters,
     strict_parameters,
-    wants,
 )
 from api.identity import Action, needs
-from gis.features import ItemQuery, Page, content_stamp, item, items
+from api.files import layer_file
+from api.queries import ItemQueryDep, PropertiesDep, Selection, SkipGeometryDep
+from api.representation import FEATURE, FEATURES, Form, alternates, representation
+from gis.axes import NamedCrs
+from gis.features import TIME_PROPERTIES, ItemQuery, Page, as_jsonfg, content_stamp, item, items
 from gis.sources import provenance
 from layers.model import Layer
 
 router = APIRouter(tags=["Features"], dependencies=[Depends(needs(Action.READ))])
 
-DEFAULT_LIMIT = 100
+_LONGEST_HEADER = 4000
 
 
 @router.get("/collections/{layer}/items", summary="Items of a layer")
@@ -44,46 +44,51 @@ def get_items(
     conn: ConnDep,
     layer: LayerDep,
     rev: RevDep,
-    bbox: BBoxDep,
-    interval: IntervalDep,
-    crs: CrsDep,
-    limit: Annotated[int, Query(ge=1, description="Items a page; more than the maximum is cut to it")] = (
-        DEFAULT_LIMIT
-    ),
-    offset: Annotated[
-        int, Query(ge=0, le=10**9, description="Items to leave out; links page without it")
-    ] = 0,
-    after: Annotated[int, Query(alias="page-after", ge=0, le=2**62, description="Set by links")] = 0,
-    before: Annotated[
-        int | None, Query(alias="page-before", ge=0, le=2**62, description="Set by links")
-    ] = None,
-    f: Annotated[str | None, Query(description="json")] = None,
+    selection: ItemQueryDep,
+    f: Annotated[str | None, Query(description=", ".join(FEATURES))] = None,
 ) -> Response:
-    """A page of features. Any property is a parameter too: ``?kind=dug`` keeps the items that equal it."""
-    wants(f, "json", "geojson")
-    query = ItemQuery(
-        limit=min(limit, state.settings.max_features),
-        rev=rev,
-        bbox=bbox,
-        interval=interval,
-        filters=property_filters(request),
-        after=after,
-        before=before,
-        offset=offset,
-        crs=crs,
-    )
+    """A page of features. Any queryable is a parameter too: ``?kind=dug`` keeps the items that equal it.
+
+    A file (csv, parquet, fgb, gpkg, xlsx) holds all items that match, unless a limit is stated.
+    """
+    form = representation(request, f, FEATURES)
     stamp = content_stamp(conn, [layer.id], rev)
+    after, before = selection.read_page(stamp[0])
+    query = replace(selection.query, rev=rev, after=after, before=before)
     judged, marked = _judged(state, conn, layer, rev), _marked(conn, layer)
 
     def produce() -> Response:
-        page = items(conn, state.definition, layer, query)
+        if form.ending is not None:
+            return layer_file(conn, state, layer, replace(query, limit=selection.paging.limit), form)
+        page = items(conn, state.definition, layer, _timed(query, form))
         _add_standings(conn, state, layer, page.features, rev)
-        content = _collection(request, layer.id, page, stamp[0]) | judged
-        return as_json(content, GEOJSON, {"Content-Crs": f"<{crs.uri}>"})
+        links = _page_links(request, selection, page, stamp[0], form)
+        return as_json(
+            _collection(layer, query, page, form) | {"links": links} | judged,
+            form.media_type,
+            _headers(query.crs, links),
+        )
 
+    address = str(request.url)
     return conditional(
-        request, ("items", state.digest, *stamp, *judged.values(), *marked, links_base(request)), produce
+        request, ("items", form.name, state.digest, *stamp, *judged.values(), *marked, address), produce
     )
+
+
+def _timed(query: ItemQuery, form: Form) -> ItemQuery:
+    """The query with what JSON-FG tells of time, also where it is not among the properties asked for."""
+    if form.name != "jsonfg" or query.properties is None:
+        return query
+    return replace(query, properties=(*query.properties, *TIME_PROPERTIES))
+
+
+def _headers(crs: NamedCrs, links: list[dict[str, str]]) -> dict[str, str]:
+    told = ", ".join(
+        f'<{link["href"]}>; rel="{link["rel"]}"; type="{link["type"]}"'
+        for link in links
+        if link["rel"] in ("next", "prev") and len(link["href"]) < _LONGEST_HEADER
+    )
+    return {"Content-Crs": f"<{crs.uri}>"} | ({"Link": told} if told else {})
 
 
 def _judged(state: MapState, conn: Connection, layer: Layer, rev: int) -> dict[str, Any]:
@@ -119,35 +124,34 @@ def _add_standings(
         feature["standing"] = found[str(feature["id"])].as_json(today)
 
 
-def _collection(request: Request, layer: str, page: Page, touched: int) -> dict[str, Any]:
-    return {
-        "type": "FeatureCollection",
-        "numberMatched": page.matched,
-        "numberReturned": len(page.features),
-        "links": _page_links(request, layer, page, touched),
-        "features": page.features,
-    }
+def _collection(layer: Layer, query: ItemQuery, page: Page, form: Form) -> dict[str, Any]:
+    head: dict[str, Any] = {"type": "FeatureCollection"}
+    features = page.features
+    if form.name == "jsonfg":
+        told, features = as_jsonfg(layer, features, query.crs, query.properties)
+        head |= told
+    if page.matched is not None:
+        head["numberMatched"] = page.matched
+    head["numberReturned"] = len(features)
+    head["timeStamp"] = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+    return head | {"features": features}
 
 
-def _page_links(request: Request, layer: str, page: Page, touched: int) -> list[dict[str, str]]:
+def _page_links(
+    request: Request, selection: Selection, page: Page, touched: int, form: Form
+) -> list[dict[str, str]]:
     """Links to the neighbouring pages hold on to the revision that this page shows."""
-    base = f"{links_base(request)}/collections/{layer}"
-    own = [
-        (k, v)
-        for k, v in request.query_params.multi_items()
-        if k not in ("page-after", "page-before", "offset")
-    ]
+    base = f"{links_base(request)}/collections/{selection.layer}"
+    own = [(k, v) for k, v in request.query_params.multi_items() if k not in ("page", "offset")]
     if "as-of" not in request.query_params:
         own.append(("as-of", str(touched)))
-    links = [
-        {"rel": "self", "type": GEOJSON, "href": str(request.url)},
-        {"rel": "collection", "type": "application/json", "href": base},
-    ]
-    ends = (("next", "page-after", page.next_after), ("prev", "page-before", page.previous_before))
-    for rel, name, row in ends:
-        if row is not None:
-            href = f"{base}/items?{urlencode([*own, (name, str(row))])}"
-            links.append({"rel": rel, "type": GEOJSON, "href": href})
+    links = alternates(request, form, FEATURES)
+    links.append({"rel": "collection", "type": JSON, "href": base})
+    for rel, place in (("next", page.next_after), ("prev", page.previous_before)):
+        if place is not None:
+            text = selection.write_page(place, touched, back=rel == "prev")
+            href = f"{base}/items?{urlencode([*own, ('page', text)])}"
+            links.append({"rel": rel, "type": form.media_type, "href": href})
     return links
 
 
@@ -162,23 +166,31 @@ def get_item(
     uid: str,
     rev: RevDep,
     crs: CrsDep,
-    f: Annotated[str | None, Query(description="json")] = None,
+    properties: PropertiesDep,
+    skip_geometry: SkipGeometryDep,
+    f: Annotated[str | None, Query(description=", ".join(FEATURE))] = None,
 ) -> Response:
     """The item called ``uid`` as it was known at ``as-of``."""
-    wants(f, "json", "geojson")
+    form = representation(request, f, FEATURE)
     stamp = content_stamp(conn, [layer.id], rev)
+    wanted = _timed(ItemQuery(limit=1, properties=properties), form).properties
 
     def produce() -> Response:
         base = f"{links_base(request)}/collections/{layer.id}"
-        feature = item(conn, state.definition, layer, uid, rev=rev, crs=crs)
+        feature = item(
+            conn, state.definition, layer, uid,
+            rev=rev, crs=crs, properties=wanted, geometry=not skip_geometry,
+        )  # fmt: skip
         _add_standings(conn, state, layer, [feature], rev)
+        if form.name == "jsonfg":
+            told, (feature,) = as_jsonfg(layer, [feature], crs, properties)
+            feature = told | feature
         feature["provenance"] = asdict(provenance(conn, state.definition, layer, uid, rev=rev))
         feature["links"] = [
-            {"rel": "self", "type": GEOJSON, "href": f"{base}/items/{quote(uid, safe='')}"},
-            {"rel": "collection", "type": "application/json", "href": base},
+            *alternates(request, form, FEATURE),
+            {"rel": "collection", "type": JSON, "href": base},
         ]
-        return as_json(feature, GEOJSON, {"Content-Crs": f"<{crs.uri}>"})
+        return as_json(feature, form.media_type, {"Content-Crs": f"<{crs.uri}>"})
 
-    return conditional(
-        request, ("item", uid, state.digest, *stamp, *_marked(conn, layer), links_base(request)), produce
-    )
+    parts = ("item", form.name, state.digest, *stamp, *_marked(conn, layer), str(request.url))
+    return conditional(request, parts, produce)

@@ -1,21 +1,22 @@
-"""JSON Schemas that follow from a layer's definition."""
+"""JSON Schemas that follow from a layer's definition (OGC API Features, parts 3, 5 and 8)."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import Any
 
+from gis.features import property_fields, sortable
 from gis.filters import filterable
 from layers.model import Field, Layer
 
-__all__ = ["queryables", "schema"]
+__all__ = ["queryables", "schema", "sortables"]
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _TYPES: dict[str, dict[str, Any]] = {
     "text": {"type": "string"},
     "enum": {"type": "string"},
-    "integer": {"type": "integer"},
-    "number": {"type": "number"},
+    "integer": {"type": "integer", "format": "int64"},
+    "number": {"type": "number", "format": "double"},
     "boolean": {"type": "boolean"},
     "date": {"type": "string", "format": "date"},
     "datetime": {"type": "string", "format": "date-time"},
@@ -29,25 +30,50 @@ _FORMATS = {
     "MultiPolygon": "geometry-multipolygon",
     "Geometry": "geometry-any",
 }
+_ROLES = {"uid": "id", "valid_from": "primary-interval-start", "valid_to": "primary-interval-end"}
+# What the store writes and nobody sends.
+_READ_ONLY = ("is_demonstration", "source", "rev_from")
+# Units as UCUM writes them, which is what x-ogc-unit holds; 亩, 头 and 亿元 it does not have.
+_UCUM = {
+    "m": "m", "%": "%", "MW": "MW", "km²": "km2", "m²": "m2", "m³/d": "m3/d", "t/d": "t/d", "t/h": "t/h",
+    "km": "km", "ha": "har", "°": "deg", "t": "t", "m³": "m3", "t/a": "t/a", "mg/L": "mg/L",
+}  # fmt: skip
 
 
 def queryables(layer: Layer, address: str, language: str) -> dict[str, Any]:
-    """What items of ``layer`` can be filtered by, as OGC API Features part 3 writes it."""
-    return _schema(layer, address, language, filterable(layer).values()) | {"additionalProperties": False}
+    """What items of ``layer`` can be filtered by; `gis.filters` and `gis.cql2` know no other name."""
+    return _schema(layer, address, language, filterable(layer).values(), placed=True)
+
+
+def sortables(layer: Layer, address: str, language: str) -> dict[str, Any]:
+    """What items of ``layer`` can be sorted by."""
+    fields = filterable(layer)
+    return _schema(layer, address, language, [fields[name] for name in sortable(layer)], placed=False)
 
 
 def schema(layer: Layer, address: str, language: str) -> dict[str, Any]:
-    """What an item of ``layer`` holds, as OGC API Features part 5 writes it."""
-    body = _schema(layer, address, language, layer.fields)
-    body["properties"]["uid"] = {"type": "string", "x-ogc-role": "id"}
+    """What an item of ``layer`` holds, and of that what may be written: all that is not ``readOnly``."""
+    known = filterable(layer)
+    fields = [known[name] for name in property_fields(layer)]
+    body = _schema(layer, address, language, fields, placed=True)
+    for name in _READ_ONLY:
+        body["properties"][name]["readOnly"] = True
     body["required"] = ["uid", *(field.name for field in layer.fields if field.required)]
     return body
 
 
-def _schema(layer: Layer, address: str, language: str, fields: Iterable[Field]) -> dict[str, Any]:
+def _schema(
+    layer: Layer, address: str, language: str, fields: Iterable[Field], *, placed: bool
+) -> dict[str, Any]:
     properties = {field.name: _property(field, language) for field in fields}
-    if layer.has_geometry:
-        properties["geometry"] = {"format": _FORMATS[layer.geometry], "x-ogc-role": "primary-geometry"}
+    if layer.has_geometry and placed:
+        properties["geometry"] = {
+            "title": "几何" if language == "zh" else "Geometry",
+            "format": _FORMATS[layer.geometry],
+            "x-ogc-role": "primary-geometry",
+        }
+    for place, described in enumerate(properties.values(), 1):
+        described["x-ogc-propertySeq"] = place
     return {
         "$schema": _DIALECT,
         "$id": address,
@@ -55,6 +81,7 @@ def _schema(layer: Layer, address: str, language: str, fields: Iterable[Field]) 
         "title": layer.title.text(language),
         "description": layer.abstract.text(language),
         "properties": properties,
+        "additionalProperties": False,
     }
 
 
@@ -62,8 +89,11 @@ def _property(field: Field, language: str) -> dict[str, Any]:
     described: dict[str, Any] = {"title": field.title.text(language), **_TYPES[field.type]}
     if field.description is not None:
         described["description"] = field.description.text(language)
+    if field.name in _ROLES:
+        described["x-ogc-role"] = _ROLES[field.name]
     if field.unit is not None:
-        described["x-ogc-unit"] = field.unit
+        keyword = "x-ogc-unit" if field.unit in _UCUM else "x-onemap-unit"
+        described[keyword] = _UCUM.get(field.unit, field.unit)
     if field.code_list:
         described["oneOf"] = [
             {"const": value.code, "title": value.title.text(language)} for value in field.code_list

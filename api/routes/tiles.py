@@ -20,6 +20,7 @@ from api.deps import (
     wants,
 )
 from api.identity import Action, needs
+from api.queries import FilterDep
 from gis.errors import NotFound
 from gis.features import content_stamp
 from gis.tiles import MAX_ZOOM, rendering_hash, tile_at, vector_tile
@@ -55,12 +56,13 @@ def get_tile(
     y: int,
     x: int,
     rev: RevDep,
+    found: FilterDep,
     revision: Annotated[
         int | None, Query(alias="rev", description="Names the content for caches; as-of chooses it")
     ] = None,
     f: Annotated[str | None, Query(description="mvt")] = None,
 ) -> Response:
-    """Zoom, row and column. Any property is a parameter too, as for items. Empty answers have status 204."""
+    """Zoom, row and column. Filters and properties are parameters as for items. Empty answers are 204."""
     wants(f, "mvt")
     require_quad(matrix_set)
     tile = tile_at(z, y, x)
@@ -68,11 +70,12 @@ def get_tile(
 
     stamp = content_stamp(conn, [layer.id], rev)
     chosen = tuple(sorted((name, tuple(values)) for name, values in filters.items()))
-    content = ("tile", rendering_hash(layer), tile, chosen, *stamp, state.scope.digest)
+    words = None if found is None else found.canonical
+    content = ("tile", rendering_hash(layer), tile, chosen, words, *stamp, state.scope.digest)
 
     def produce() -> Response:
         body = state.tiles.get(
-            content, lambda: vector_tile(conn, state.definition, layer, tile, rev, filters)
+            content, lambda: vector_tile(conn, state.definition, layer, tile, rev, filters, found)
         )
         return Response(body, 200 if body else 204, media_type=MVT if body else None)
 

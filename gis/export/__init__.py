@@ -5,8 +5,16 @@ its format cannot hold is refused, or stands in a table beside it. docs/formats.
 """
 
 from gis.export.formats import FORMATS
-from gis.export.layer import ExportResult, export_layer
+from gis.export.layer import ExportResult, export_layer, write_items
 from gis.export.options import WriteOptions
 from gis.importing.reading.guards import safe_cell, unsafe_cell
 
-__all__ = ["FORMATS", "ExportResult", "WriteOptions", "export_layer", "safe_cell", "unsafe_cell"]
+__all__ = [
+    "FORMATS",
+    "ExportResult",
+    "WriteOptions",
+    "export_layer",
+    "safe_cell",
+    "unsafe_cell",
+    "write_items",
+]

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import zipfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 
 from gis.crs import LONLAT, parse_crs
 from gis.db import connect
@@ -21,7 +22,7 @@ from gis.revisions import resolve_as_of
 from gis.settings import MapDefinition
 from layers.model import Layer
 
-__all__ = ["ExportResult", "export_layer"]
+__all__ = ["ExportResult", "export_layer", "write_items"]
 
 
 @dataclass(frozen=True)
@@ -86,10 +87,32 @@ def export_layer(
             written, files = written_whole(path, lambda at: write_page(at, conn, definition, layer, rev))
         else:
             write = writer_for(path)
-            query = ItemQuery(limit=0, rev=rev, bbox=bbox, filters=filters or {})
+            query = ItemQuery(limit=None, rev=rev, bbox=bbox, filters=filters or {})
             with stored_content(conn, definition, layer, query, target) as content:
                 written, files = written_whole(path, lambda at: write(at, content, options))
     return ExportResult(layer.id, path, written.rows, rev, target, files, written.beside)
+
+
+def write_items(
+    conn: Connection, definition: MapDefinition, layer: Layer, query: ItemQuery, path: Path
+) -> Path:
+    """Write the rows that ``query`` chooses to ``path`` in its CRS, x,y; gives what to send.
+
+    That is ``path``. Where values do not fit the format, the file goes into an archive with the table beside
+    it. Rows have their uid whether it is among the properties asked for or not. Errors as `export_layer`.
+    """
+    write = writer_for(path)
+    if query.properties is not None:
+        query = replace(query, properties=("uid", *query.properties))
+    with stored_content(conn, definition, layer, query, query.crs.epsg) as content:
+        _, files = written_whole(path, lambda at: write(at, content, WriteOptions()))
+    if files == (path,):
+        return path
+    archive = path.with_suffix(".zip")
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as packed:
+        for file in files:
+            packed.write(file, file.name)
+    return archive
 
 
 def _refuse_part_of_map(bbox: BBox | None, filters: Mapping[str, Sequence[str]] | None) -> None:

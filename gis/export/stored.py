@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 import shapely
-from sqlalchemy import Connection, CursorResult, Select
+from sqlalchemy import Connection, CursorResult, Row, Select
 
+from gis.cql2 import computing
 from gis.crs import LONLAT, Transformation, transformation
 from gis.export.content import Batch, Column, Content
 from gis.features import ItemQuery, property_fields, select_items
@@ -52,15 +53,16 @@ def stored_content(
     used = transformation(storage, crs, definition.district.extent)
     statement = select_items(definition, layer, query)
     facts: dict[str, object] = {"layer": layer.id, "revision": query.rev}
-    if layer.has_geometry and crs == LONLAT and _keeps_numbers(used, definition):
+    placed = layer.has_geometry and query.geometry
+    if placed and crs == LONLAT and _keeps_numbers(used, definition):
         facts["frame"] = f"EPSG:{storage}"
-    rows = _Rows(conn, statement, layer, used)
+    rows = _Rows(conn, statement, used if placed else None)
     content = Content(
         name=layer.id,
-        columns=_columns(layer),
+        columns=_columns(layer, query),
         key="uid",
-        geometry=layer.geometry if layer.has_geometry else None,
-        crs=f"EPSG:{crs}" if layer.has_geometry else None,
+        geometry=layer.geometry if placed else None,
+        crs=f"EPSG:{crs}" if placed else None,
         batches=rows,
         layer=layer,
         facts=facts,
@@ -71,10 +73,10 @@ def stored_content(
         rows.close()
 
 
-def _columns(layer: Layer) -> tuple[Column, ...]:
+def _columns(layer: Layer, query: ItemQuery) -> tuple[Column, ...]:
     fields = {field.name: field for field in layer.fields}
     found = []
-    for name, kind in property_fields(layer).items():
+    for name, kind in property_fields(layer, query.properties).items():
         if name in fields:
             field = fields[name]
             found.append(Column(name, kind, field.title.zh, field.title.en, field.unit))
@@ -90,8 +92,8 @@ class _Rows:
     closed here, before the connection goes to somebody else.
     """
 
-    def __init__(self, conn: Connection, statement: Select[Any], layer: Layer, used: Transformation) -> None:
-        self._conn, self._statement, self._layer, self._used = conn, statement, layer, used
+    def __init__(self, conn: Connection, statement: Select[Any], used: Transformation | None) -> None:
+        self._conn, self._statement, self._used = conn, statement, used
         self._result: CursorResult[Any] | None = None
 
     def close(self) -> None:
@@ -102,21 +104,27 @@ class _Rows:
 
     def __call__(self) -> Iterator[Batch]:
         self.close()
-        self._result = self._conn.execute(self._statement, execution_options={"stream_results": True})
+        with computing():
+            self._result = self._conn.execute(self._statement, execution_options={"stream_results": True})
         return self._batches(self._result)
 
     def _batches(self, result: CursorResult[Any]) -> Iterator[Batch]:
         size = _FIRST_ROWS
-        while rows := result.fetchmany(size):
-            columns = list(zip(*rows, strict=True))[1:]
+        while rows := _fetched(result, size):
+            columns = list(zip(*rows, strict=True))[2:]
             wkb = columns.pop()
             geometry = None
             held = _ROW_BYTES * len(rows)
-            if self._layer.has_geometry:
+            if self._used is not None:
                 held += sum(len(shape) for shape in wkb if shape is not None)
                 geometry = self._used.geometries(shapely.from_wkb(np.array(wkb, dtype=object)))
             yield Batch(columns, geometry)
             size = max(1, min(size * 8, _MOST_ROWS, _BATCH_BYTES * len(rows) // held))
+
+
+def _fetched(result: CursorResult[Any], size: int) -> Sequence[Row[Any]]:
+    with computing():
+        return result.fetchmany(size)
 
 
 def _keeps_numbers(used: Transformation, definition: MapDefinition) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
@@ -77,3 +78,40 @@ def test_owslib_finds_its_way(live: str, shared_map: SmallMap) -> None:
     assert (page["numberMatched"], page["numberReturned"]) == (3, 2)
     assert service.collection_item("wells", "OUT")["properties"]["name"] == "Out well"
     assert "kind" in service.collection_queryables("wells")["properties"]
+
+
+def test_ogrinfo_filters_with_and_and_or(live: str) -> None:
+    told = ogrinfo(
+        "-al", "-where", "depth > 5 AND (kind = 'dug' OR kind = 'bored')", f"OAPIF:{live}", "wells"
+    )
+    assert re.findall(r"  uid \(String\) = (\w+)", told) == ["OUT", "ALSO"]
+
+
+BOXED = """
+import geopandas, pyogrio, sys
+plane = pyogrio.read_dataframe("OAPIF:" + sys.argv[1], layer="wells", CRS="EPSG:4549")
+print(plane.crs.to_epsg(), [round(n) for n in plane.geometry.iloc[0].coords[0]])
+frame = geopandas.read_file("OAPIF:" + sys.argv[1], layer="wells", bbox=(120.0, 28.9, 120.009, 28.91))
+print(sorted(frame["uid"]), frame.crs.to_epsg(), frame.geometry.iloc[0].wkt)
+page = geopandas.read_file(sys.argv[1] + "collections/wells/items?filter=depth%20%3E%205&sortby=-depth")
+print(list(page["code"]), page.crs.to_epsg())
+"""
+
+
+def test_gdal_reads_another_system_and_geopandas_a_box_and_a_filtered_page(live: str) -> None:
+    done = subprocess.run([sys.executable, "-c", BOXED, live], capture_output=True, text=True, timeout=60)
+    assert done.stdout.splitlines() == [
+        "4549 [500488, 3198740]",
+        "['ALSO', 'IN'] 4490 POINT (120.005 28.905)",
+        "['OUT', 'ALSO'] 4326",
+    ], done.stderr
+
+
+def test_owslib_filters(live: str) -> None:
+    service = Features(live)
+    page = service.collection_items("wells", filter="CASEI(name) LIKE CASEI('%WELL')")
+    assert [feature["id"] for feature in page["features"]] == ["OUT"]
+    tree = {"op": "<", "args": [{"property": "depth"}, 13]}
+    kept = service.collection_items("wells", filter=json.dumps(tree), **{"filter-lang": "cql2-json"})
+    assert [feature["id"] for feature in kept["features"]] == ["IN", "ALSO"]
+    assert "kind" in service.collection_schema("wells")["properties"]

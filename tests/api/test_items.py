@@ -30,7 +30,7 @@ def test_a_page_says_how_many_match_and_where_it_stands(service: TestClient) -> 
     assert answer.headers["content-type"] == "application/geo+json"
     assert answer.headers["content-crs"] == "<http://www.opengis.net/def/crs/OGC/1.3/CRS84>"
     assert (body["type"], body["numberMatched"], body["numberReturned"]) == ("FeatureCollection", 4, 3)
-    assert {link["rel"] for link in body["links"]} == {"self", "collection", "next"}
+    assert {link["rel"] for link in body["links"]} == {"self", "alternate", "collection", "next"}
 
 
 @pytest.mark.parametrize("limit", [1, 2, 3, 4, 1_000_000_000])
@@ -147,7 +147,9 @@ def test_schema_and_queryables_describe_what_items_hold(service: TestClient) -> 
     assert schema["properties"]["depth"] == {
         "title": "Depth",
         "type": "number",
+        "format": "double",
         "x-ogc-unit": "m",
+        "x-ogc-propertySeq": 5,
         "minimum": 0.0,
     }
     assert schema["required"] == ["uid", "code"]

@@ -158,7 +158,9 @@ export const fetchClaims = (layer, uid) => json(url(`collections/${enc(layer)}/c
 export const fetchItems = (layer, query) => {
   const { bbox, ...rest } = query;
   const plain = /** @type {Record<string, string | number | undefined>} */ (rest);
-  return json(url(`collections/${enc(layer)}/items`, { f: 'json', ...plain, bbox: bbox?.join(',') }));
+  // The parameter bbox keeps items without a place too (OGC API Features); here only what stands there counts.
+  const filter = bbox && `S_INTERSECTS(geometry, BBOX(${bbox.join(',')}))`;
+  return json(url(`collections/${enc(layer)}/items`, { f: 'json', ...plain, filter }));
 };
 
 /**

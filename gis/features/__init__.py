@@ -1,0 +1,38 @@
+"""Rows of a layer for whoever asks: pages, single ones, what a layer holds as a whole, and search."""
+
+from gis.features.facts import LayerFacts, content_stamp, find_layer, layer_facts
+from gis.features.jsonfg import TIME_PROPERTIES, as_jsonfg
+from gis.features.paging import Page, items
+from gis.features.places import Place, read_place, write_place
+from gis.features.query import ItemQuery, chosen_properties, property_fields
+from gis.features.reading import Feature, features_of, item, read_rows, rounded, select_items
+from gis.features.search import Hit, search
+from gis.features.sorting import SortKey, parse_sort, sortable
+
+__all__ = [
+    "TIME_PROPERTIES",
+    "Feature",
+    "Hit",
+    "ItemQuery",
+    "LayerFacts",
+    "Page",
+    "Place",
+    "SortKey",
+    "as_jsonfg",
+    "chosen_properties",
+    "content_stamp",
+    "features_of",
+    "find_layer",
+    "item",
+    "items",
+    "layer_facts",
+    "parse_sort",
+    "property_fields",
+    "read_place",
+    "read_rows",
+    "rounded",
+    "search",
+    "select_items",
+    "sortable",
+    "write_place",
+]
