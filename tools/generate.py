@@ -16,17 +16,21 @@ from typing import Any
 
 from layers.registry import layer_schema
 from layers.rulepacks import rulepack_schema
+from tests.conformance.table import conformance_page, conformance_record
 
 ROOT = Path(__file__).resolve().parent.parent
-GENERATED: Mapping[str, Callable[[], dict[str, Any]]] = {
+GENERATED: Mapping[str, Callable[[], dict[str, Any] | str]] = {
     "layers/layer.schema.json": layer_schema,
     "layers/rulepack.schema.json": rulepack_schema,
+    "api/conformance.json": conformance_record,
+    "docs/conformance.md": conformance_page,
 }
 
 
-def text_of(make: Callable[[], dict[str, Any]]) -> str:
-    """The text of a generated JSON file."""
-    return json.dumps(make(), indent=2, ensure_ascii=False) + "\n"
+def text_of(make: Callable[[], dict[str, Any] | str]) -> str:
+    """The text of a generated file, JSON when it is made from an object."""
+    made = make()
+    return made if isinstance(made, str) else json.dumps(made, indent=2, ensure_ascii=False) + "\n"
 
 
 def stale() -> list[str]:

@@ -20,15 +20,18 @@ from api.deps import (
     strict_parameters,
 )
 from api.identity import Action, needs
-from api.routes.schemas import queryables, schema
+from api.representation import FEATURES, FORMS
+from api.routes.schemas import queryables, schema, sortables
 from gis.axes import CRS84, choices
 from gis.features import LayerFacts, content_stamp, layer_facts
+from layers.district import District
 from layers.model import Layer
 
 router = APIRouter(
     tags=["Collections"], dependencies=[Depends(needs(Action.READ)), Depends(strict_parameters)]
 )
 
+SCHEMA = "application/schema+json"
 _REL = "http://www.opengis.net/def/rel/ogc/1.0"
 
 
@@ -45,7 +48,8 @@ def get_collections(
         base = links_base(request)
         described = [_describe(state, layer, facts[layer.id], base, language) for layer in layers.values()]
         link = {"rel": "self", "type": "application/json", "href": f"{base}/collections"}
-        return as_json({"links": [link], "collections": described})
+        offered = [crs.uri for crs in choices(state.definition.district)]
+        return as_json({"links": [link], "crs": offered, "collections": described})
 
     return conditional(request, ("collections", state.digest, *stamp, links_base(request), language), produce)
 
@@ -74,8 +78,7 @@ def _describe(state: MapState, layer: Layer, facts: LayerFacts, base: str, langu
         "attribution": state.definition.district.attribution.text(language),
         "itemType": "feature",
         "extent": {"spatial": {"bbox": [[west, south, east, north]], "crs": CRS84.uri}},
-        "crs": [crs.uri for crs in choices(state.definition.district)],
-        "storageCrs": f"http://www.opengis.net/def/crs/EPSG/0/{state.definition.district.storage_crs}",
+        **(_systems(state.definition.district) if layer.has_geometry else {}),
         "role": layer.role,
         "geometryType": layer.geometry,
         "itemCount": facts.count,
@@ -87,12 +90,24 @@ def _describe(state: MapState, layer: Layer, facts: LayerFacts, base: str, langu
     return described
 
 
+def _systems(district: District) -> dict[str, Any]:
+    """The CRSs that items come in, and the one that they are stored in, which is one of them."""
+    (stored,) = (crs for crs in choices(district) if crs.uri.endswith(f"/EPSG/0/{district.storage_crs}"))
+    return {"crs": [crs.uri for crs in choices(district)], "storageCrs": stored.uri}
+
+
 def _links(own: str, base: str, layer: Layer) -> list[dict[str, str]]:
     links = [
         {"rel": "self", "type": "application/json", "href": own},
         {"rel": "items", "type": GEOJSON, "href": f"{own}/items"},
-        {"rel": f"{_REL}/queryables", "type": "application/schema+json", "href": f"{own}/queryables"},
-        {"rel": f"{_REL}/schema", "type": "application/schema+json", "href": f"{own}/schema"},
+        *(
+            {"rel": "items", "type": FORMS[name].media_type, "href": f"{own}/items?f={name}"}
+            for name in FEATURES[1:]
+        ),
+        *(
+            {"rel": f"{_REL}/{name}", "type": SCHEMA, "href": f"{own}/{name}"}
+            for name in ("queryables", "sortables", "schema")
+        ),
         {"rel": "status", "type": "application/json", "href": f"{base}/health/layers/{layer.id}"},
     ]
     if layer.has_geometry:
@@ -105,13 +120,25 @@ def _links(own: str, base: str, layer: Layer) -> list[dict[str, str]]:
 
 @router.get("/collections/{layer}/queryables", summary="What items can be filtered by")
 def get_queryables(request: Request, layer: LayerDep, language: LanguageDep) -> Response:
-    """A JSON Schema of the parameters that filter items."""
-    body = queryables(layer, f"{links_base(request)}/collections/{layer.id}/queryables", language)
-    return as_json(body, "application/schema+json")
+    """A JSON Schema of the parameters and properties that filter items."""
+    return _described(queryables(layer, _address(request), language))
+
+
+@router.get("/collections/{layer}/sortables", summary="What items can be sorted by")
+def get_sortables(request: Request, layer: LayerDep, language: LanguageDep) -> Response:
+    """A JSON Schema of the properties that ``sortby`` takes."""
+    return _described(sortables(layer, _address(request), language))
 
 
 @router.get("/collections/{layer}/schema", summary="What an item holds")
 def get_schema(request: Request, layer: LayerDep, language: LanguageDep) -> Response:
-    """A JSON Schema of an item's properties."""
-    body = schema(layer, f"{links_base(request)}/collections/{layer.id}/schema", language)
-    return as_json(body, "application/schema+json")
+    """A JSON Schema of an item's properties; those that nobody writes are ``readOnly``."""
+    return _described(schema(layer, _address(request), language))
+
+
+def _address(request: Request) -> str:
+    return links_base(request) + request.url.path
+
+
+def _described(body: dict[str, Any]) -> Response:
+    return as_json(body, SCHEMA, {"Vary": "Accept-Language"})

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from functools import cache
+from pathlib import Path
 from typing import Annotated, Any
 
+import orjson
 from fastapi import APIRouter, Depends, Query, Request, Response
 
 from api.deps import (
@@ -16,25 +20,20 @@ from api.deps import (
     wants,
 )
 from api.identity import Action, needs
+from gis.cql2 import FUNCTIONS
 from gis.revisions import head
 
 router = APIRouter(tags=["Service"], dependencies=[Depends(needs(Action.READ)), Depends(strict_parameters)])
 
 OPENAPI = "application/vnd.oai.openapi+json;version=3.0"
 
-# Only what the tests show.
-CONFORMS_TO = (
-    "http://www.opengis.net/spec/ogcapi-common-1/1.0/conf/core",
-    "http://www.opengis.net/spec/ogcapi-common-2/1.0/conf/collections",
-    "http://www.opengis.net/spec/ogcapi-common-1/1.0/conf/json",
-    "http://www.opengis.net/spec/ogcapi-features-1/1.0/conf/core",
-    "http://www.opengis.net/spec/ogcapi-features-1/1.0/conf/oas30",
-    "http://www.opengis.net/spec/ogcapi-features-1/1.0/conf/geojson",
-    "http://www.opengis.net/spec/ogcapi-features-2/1.0/conf/crs",
-    "http://www.opengis.net/spec/ogcapi-tiles-1/1.0/conf/core",
-    "http://www.opengis.net/spec/ogcapi-tiles-1/1.0/conf/tileset",
-    "http://www.opengis.net/spec/ogcapi-tiles-1/1.0/conf/mvt",
-)
+
+@cache
+def conformance_classes() -> list[str]:
+    """The conformance classes of which every requirement has a test: ``api/conformance.json``, generated."""
+    text = Path(__file__).parents[1].joinpath("conformance.json").read_bytes()
+    found: list[str] = orjson.loads(text)["conformsTo"]
+    return found
 
 
 @router.get("/", summary="The map, or the landing page")
@@ -73,6 +72,7 @@ def _landing(request: Request, district: str, language: str) -> dict[str, Any]:
         ("data", "application/json", "/collections"),
         (f"{rel}/data", "application/json", "/collections"),
         (f"{rel}/conformance", "application/json", "/conformance"),
+        (f"{rel}/functions", "application/json", "/functions"),
         (f"{rel}/processes", "application/json", "/processes"),
         (f"{rel}/tiling-schemes", "application/json", "/tileMatrixSets"),
         (f"{rel}/styles", "application/json", "/styles"),
@@ -89,7 +89,27 @@ def _landing(request: Request, district: str, language: str) -> dict[str, Any]:
 @router.get("/conformance", summary="What the service conforms to")
 def get_conformance() -> Response:
     """The conformance classes whose requirements the service meets."""
-    return as_json({"conformsTo": CONFORMS_TO})
+    return as_json({"conformsTo": conformance_classes()})
+
+
+@router.get("/functions", summary="Functions that filters may call")
+def get_functions(language: LanguageDep) -> Response:
+    """The functions beside those of CQL2 itself, with the types that they take and return."""
+    described = [
+        {
+            "name": function.name,
+            "description": function.zh if language == "zh" else function.en,
+            "arguments": [{"type": _function_types(kinds)} for kinds in function.arguments],
+            "returns": _function_types((function.returns,)),
+        }
+        for function in FUNCTIONS.values()
+    ]
+    return as_json({"functions": described}, headers={"Vary": "Accept-Language"})
+
+
+def _function_types(kinds: Iterable[str]) -> list[str]:
+    names = {"text": "string", "date": "datetime"}
+    return list(dict.fromkeys(names.get(kind, kind) for kind in kinds))
 
 
 @router.get("/healthz", summary="Is the service well?")

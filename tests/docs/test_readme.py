@@ -94,6 +94,17 @@ def test_both_readmes_show_the_same_commands() -> None:
     assert english[:2] == ["make demo", "make test"]
 
 
+def test_every_command_of_the_api_page_works(demonstration: Demonstration) -> None:
+    for command in _commands("docs/api.md"):
+        done = demonstration.run(command)
+        assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
+        if "/items" in command and " -o " not in command:
+            assert '"numberReturned":0' not in done.stdout, command
+            assert '"type":"FeatureCollection"' in done.stdout, f"{command}\n{done.stdout}"
+    for name in ("townships.gpkg", "lanxi.csv", "counties.parquet"):
+        assert (demonstration.folder / name).stat().st_size > 500
+
+
 def test_every_command_of_the_readme_works(demonstration: Demonstration) -> None:
     # `make demo` is what the fixture runs; `make test` runs this very test; the stop comes last.
     commands = [c for c in _commands("README.md") if c not in ("make demo", "make test")]
