@@ -51,7 +51,7 @@ def _boolean(scene: Scene, node: Any) -> Condition:
         return _CONDITIONS[op](scene, op, args)
     if op.lower() in SPATIAL:
         return spatial_condition(scene, op.lower(), args)
-    if op.lower() in TEMPORAL:  # the standard writes t_metBy, the parser of the text t_metby
+    if op.lower() in TEMPORAL:  # the standard writes t_metBy; others t_metby
         return temporal_condition(scene, op.lower(), args)
     if op.lower() in FUNCTIONS or op in ("casei", "accenti"):
         return _as_boolean(scalar(scene, node), node)

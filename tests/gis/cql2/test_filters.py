@@ -12,6 +12,8 @@ from sqlalchemy import Engine, Text, event, select, text
 from gis.axes import choices
 from gis.cql2 import parse_filter
 from gis.cql2.folding import without_accents, without_case
+from gis.cql2.spatial import SPATIAL
+from gis.cql2.temporal import TEMPORAL
 from gis.db import connect
 from gis.errors import QueryError
 from gis.settings import MapDefinition
@@ -287,3 +289,31 @@ def test_folding_takes_together_what_unicode_does(rows: Engine) -> None:
         parts = [c for c in unicodedata.normalize("NFD", letter) if unicodedata.category(c) != "Mn"]
         assert bare == unicodedata.normalize("NFC", "".join(parts))
     assert {frozenset(x) for x in ours.values()} == {frozenset(x) for x in theirs.values()}
+
+
+SHAPES = (
+    "POINT(120.05 29.05)",
+    "POINT Z (120.05 29.05 7)",
+    "LINESTRING(120 29, 120.1 29.1)",
+    "POLYGON((120 29, 120.1 29, 120.1 29.1, 120 29))",
+    "MULTIPOINT((120.05 29.05), (120.1 29.1))",
+    "MULTILINESTRING((120 29, 120.1 29.1), (119 29, 119 30))",
+    "MULTIPOLYGON(((120 29, 120.1 29, 120.1 29.1, 120 29)), ((121 29, 122 29, 122 30, 121 29)))",
+    "BBOX(120, 29, 120.1, 29.1)",
+)
+INTERVALS = (
+    "INTERVAL('2020-01-01', '2021-06-30')",
+    "INTERVAL('2019-01-01', '..')",
+    "INTERVAL('..', '2019-12-31')",
+)
+
+
+def test_every_function_of_the_standard_is_read_and_evaluated(rows: Engine, kit_map: MapDefinition) -> None:
+    words = [f"{name.upper()}(geometry, {shape})" for name in SPATIAL for shape in SHAPES]
+    words += [
+        f"{name.upper()}({one}, INTERVAL(valid_from, valid_to))" for name in TEMPORAL for one in INTERVALS
+    ]
+    assert (len(SPATIAL), len(TEMPORAL)) == (8, 15)
+    trees = [parse_filter(each).tree for each in words]
+    for each, tree, answers in zip(words, trees, asked(rows, kit_map, trees), strict=True):
+        assert answers == {str(row["code"]): truth(tree, row) for row in ROWS}, each

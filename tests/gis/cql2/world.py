@@ -94,7 +94,7 @@ def truth(tree: Any, row: Row) -> Truth:
     if op == "isNull":
         return _value(args[0], row) is None
     if op.startswith("t_"):
-        return _in_time(op, *(_span(arg, row) for arg in args))
+        return _in_time(op.lower(), *(_span(arg, row) for arg in args))
     values = [_value(arg, row) for arg in args[: 1 if op == "in" else None]]
     if op == "in":
         equal = [_compared("=", values[0], _value(entry, row)) for entry in args[1]]
@@ -154,7 +154,7 @@ def _value(node: Any, row: Row) -> Any:
     if "bbox" in node:
         return shapely.box(*node["bbox"])
     if "coordinates" in node:
-        return shapely.geometry.shape(node)
+        return shapely.force_2d(shapely.geometry.shape(node))
     values = [_value(arg, row) for arg in node["args"]]
     return None if None in values else _CALCULATED[node["op"]](*values)
 
