@@ -21,7 +21,7 @@ from gis.crs import LONLAT, WEB_MERCATOR, transformation
 from gis.db import connect, scoped
 from gis.errors import DatabaseError, NotFound
 from gis.export import export_layer
-from gis.features import ItemQuery, item, items, layer_facts, search
+from gis.features import ItemQuery, Place, item, items, layer_facts, search
 from gis.leaks.expected import Expected
 from gis.linking import thing
 from gis.reports import open_report
@@ -91,16 +91,18 @@ def _by_items(of: Looking, want: Expected) -> set[str]:
     if layer is None:
         return set()
     shown: set[str] = set()
-    after: int | None = 0
+    after: Place | None = None
     with of.connect() as conn:
-        while after is not None:
+        while True:
             page = items(conn, of.seen, layer, ItemQuery(limit=_PAGE, after=after))
             for feature in page.features:
                 shown.add(str(feature["id"]))
                 shown |= {f"field {name}" for name in want.hidden & feature["properties"].keys()}
-            if not after and page.matched != len(want.seen):
+            if after is None and page.matched != len(want.seen):
                 shown.add(f"numberMatched {page.matched}")
             after = page.next_after
+            if after is None:
+                break
         for uid in _some(want.others):
             shown |= _tolerant(lambda u=uid: {str(item(conn, of.seen, layer, u, rev=head(conn))["id"])})  # type: ignore[misc]
     return shown
