@@ -30,6 +30,7 @@ from api.guards import BodyGuard, HostGuard, SecurityHeaders
 from api.identity import Action, Credentials, Identity, needs
 from api.methods import PlainMethods
 from api.openapi import describe
+from api.pages import Pages
 from api.routes import (
     application,
     claims,
@@ -116,7 +117,7 @@ def create_app(settings: Settings, definition: MapDefinition, engine: Engine, *,
     errors.install(app)
     tokens = Tokens(settings) if settings.oidc_issuer else None
     credentials = Credentials(engine, app.state.lifetime, tokens)
-    _guard(app, settings, web, credentials)
+    _guard(app, settings, web, credentials, definition.district.languages)
     return app
 
 
@@ -158,12 +159,15 @@ def _described(app: FastAPI, definition: MapDefinition, max_features: int) -> Ca
     return get_description
 
 
-def _guard(app: FastAPI, settings: Settings, web: Path, credentials: Credentials) -> None:
+def _guard(
+    app: FastAPI, settings: Settings, web: Path, credentials: Credentials, languages: tuple[str, ...]
+) -> None:
     """Middleware from the inside out: what is added last sees a request first."""
     streams = {"/imports": settings.import_file_mb * 2**20}
     app.add_middleware(BodyGuard, limit_bytes=MAX_BODY_BYTES, streams=streams)
     watch = Watch(app.state.sightings, credentials.engine)
     app.add_middleware(Identity, credentials=credentials, watch=watch)
+    app.add_middleware(Pages, languages=languages)
     if settings.cors:
         app.add_middleware(
             CORSMiddleware,

@@ -224,8 +224,9 @@ def property_filters(request: Request) -> dict[str, list[str]]:
 def strict_parameters(request: Request) -> None:
     """Refuse a parameter that the route does not know (OGC API Features, /req/core/query-param-unknown)."""
     known = declared_parameters(request)
-    for name in request.query_params:
-        if name not in known:
+    for name, value in request.query_params.items():
+        # JSON is what every route answers in, said or not.
+        if name not in known and (name, value) != ("f", "json"):
             raise QueryError(
                 f"There is no parameter {name[:80]!r} here.",
                 f"此处没有参数“{name[:80]}”。",

@@ -102,9 +102,12 @@ def _covers(kind: str, media_type: str) -> bool:
 
 
 def alternates(request: Request, chosen: Form, offered: Sequence[str]) -> list[dict[str, str]]:
-    """Links to this resource in all forms: ``self`` in the one sent, ``alternate`` in the others."""
+    """Links to this resource in all forms: ``self`` in the one sent, ``alternate`` in the others.
+
+    `api.pages` makes HTML of every answer, so no route offers it itself.
+    """
     links = [{"rel": "self", "type": chosen.media_type, "href": str(request.url)}]
-    for name in offered:
+    for name in (*offered, "html"):
         if name != chosen.name:
             href = str(request.url.include_query_params(f=name))
             links.append({"rel": "alternate", "type": FORMS[name].media_type, "href": href})

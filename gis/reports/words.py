@@ -29,19 +29,21 @@ def plain(value: Any) -> Any:
 
 
 @cache
-def _words() -> dict[str, Any]:
-    return tomllib.loads(Path(__file__).with_name("words.toml").read_text(encoding="utf-8"))
+def _words(file: Path) -> dict[str, Any]:
+    return tomllib.loads(file.read_text(encoding="utf-8"))
 
 
 class Words:
-    """The words in one language, "zh" or "en"."""
+    """The words of ``file`` in one language, "zh" or "en"."""
+
+    file = Path(__file__).with_name("words.toml")
 
     def __init__(self, lang: str) -> None:
         self.lang = lang
 
     def __call__(self, name: str, **told: object) -> str:
         """The words called ``name``, such as "label.area", with ``told`` filled in."""
-        found = _words()
+        found = _words(self.file)
         for step in name.split("."):
             found = found[step]
         text: str = found[self.lang]

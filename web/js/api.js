@@ -1,4 +1,4 @@
-/** The service over HTTP. The only module that knows URLs; all are relative to the page. */
+/** The service over HTTP. The only module that knows URLs; all are relative to where this file comes from. */
 
 /** @typedef {import('./types').Answer} Answer */
 /** @typedef {import('./types').Box} Box */
@@ -34,7 +34,7 @@ export class ApiError extends Error {
   }
 }
 
-const base = new URL('.', document.baseURI);
+const base = new URL('../../', import.meta.url);
 
 /** @param {string} path @param {Record<string, string | number | undefined | null>} [query] */
 function url(path, query = {}) {
@@ -120,6 +120,8 @@ export async function signOut() {
   await fetchSession().catch(() => undefined);
   await send(url('session'), { method: 'DELETE' });
 }
+/** The JSON at an address that a page of the API names. @param {string} address */
+export const fetchDocument = (address) => json(new URL(address));
 
 /** @returns {Promise<Config>} */
 export const fetchConfig = () => json(url('app/config'));
