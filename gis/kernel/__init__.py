@@ -15,7 +15,7 @@ it says how a geometry lies to a set of zones, and leaves what that means to the
 """
 
 from gis.kernel.cutting import Pieces, cut
-from gis.kernel.margin import Margin, gap_from_outside, signed_margin
+from gis.kernel.margin import Margin, depth_within, depths_within, gap_from_outside, signed_margin
 from gis.kernel.measures import bearing, distance, overlap, size, witness
 from gis.kernel.pairs import intersecting, points_in_zones, within
 from gis.kernel.parts import Parts, combine, split, uncovered
@@ -37,6 +37,8 @@ __all__ = [
     "classify_points",
     "combine",
     "cut",
+    "depth_within",
+    "depths_within",
     "distance",
     "gap_from_outside",
     "intersecting",

@@ -15,7 +15,7 @@ from gis.kernel.measures import overlap
 from gis.kernel.pairs import FEW_SUBJECTS, intersecting
 from gis.kernel.zones import ZoneSet
 
-__all__ = ["Margin", "gap_from_outside", "signed_margin"]
+__all__ = ["Margin", "depth_within", "depths_within", "gap_from_outside", "signed_margin"]
 
 TRACED_AT_ONCE = 64
 """So many lines are traced at first, then twice as many each time: every call has a cost of its own."""
@@ -98,6 +98,34 @@ def gap_from_outside(subject: BaseGeometry, zones: ZoneSet) -> tuple[float, floa
         return np.inf, np.nan
     line, gap = zones.rim.tree.query_nearest(subject, return_distance=True, all_matches=False)
     return float(gap[0]), float(zones.accuracy_m[zones.rim.owner[line[0]]])
+
+
+def depths_within(subjects: Geometries, zones: ZoneSet, *, threads: int | None = None) -> Floats:
+    """How deep each subject lies in the union of ``zones`` with all its parts; float64[n], metres.
+
+    The margin of `signed_margin`, but 0 for a subject of which only some parts lie inside: its distance to
+    the boundary says nothing of that where no part comes near it.
+    """
+    depth = signed_margin(subjects, zones, threads=threads, check=False).margin_m
+    depth[_some_part_outside(subjects, zones, np.flatnonzero(depth > 0))] = 0.0
+    return depth
+
+
+def depth_within(subject: BaseGeometry, zones: ZoneSet) -> float:
+    """The same for one subject and a set of at most one polygon.
+
+    Where it does not come near the outline, one place of each part tells on which side it lies.
+    """
+    if len(zones) == 1 and len(zones.outline) and shapely.get_dimensions(zones.geoms[0]) == 2:
+        gap = zones.outline.tree.query_nearest(subject, return_distance=True, all_matches=False)[1]
+        if len(gap) and gap[0] > SEAM_M:
+            parts = shapely.get_parts(subject)
+            place = np.array([shapely.get_coordinates(part)[0] for part in parts])
+            with zones.copies.lend(np.arange(1)) as own:
+                held = shapely.intersects_xy(own[0], place[:, 0], place[:, 1])
+            if held.all() or not held.any():
+                return float(gap[0] if held[0] else -gap[0])
+    return float(depths_within(np.array([subject], dtype=object), zones, threads=1)[0])
 
 
 @dataclass(frozen=True, eq=False)
@@ -185,6 +213,16 @@ def _nearest_among(
     gap = shapely.distance(subject, lines)
     i = int(np.argmin(gap)) if len(gap) else -1
     return (float(gap[i]), int(owner[i]), lines[i]) if len(gap) else (np.inf, -1, None)
+
+
+def _some_part_outside(array: Geometries, zones: ZoneSet, rows: Indices) -> Indices:
+    """Those of ``rows`` of which a part meets no zone, while another is inside."""
+    rows = rows[shapely.get_num_geometries(array[rows]) > 1]
+    parts, of = shapely.get_parts(array[rows], return_index=True)
+    outside = np.ones(len(parts), dtype=bool)
+    if len(parts):
+        outside[intersecting(parts, zones, check=False)[0]] = False
+    return rows[np.unique(of[outside])]
 
 
 def _mere_touch(array: Geometries, zones: ZoneSet, rows: Indices, s: Indices, z: Indices) -> Flags:

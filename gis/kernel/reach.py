@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import shapely
@@ -23,6 +23,13 @@ ARC_ERROR_M = 0.001
 
 MOST_QUAD_SEGS = 256
 """... except for radii above 212 m, where so many corners a quarter circle leave 4.7 millionths of it."""
+
+WIDE_M = 30.0
+"""Metres. By more than this lines are grown one by one: the curve that GEOS draws around a rough line crosses
+itself at every bend, and the wider it is the more other bends it crosses."""
+
+ASIDE_M = 1.0
+"""Metres. So far around the site's box limits are drawn; what lies beyond is cut away."""
 
 
 def quad_segs(radius_m: float) -> int:
@@ -67,6 +74,7 @@ class Reach:
     rim: Indices
     held: Indices
     frame: Frame
+    _drawn: dict[tuple[object, ...], tuple[Geometries, list[BaseGeometry]]] = field(default_factory=dict)
 
     @classmethod
     def around(cls, site: BaseGeometry, error_m: float, zones: ZoneSet, grow_m: float) -> Reach:
@@ -176,12 +184,27 @@ class Reach:
         ``over`` draws arcs outside the true circle, otherwise they are inside it.
         """
         geoms, owner = lines
-        grown = []
+        grown: list[BaseGeometry] = []
         for radius in np.unique(radius_m[owner]):
             if radius > 0:
-                front = front_of(self.site, geoms[radius_m[owner] == radius], float(radius))
-                grown.append(_buffered(self.frame.into(front), float(radius), over=over))
+                chosen = geoms[radius_m[owner] == radius]
+                # The outer limit and the depth that is asked of a zone are often the same lines grown alike.
+                key = (float(radius), over, *map(id, chosen))
+                if key not in self._drawn:
+                    self._drawn[key] = chosen, self._grown_by(chosen, float(radius), over=over)
+                grown += self._drawn[key][1]
         return grown
+
+    def _grown_by(self, lines: Geometries, radius_m: float, *, over: bool) -> list[BaseGeometry]:
+        """Lines grown by one radius; several areas, which may overlap."""
+        front = self.frame.into(front_of(self.site, lines, radius_m))
+        if radius_m <= WIDE_M:
+            return [_buffered(front, radius_m, over=over)]
+        box = np.array(self.frame.into(self.site).bounds) + ASIDE_M * np.array([-1.0, -1.0, 1.0, 1.0])
+        each = [_buffered(front[[i]], radius_m, over=over) for i in range(len(front))]
+        clipped = shapely.clip_by_rect(each, *box)
+        sound = shapely.is_valid(clipped)
+        return [cut if fits else whole for cut, whole, fits in zip(clipped, each, sound, strict=True)]
 
 
 def _buffered(geoms: Geometries, radius_m: float, *, over: bool) -> BaseGeometry:

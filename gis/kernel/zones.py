@@ -54,12 +54,14 @@ class ZoneSet:
         max_vertices: int,
         copies: PreparedCopies | None = None,
         pieces: Pieces | None = None,
+        outline: Boundary | None = None,
     ) -> None:
         self.geoms = geoms
         self.accuracy_m = accuracy_m
         self.max_vertices = max_vertices
         self.copies = copies or PreparedCopies(geoms)
         self._given_pieces = pieces
+        self._given_outline = outline
         self._strips: Strips | None = None
         self._lock = RLock()
         self._alone: dict[int, ZoneSet] = {}
@@ -151,7 +153,7 @@ class ZoneSet:
 
     @cached_property
     def _outline(self) -> Boundary:
-        return Boundary.of_each(self.geoms)
+        return self._given_outline or Boundary.of_each(self.geoms)
 
     @property
     def rim(self) -> Boundary:
@@ -195,7 +197,19 @@ class ZoneSet:
         if np.array_equal(chosen, every):
             return self  # with all that is traced and prepared already
         copies, pieces = self.copies.take(chosen), self._pieces_of(chosen)
-        return ZoneSet(self.geoms[chosen], self.accuracy_m[chosen], self.max_vertices, copies, pieces)
+        outline = self._outline_of(chosen)
+        return ZoneSet(
+            self.geoms[chosen], self.accuracy_m[chosen], self.max_vertices, copies, pieces, outline
+        )
+
+    def _outline_of(self, chosen: Indices) -> Boundary | None:
+        """The lines of one zone, when they are there and one is wanted: an index of all takes long."""
+        with self._lock:
+            if "_outline" not in self.__dict__ or len(chosen) != 1:
+                return None
+        start, stop = np.searchsorted(self._outline.owner, [chosen[0], chosen[0] + 1])
+        lines = self._outline.lines[start:stop]
+        return Boundary(lines, np.zeros(len(lines), dtype=np.int64), shapely.STRtree(lines))
 
     def _pieces_of(self, chosen: Indices) -> Pieces | None:
         with self._lock:

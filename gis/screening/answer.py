@@ -287,6 +287,30 @@ class _Writer:
         }
 
     def _finding(self, finding: Finding) -> Record:
+        is_bare = finding.verdict == "unknown" and not finding.zones
+        said = self._said_of_absence(finding) if is_bare else self._said(finding)
+        own = {
+            "margin_m": finding.margin_m,
+            "error_m": finding.error_m,
+            "on_boundary": finding.on_boundary,
+            "parts": self._parts(finding.parts),
+            "zones": [self._zone(zone) for zone in finding.zones],
+        }
+        return said | own
+
+    def _said_of_absence(self, finding: Finding) -> Record:
+        """What is said of an unknown without zones: the same wherever the site is, unless a share is told."""
+        if outside_share(finding) is not None:
+            return self._said(finding)
+        key = (
+            finding.rule.id, finding.severity, finding.severity_if_official, finding.missing, finding.applies,
+            finding.has_basis, self._site.kind.kind, *map(id, finding.citations), *map(id, finding.notes),
+        )  # fmt: skip
+        named = finding.citations, finding.notes
+        return self._texts.said(key, named, lambda: self._said(finding))
+
+    def _said(self, finding: Finding) -> Record:
+        """A finding in words and law, with room for the facts of the place."""
         rule, texts = finding.rule, self._texts
         missing, of_rule = missing_names(finding.missing, self._titles), texts.rule(rule)
         sentence = say(
@@ -303,11 +327,7 @@ class _Writer:
             "missing": [{"name": name, "title": texts.text(title)} for name, title in missing],
             "applies": finding.applies,
             "sentence": sentence.model_dump(),
-            "margin_m": finding.margin_m,
-            "error_m": finding.error_m,
-            "on_boundary": finding.on_boundary,
-            "parts": self._parts(finding.parts),
-            "zones": [self._zone(zone) for zone in finding.zones],
+            **dict.fromkeys(("margin_m", "error_m", "on_boundary", "parts", "zones")),
             "legal": [texts.citation(reference) for reference in finding.citations],
             "has_basis": finding.has_basis,
             "predicate": of_rule["predicate"],

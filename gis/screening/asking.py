@@ -229,6 +229,8 @@ def worst_of(geoms: Geometries, answers: Sequence[Answer]) -> Answer:
     """
     if len(answers) == 1:
         return answers[0]
+    if len(geoms) == 1:
+        return _worst_of_one(geoms, answers)
     codes = np.stack([answer.code for answer in answers])
     margins = np.stack([answer.margin_m for answer in answers])
     code = codes.max(axis=0)
@@ -255,6 +257,24 @@ def worst_of(geoms: Geometries, answers: Sequence[Answer]) -> Answer:
     )
 
 
+def _worst_of_one(geoms: Geometries, answers: Sequence[Answer]) -> Answer:
+    """The same for one subject."""
+    code = max(int(answer.code[0]) for answer in answers)
+    worst = [answer for answer in answers if answer.code[0] == code]
+    deciding = max(
+        worst, key=lambda answer: float(np.nan_to_num(answer.margin_m[0], nan=-_FAR_M, neginf=-_FAR_M))
+    )
+    parts = _worst_parts(geoms, answers)
+    missing: Missing = {}
+    if code == UNKNOWN or parts:
+        for answer in answers:
+            missing |= {name: lacks for name, lacks in answer.missing.items() if lacks[0]}
+    capped = np.array([all(bool(answer.capped[0]) for answer in worst)])
+    return Answer(
+        deciding.code, missing, capped, deciding.margin_m, deciding.error_m, deciding.on_boundary, parts
+    )
+
+
 _FAR_M = 1e12
 """Metres. Farther than anything on a plane."""
 
@@ -264,7 +284,10 @@ def _worst_parts(geoms: Geometries, answers: Sequence[Answer]) -> dict[int, Part
     for answer in answers:
         for row, parts in answer.parts.items():
             found.setdefault(row, []).append(parts)
-    return {row: each[0] if len(each) == 1 else combine(geoms[row], each) for row, each in found.items()}
+    return {
+        row: each[0] if len({*map(id, each)}) == 1 else combine(geoms[row], each)
+        for row, each in found.items()
+    }
 
 
 def worst_pairs(found: Sequence[Hits]) -> Hits:

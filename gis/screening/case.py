@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import shapely
 
-from gis.kernel import CLEAR, UNKNOWN, signed_margin
+from gis.kernel import CLEAR, UNKNOWN, depths_within
 from gis.kernel.arrays import TOUCH_M, Floats, Geometries, Indices
+from gis.screening.alone import Alone, alone_of
 from gis.screening.assumed import ask_assumed
 from gis.screening.division import whole
 from gis.screening.filters import Flags
@@ -31,13 +32,17 @@ __all__ = ["Case", "ask", "fill", "follow", "hits_of"]
 
 @dataclass(frozen=True, eq=False)
 class Case:
-    """What stays the same from rule to rule; ``reach_m`` is the farthest that any rule looks, by layer."""
+    """What stays the same from rule to rule; ``reach_m`` is the farthest that any rule looks, by layer.
+
+    ``layers`` are the zones that rules ask about, by id.
+    """
 
     subjects: Subjects
     fits: Flags
     law_date: date
     threads: int | None
     reach_m: Mapping[str, float]
+    layers: Mapping[str, PreparedLayer]
     found: Found = field(default_factory=Found)
     answers: dict[tuple[int, Predicate, bool, bytes], Answer] = field(default_factory=dict)
     _depths: dict[bytes, Floats] = field(default_factory=dict)
@@ -53,6 +58,14 @@ class Case:
         return Answer.blank(len(self))
 
     @cached_property
+    def alone(self) -> Alone | None:
+        """The subject, where it is the only one and may take the short way."""
+        if len(self) != 1:
+            return None
+        fits = bool(self.fits[0])
+        return alone_of(self.subjects, fits, self.layers, self.reach_m, self.found, self.clear)
+
+    @cached_property
     def points(self) -> Flags:
         """Which subjects are points with a usable geometry."""
         return np.asarray(self.fits & (shapely.get_type_id(self.subjects.geoms) == 0))
@@ -60,11 +73,12 @@ class Case:
     def depth(self, layer: PreparedLayer) -> Floats:
         """How deep each subject lies in the layer's coverage, metres; measured once for each coverage."""
         key = layer.coverage_key
+        if self.alone is not None and key not in self._depths:
+            self._depths[key] = np.array([self.alone.depth(layer)])
         if key not in self._depths:
             depth = np.full(len(self), -np.inf)
             usable = self.subjects.geoms[self.fits]
-            found = signed_margin(usable, layer.coverage, threads=self.threads, check=False)
-            depth[self.fits] = found.margin_m
+            depth[self.fits] = depths_within(usable, layer.coverage, threads=self.threads)
             self._depths[key] = depth
         return self._depths[key]
 

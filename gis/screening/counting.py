@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import shapely
+from shapely.geometry.base import BaseGeometry
 
 from gis.kernel import CLEAR, CONFLICT, EDGE, UNKNOWN, split
 from gis.kernel.arrays import TOUCH_M, Floats, Geometries, Indices
@@ -72,9 +73,30 @@ def surely_met(
     met = np.flatnonzero((gap == 0) & ~np.isnan(accuracy_m[s] + zones.accuracy_m[z]))
     sure[met] = _deep_inside(geoms, accuracy_m, zones, s[met], z[met])
     for pair in met[~sure[met] & (shapely.get_type_id(geoms[s[met]]) != 0)]:
-        alone = zones.alone(int(z[pair]))
-        sure[pair] = split(geoms[s[pair]], accuracy_m[s[pair]], alone, check=False).sizes[0] > 0
+        site, error, alone = geoms[s[pair]], float(accuracy_m[s[pair]]), zones.alone(int(z[pair]))
+        sure[pair] = (
+            has_deep_corner(site, error, alone) or split(site, error, alone, check=False).sizes[0] > 0
+        )
     return sure
+
+
+def has_deep_corner(site: BaseGeometry, error_m: float, zones: ZoneSet) -> bool:
+    """Whether a corner of a line or polygon lies inside one zone by clearly more than the error of both.
+
+    Then it surely is in conflict there, and nothing need be overlaid to know that. Each accuracy is known.
+    """
+    corners = shapely.get_coordinates(site)
+    with zones.copies.lend(np.arange(1)) as own:
+        corners = corners[shapely.intersects_xy(own[0], corners[:, 0], corners[:, 1])]
+    if not len(corners) or shapely.get_dimensions(zones.geoms[0]) < 2:
+        return False
+    depth = error_m + float(zones.accuracy_m[0]) + CLEARLY_M
+    near = zones.outline.tree.query(shapely.points(corners), predicate="dwithin", distance=depth)[0]
+    return len(np.unique(near)) < len(corners)
+
+
+CLEARLY_M = 0.01
+"""Metres. What lies deeper by so much has more than a sliver around it that does too."""
 
 
 def _deep_inside(geoms: Geometries, accuracy_m: Floats, zones: ZoneSet, s: Indices, z: Indices) -> Flags:

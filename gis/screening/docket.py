@@ -10,6 +10,7 @@ from collections import OrderedDict
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import date
+from functools import cached_property
 from threading import Lock
 from typing import Any
 
@@ -19,7 +20,7 @@ from gis.kernel.arrays import Indices
 from gis.screening.asking import Ask, asks_of, merged_filter
 from gis.screening.filters import Attributes, FilterResult, evaluate
 from gis.screening.inputs import Subjects
-from layers.rulemodel import Reference, Rule, RulePack
+from layers.rulemodel import Reference, Rule, RulePack, UpstreamWithin
 
 __all__ = ["Docket", "Entry", "docket_of"]
 
@@ -57,6 +58,13 @@ class Docket:
 
     entries: tuple[Entry, ...]
     reach_m: dict[str, float]
+
+    @cached_property
+    def layers(self) -> frozenset[str]:
+        """The zone layers that they ask about, and the networks that they follow."""
+        predicates = [entry.rule.predicate for entry in self.entries]
+        networks = [p.network for p in predicates if isinstance(p, UpstreamWithin) and p.network]
+        return frozenset((*self.reach_m, *networks))
 
 
 def docket_of(

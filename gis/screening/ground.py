@@ -21,6 +21,7 @@ distance d of the rule (0 for "intersects"):
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -29,7 +30,7 @@ import shapely
 from numpy.typing import NDArray
 from shapely.geometry.base import BaseGeometry
 
-from gis.kernel import CLEAR, CONFLICT, EDGE, UNKNOWN, Margin, Parts, gap_from_outside, signed_margin
+from gis.kernel import CLEAR, CONFLICT, EDGE, UNKNOWN, Margin, Parts, gap_from_outside, signed_margin, split
 from gis.kernel.arrays import TOUCH_M, Floats, Geometries, Indices
 from gis.kernel.pairs import within
 from gis.kernel.zones import ZoneSet
@@ -57,6 +58,8 @@ TURNED = np.array([CONFLICT, EDGE, UNKNOWN, CLEAR], dtype=np.int8)
 
 Codes = NDArray[np.int8]
 Missing = dict[str, Flags]
+Zones = tuple[PreparedLayer, Indices, ZoneSet]
+"""Some zones of a layer, by their rows and as a set."""
 Pairs = tuple[Indices, Indices, Floats]
 """Subject, zone and distance in metres of each pair."""
 
@@ -78,6 +81,8 @@ class Found:
     ----------
     facts : bool
         Whether zones and margins are wanted, beyond the verdicts.
+    reach_m : mapping of str to float
+        The farthest that any rule looks, by layer.
     bare : dict
         What of a subject no coverage holds, by the coverage's key, the reach in metres and the subject's row.
     wholes : dict
@@ -85,7 +90,9 @@ class Found:
     beyond : dict
         How a subject beyond all zones lies, by the same and whether zones are counted.
     near : dict
-        The zones near one subject, by the zones asked, the reach and the row.
+        The zones near one subject, by the layer and the subject's row.
+    divided : dict
+        A subject divided by zones, by the layer, which of its zones are near, and what else has a say.
     measured : dict
         What one subject alone shares with zones: by layer and measure, then by the zone's row in the layer.
     margins : dict
@@ -95,10 +102,13 @@ class Found:
     """
 
     facts: bool = True
+    reach_m: Mapping[str, float] = field(default_factory=dict)
     bare: dict[tuple[bytes, float, int], Parts] = field(default_factory=dict)
     wholes: dict[tuple[int, int], Parts] = field(default_factory=dict)
     beyond: dict[tuple[bytes, float, int, bool], Lie] = field(default_factory=dict)
-    near: dict[tuple[int, float, int], tuple[ZoneSet, Pairs]] = field(default_factory=dict)
+    near: dict[tuple[str, int], tuple[Indices, Floats]] = field(default_factory=dict)
+    around: dict[tuple[str, int], Indices] = field(default_factory=dict)
+    divided: dict[tuple[object, ...], Parts] = field(default_factory=dict)
     measured: dict[tuple[str, str], dict[int, Any]] = field(default_factory=dict)
     margins: dict[tuple[int, bytes], tuple[ZoneSet, Margin]] = field(default_factory=dict)
     gaps: dict[tuple[int, int], tuple[ZoneSet, tuple[float, float]]] = field(default_factory=dict)
@@ -109,17 +119,56 @@ class Found:
             self.wholes[row, code] = whole(geometry, code)
         return self.wholes[row, code]
 
-    def near_pairs(
-        self, geoms: Geometries, accuracy_m: Floats, rows: Indices, zones: ZoneSet, question: Question
-    ) -> Pairs:
-        """The pairs of `near_pairs`, found once for a subject that is asked about alone."""
-        if len(rows) != 1:
-            return near_pairs(geoms, accuracy_m, zones, question.reach_m, question.threads)
-        key = id(zones), question.reach_m, int(rows[0])
+    def near_pairs(self, geoms: Geometries, accuracy_m: Floats, rows: Indices, question: Question) -> Pairs:
+        """The pairs of `near_pairs` with the zones that a question is about.
+
+        For a subject that is asked about alone they are picked from those with all zones of the layer.
+        """
+        selection, layer = question.selection, question.layer
+        farthest = self.reach_m.get(layer.source.layer_id, -np.inf)
+        if len(rows) != 1 or not question.reach_m <= farthest:
+            return near_pairs(geoms, accuracy_m, selection.both, question.reach_m, question.threads)
+        key = layer.source.layer_id, int(rows[0])
         if key not in self.near:
-            found = near_pairs(geoms, accuracy_m, zones, question.reach_m, question.threads)
-            self.near[key] = zones, found
-        return self.near[key][1]
+            self.near[key] = near_pairs(geoms, accuracy_m, layer.every, farthest)[1:]
+        zone, gap = self.near[key]
+        z = selection.place[zone]
+        limit = question.reach_m + float(np.fmax(accuracy_m[0], 0.0)) + TOUCH_M
+        close = np.flatnonzero((z >= 0) & (gap <= limit + np.fmax(layer.every.accuracy_m[zone], 0.0)))
+        close = close[np.argsort(z[close])]
+        return np.zeros(len(close), dtype=np.int64), z[close], gap[close]
+
+    def split(
+        self, geometry: BaseGeometry, accuracy_m: float, row: int, zones: Zones, reach_m: float
+    ) -> Parts:
+        """A subject divided by some zones of a layer (see `gis.kernel.split`), found once for equal ones.
+
+        Zones are equal for a subject when the same are near its box: the others have no say, but for their
+        errors, of which the coarsest widens the search.
+        """
+        layer, index, chosen = zones
+        farthest = self.reach_m.get(layer.source.layer_id, -np.inf)
+        if not reach_m <= farthest or np.isnan(accuracy_m):
+            return split(geometry, accuracy_m, chosen, reach_m, check=False)
+        near = self._around(geometry, accuracy_m, row, layer, farthest)
+        present = near[np.isin(near, index)]
+        errors = np.unique(chosen.accuracy_m).tobytes()
+        key = layer.source.layer_id, row, reach_m, errors, present.tobytes()
+        if key not in self.divided:
+            self.divided[key] = split(geometry, accuracy_m, chosen, reach_m, check=False)
+        return self.divided[key]
+
+    def _around(
+        self, geometry: BaseGeometry, accuracy_m: float, row: int, layer: PreparedLayer, reach_m: float
+    ) -> Indices:
+        """The zones of a layer near the box of a subject, and a little farther than any rule looks."""
+        key = layer.source.layer_id, row
+        if key not in self.around:
+            box = shapely.box(*geometry.bounds)
+            farthest = reach_m + float(np.fmax(layer.every.accuracy_m, 0.0).max(initial=0.0)) + accuracy_m
+            found = layer.every.tree.query(box, predicate="dwithin", distance=farthest + ASIDE_M)
+            self.around[key] = np.unique(layer.every.pieces.owner[found])
+        return self.around[key]
 
     def margin(self, geoms: Geometries, rows: Indices, zones: ZoneSet, threads: int | None) -> Margin:
         """The signed margin of the subjects ``rows``, whose geometries are ``geoms``."""
@@ -275,6 +324,9 @@ def near_pairs(
     order = np.lexsort((z, s))
     return s[order], z[order], gap[order]
 
+
+ASIDE_M = 1.0
+"""Metres. Zones that are this much farther than a rule looks still count as near, for what rounding moves."""
 
 FEW = 32
 """So few subjects look for the pieces near them; more are looked for by each zone."""

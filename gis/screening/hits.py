@@ -136,7 +136,7 @@ def _pairs(
 ) -> tuple[Indices, Indices, Floats]:
     nearest_only = question.is_assumed
     asked = rows[:0] if nearest_only else rows
-    s, z, gap = question.found.near_pairs(geoms[asked], accuracy_m[asked], asked, zones, question)
+    s, z, gap = question.found.near_pairs(geoms[asked], accuracy_m[asked], asked, question)
     s = asked[s]
     if not (question.seeks_absence or nearest_only) or not len(zones.pieces):
         return s, z, gap
@@ -259,10 +259,24 @@ def _surely_inside(
 ) -> Flags:
     """Whether each pair is a conflict by itself; where no zone alone is, at a seam, all it meets are."""
     conflict = (answer.code[s] == CONFLICT) & (gap == 0)
-    zones = question.selection.both
     met = np.bincount(s[conflict], minlength=len(geoms))
     sure = conflict & (met[s] == 1)
     asked = np.flatnonzero(conflict & (met[s] > 1))
-    sure[asked] = surely_met(geoms, accuracy_m, zones, s[asked], z[asked], gap[asked])
+    sure[asked] = _surely_met(geoms, accuracy_m, s[asked], z[asked], gap[asked], question)
     seam = conflict & (np.bincount(s[sure], minlength=len(geoms))[s] == 0)
     return np.asarray(sure | seam)
+
+
+def _surely_met(
+    geoms: Geometries, accuracy_m: Floats, s: Indices, z: Indices, gap: Floats, question: Question
+) -> Flags:
+    """Whether each pair surely meets; found once for a zone that several rules ask a site alone about."""
+    if len(geoms) > 1 or not len(z):
+        return surely_met(geoms, accuracy_m, question.selection.both, s, z, gap)
+    known = question.found.measured.setdefault((question.layer.source.layer_id, surely_met.__name__), {})
+    zone = question.selection.both_index[z]
+    new = np.array([place for place, of in enumerate(zone.tolist()) if of not in known], dtype=np.int64)
+    if len(new):
+        found = surely_met(geoms, accuracy_m, question.layer.every, s[new], zone[new], gap[new])
+        known.update(zip(zone[new].tolist(), found.tolist(), strict=True))
+    return np.array([known[of] for of in zone.tolist()], dtype=bool)

@@ -124,7 +124,14 @@ class Selection:
         """Rows of the layer."""
         return np.concatenate([self.yes_index, self.maybe_index])
 
-    @property
+    @cached_property
+    def place(self) -> Indices:
+        """For each row of the layer its place in ``both``, -1 for a zone that is not in it."""
+        place = np.full(len(self.layer.every), -1, dtype=np.int64)
+        place[self.both_index] = np.arange(len(self.both_index))
+        return place
+
+    @cached_property
     def is_indicative(self) -> Flags:
         """Per zone of ``both``."""
         return self.layer.source.is_indicative[self.both_index]

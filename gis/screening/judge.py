@@ -15,9 +15,10 @@ law come in.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -132,7 +133,7 @@ class Judgement:
     outcomes: tuple[RuleOutcome, ...]
     fits: Flags
     _parts: dict[tuple[int, str | None], Parts] = field(default_factory=dict)
-    _clear: dict[int, Parts] = field(default_factory=dict)
+    _combined: dict[tuple[int, ...], tuple[list[Parts], Parts]] = field(default_factory=dict)
 
     def finding(self, outcome: RuleOutcome, row: int) -> Finding:
         """Return the finding of one rule on one subject (not clear)."""
@@ -174,18 +175,29 @@ class Judgement:
                 found = [self.parts(row, each) for each in self.groups()]
             else:
                 found = [o.answer.parts.get(row) for o in self._of(group)]
-            divided = [part for part in found if part is not None]
-            if not divided and row not in self._clear:
-                self._clear[row] = combine(geometry, [])
-            self._parts[key] = combine(geometry, divided) if divided else self._clear[row]
+            self._parts[key] = self._combine(row, [part for part in found if part is not None])
         return self._parts[key]
+
+    def _combine(self, row: int, divided: list[Parts]) -> Parts:
+        """The worst of some divisions of one subject; many groups have the same ones."""
+        key = row, *dict.fromkeys(map(id, divided))
+        if key not in self._combined:
+            self._combined[key] = divided, combine(self.subjects.geoms[row], divided)
+        return self._combined[key][1]
 
     def groups(self) -> tuple[str, ...]:
         """Return the groups of the rules that were applied, in their order."""
-        return tuple(dict.fromkeys(o.rule.group for o in self.outcomes))
+        return tuple(self._by_group)
 
-    def _of(self, group: str | None) -> Iterator[RuleOutcome]:
-        return (o for o in self.outcomes if group is None or o.rule.group == group)
+    @cached_property
+    def _by_group(self) -> dict[str, list[RuleOutcome]]:
+        groups: dict[str, list[RuleOutcome]] = {}
+        for outcome in self.outcomes:
+            groups.setdefault(outcome.rule.group, []).append(outcome)
+        return groups
+
+    def _of(self, group: str | None) -> Sequence[RuleOutcome]:
+        return self.outcomes if group is None else self._by_group.get(group, ())
 
 
 def judge(
@@ -229,22 +241,20 @@ def judge(
         threads = 1  # to start more takes longer than the work
     docket = docket_of(subjects, packs, law_date, only)
     fits = screenable(subjects.geoms)
-    case = Case(subjects, fits, law_date, threads, docket.reach_m, Found(facts))
-    prepared: dict[str, PreparedLayer] = {}
-
-    def ready(name: str | None) -> PreparedLayer | None:
-        if name is None or name in no_access or name not in zones:
-            return None
-        if name not in prepared:
-            given = zones[name]
-            prepared[name] = given if isinstance(given, PreparedLayer) else PreparedLayer(given)
-        return prepared[name]
-
+    layers = {
+        name: given if isinstance(given, PreparedLayer) else PreparedLayer(given)
+        for name, given in zones.items()
+        if name in docket.layers and name not in no_access
+    }
+    asked = {name: layers[name] for name in docket.reach_m if name in layers}
+    case = Case(subjects, fits, law_date, threads, docket.reach_m, asked, Found(facts, docket.reach_m))
     outcomes = []
     for entry in docket.entries:
         rule = entry.rule
-        rivers = ready(rule.predicate.network) if isinstance(rule.predicate, UpstreamWithin) else None
-        layer, hidden = ready(rule.zone_layer), rule.zone_layer in no_access
+        network = rule.predicate.network if isinstance(rule.predicate, UpstreamWithin) else None
+        rivers = None if network is None else layers.get(network)
+        layer = None if rule.zone_layer is None else layers.get(rule.zone_layer)
+        hidden = rule.zone_layer in no_access
         outcomes.append(_apply(entry, layer, rivers, case, hidden))
     return Judgement(subjects, law_date, tuple(outcomes), fits)
 
@@ -304,6 +314,10 @@ def _answered(
         return _Answered(_with_open_filter(geoms, applicable, answer), Hits.none())
     zones = layer.select(put.zone_where, case.law_date)
     question = Question(put.predicate, zones, case.threads, case.found, put.is_assumed)
+    if case.alone is not None and len(asked):
+        settled = case.alone.answer(question, applicable)
+        if settled is not None:
+            return _Answered(settled, Hits.none(), len(zones))
     if case.is_settled(question, asked):
         return _Answered(case.clear, Hits.none(), len(zones))
     if isinstance(put.predicate, UpstreamWithin):

@@ -20,7 +20,7 @@ from gis.screening.ground import TURNED, Answer, Lie, Missing, Question, near_pa
 from gis.screening.inputs import Selection
 from layers.rulemodel import AreaShare, AreaShareOutside, CountGt, Disjoint
 
-__all__ = ["ask_sites"]
+__all__ = ["ask_sites", "beyond_zones"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,6 +109,18 @@ def _ask_beyond(
     return answer
 
 
+def beyond_zones(
+    geometry: BaseGeometry, accuracy_m: float, depth_m: float, question: Question
+) -> tuple[int, Parts, tuple[str, ...]]:
+    """Verdict, parts and what is missing of one site that no zone reaches and no coverage surely holds.
+
+    The question is about meeting zones: "intersects", "dwithin", a share of the area inside, a count.
+    """
+    found = _beyond_zones(_Site(geometry, accuracy_m, False, depth_m, 0), question)
+    code = _passed(found.code, found.parts, question)
+    return code, demoted(geometry, found.parts, code), tuple(sorted(found.names))
+
+
 def _write(answer: Answer, row: int, site: _Site, found: Lie, question: Question) -> None:
     """Write the verdict of the rule: turned round where absence is the conflict, and by its threshold."""
     code, parts = found.code, found.parts
@@ -155,7 +167,7 @@ def _may_be_met(geoms: Geometries, accuracy_m: Floats, rows: Indices, question: 
     """Which sites a zone may reach; a zone without known accuracy may reach any. bool[k]."""
     zones = question.selection.both
     met = np.full(len(geoms), bool(np.isnan(zones.accuracy_m).any()))
-    met[question.found.near_pairs(geoms, accuracy_m, rows, zones, question)[0]] = True
+    met[question.found.near_pairs(geoms, accuracy_m, rows, question)[0]] = True
     return met
 
 
@@ -180,17 +192,22 @@ def _counted(site: _Site, question: Question, selection: Selection) -> Lie:
 
 def _divided(site: _Site, question: Question, selection: Selection) -> Lie:
     """The verdict by places: what the zones make a conflict or edge, and what maybe zones make unknown."""
-    parts = split(site.geometry, site.accuracy_m, selection.yes, question.reach_m, check=False)
+    parts = _split(site, question, selection.yes_index, selection.yes)
     names = {question.zone_accuracy_name} if parts.sizes[1] > 0 else set()
     code = parts.verdict
     if not len(selection.maybe):
         return Lie(code, parts, frozenset(names))
-    maybe = split(site.geometry, site.accuracy_m, selection.maybe, question.reach_m, check=False)
+    maybe = _split(site, question, selection.maybe_index, selection.maybe)
     if maybe.verdict == CLEAR:
         return Lie(code, parts, frozenset(names))
     names |= _names_of_maybe(site, maybe, question, selection)
     parts = combine(site.geometry, [parts, met_as_unknown(site.geometry, maybe)])
     return Lie(max(code, UNKNOWN), parts, frozenset(names))
+
+
+def _split(site: _Site, question: Question, index: Indices, zones: ZoneSet) -> Parts:
+    asked = question.layer, index, zones
+    return question.found.split(site.geometry, site.accuracy_m, site.row, asked, question.reach_m)
 
 
 def _names_of_maybe(site: _Site, found: Parts, question: Question, selection: Selection) -> set[str]:
@@ -231,7 +248,7 @@ def _reaching(site: _Site, question: Question) -> Flags:
     reaching = np.isnan(zones.accuracy_m)
     one, error = np.array([site.geometry], dtype=object), np.array([site.accuracy_m])
     row = np.array([site.row], dtype=np.int64)
-    reaching[question.found.near_pairs(one, error, row, zones, question)[1]] = True
+    reaching[question.found.near_pairs(one, error, row, question)[1]] = True
     return reaching
 
 

@@ -11,11 +11,24 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import Connection, Engine, Select, bindparam, func, literal, select, text
+from sqlalchemy import (
+    ARRAY,
+    ColumnElement,
+    Connection,
+    Engine,
+    Text,
+    any_,
+    bindparam,
+    func,
+    literal_column,
+    select,
+    text,
+)
 
 from gis import tables
 from gis.db import ask_once, scope_of
 from gis.screening.inputs import PreparedLayer, Subjects, ZoneLayer
+from gis.screening.kept import for_each
 from gis.screening.rows import LayerRows, read_rows
 from gis.screening.seeing import out_of_sight, scope_key, seen_definition
 from gis.settings import MapDefinition
@@ -99,7 +112,10 @@ def standing(engine: Engine, layers: Iterable[str]) -> Standing:
     """Ask in one statement where the store stands, for ``layers`` (ids)."""
     names = list(dict.fromkeys(layers))
     with ask_once(engine) as conn:
-        newest, touched, sources = conn.execute(_STANDING, {"layers": names}).one()
+        # Asked with every answer: the driver has the server plan it once for a connection.
+        driver: Any = conn.connection.driver_connection
+        asked = driver.execute(_standing(engine), {"layers": names}, prepare=True)
+        newest, touched, sources = asked.fetchone()
     told = {row["name"]: _source(row) for row in sources}
     return Standing(newest, {name: touched.get(name, 0) for name in names}, told)
 
@@ -112,24 +128,26 @@ def _source(row: Mapping[str, Any]) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _standing() -> Select[Any]:
+@for_each(size=8)
+def _standing(engine: Engine) -> str:
+    """The statement, its one parameter the list of layers."""
     r, t, s = tables.revisions, tables.revision_layers, tables.sources
-    last = select(t.c.layer, func.max(t.c.rev).label("rev")).where(
-        t.c.layer.in_(bindparam("layers", expanding=True))
-    )
+    layers = bindparam("layers", type_=ARRAY(Text))
+    last = select(t.c.layer, func.max(t.c.rev).label("rev")).where(t.c.layer == any_(layers))
     each = last.group_by(t.c.layer).subquery()
     shown = ("name", "title_zh", "title_en", "bureau", "is_demonstration")
-    source = func.json_build_object(*(part for name in shown for part in (literal(name), s.c[name])))
-    return select(
-        select(func.coalesce(func.max(r.c.rev), 0)).scalar_subquery(),
+    parts: list[ColumnElement[Any]] = []
+    for name in shown:
+        parts += [literal_column(f"'{name}'"), s.c[name]]
+    source = func.json_build_object(*parts)
+    query = select(
+        select(func.coalesce(func.max(r.c.rev), text("0"))).scalar_subquery(),
         select(
             func.coalesce(func.json_object_agg(each.c.layer, each.c.rev), text("'{}'::json"))
         ).scalar_subquery(),
         select(func.coalesce(func.json_agg(source), text("'[]'::json"))).scalar_subquery(),
     )
-
-
-_STANDING = _standing()
+    return str(query.compile(engine))
 
 
 def held_snapshot(

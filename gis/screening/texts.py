@@ -5,7 +5,7 @@ The dictionaries go into many records at once: who changes a record copies it fi
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from gis.screening.kept import for_each
@@ -17,6 +17,8 @@ from layers.rulemodel import Reference, Rule
 __all__ = ["Texts", "texts_of"]
 
 Record = dict[str, Any]
+
+_SAID_SIZE = 2048
 
 
 class Texts:
@@ -42,6 +44,7 @@ class Texts:
         self._titles: dict[frozenset[str], dict[str, Text]] = {}
         self._texts: dict[tuple[str, str], Record] = {}
         self._made: dict[int, tuple[object, Record]] = {}
+        self._said: dict[tuple[object, ...], tuple[object, Record]] = {}
 
     def titles(self, subjects: Iterable[str]) -> dict[str, Text]:
         """Titles of what a finding on one of ``subjects`` may call missing; see `wording.field_titles`."""
@@ -56,6 +59,15 @@ class Texts:
         if key not in self._texts:
             self._texts[key] = text.model_dump()
         return self._texts[key]
+
+    def said(self, key: tuple[object, ...], named: object, make: Callable[[], Record]) -> Record:
+        """What was said under ``key`` before, else what ``make`` gives; ``named`` is what ids in it name."""
+        found = self._said.get(key)
+        if found is None:
+            while len(self._said) >= _SAID_SIZE:
+                self._said.pop(next(iter(self._said)), None)
+            found = self._said[key] = named, make()
+        return found[1]
 
     def rule(self, rule: Rule) -> Record:
         """What a finding says of its rule."""

@@ -14,11 +14,11 @@ import shapely
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gis.kernel import Parts
+from gis.kernel import Parts, ZoneSet, depth_within
 from gis.screening import case, ground
 from gis.screening.inputs import PreparedLayer
 from gis.screening.judge import Judgement, judge
-from tests.screening.making import LAW_DATE, pack, rule, things
+from tests.screening.making import LAW_DATE, pack, rule, things, zones
 from tests.screening.test_judge_properties import FEW, SEEDS, World, blob
 
 RULES = (
@@ -32,6 +32,8 @@ RULES = (
     rule("area_share_outside", id="C-01", min_share=0.3),
     rule("count_gt", id="C-02", n=1),
     rule("disjoint", id="C-03", zone_where={"grade": "2"}),
+    rule("dwithin_by", id="C-04", attribute="grade", distances_m={"1": 40, "2": 90}, statutory=True),
+    rule("dwithin_stated", id="C-05", attribute="reach", at_most_m=300, statutory=True),
 )
 
 
@@ -60,7 +62,7 @@ def sites(rng: np.random.Generator, world: World) -> list[Any]:
 
 @contextmanager
 def the_long_way() -> Iterator[None]:
-    """No shortcut for few subjects."""
+    """No shortcut for few subjects; those for one alone are not taken when another is judged beside it."""
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(case, "FEW", 0)
         patched.setattr(ground, "FEW", 0)
@@ -108,7 +110,8 @@ def test_the_short_way_gives_the_answer_of_the_long_one(seed: int, accuracy: flo
         subject = things([site], accuracy, big=[big])
         short = judge(subject, {"zones": layer}, [pack(*RULES)], LAW_DATE)
         with the_long_way():
-            long = judge(subject, {"zones": layer}, [pack(*RULES)], LAW_DATE)
+            beside = things([site, shapely.Point(0, 0)], accuracy, big=[big, big])
+            long = judge(beside, {"zones": layer}, [pack(*RULES)], LAW_DATE)
         assert told(short) == told(long), site.wkt
         for one, other in zip(numbers(short), numbers(long), strict=True):
             assert one == other or one == pytest.approx(other, rel=1e-9, abs=1e-6), site.wkt
@@ -137,6 +140,20 @@ def test_verdicts_are_the_same_without_the_facts(seed: int, accuracy: float) -> 
         ]
         assert findings[0] == findings[1], site.wkt
         assert (whole.verdict(0), whole.severity(0)) == (bare.verdict(0), bare.severity(0))
+
+
+def test_a_site_of_parts_on_both_sides_of_a_rim_is_not_within_it() -> None:
+    """Neither part comes near the outline, so its distance alone would not tell."""
+    coverage = ZoneSet.prepare([shapely.box(0, 0, 100, 100)], 0.0)
+    inside, outside = shapely.box(45, 45, 55, 55), shapely.box(500, 45, 510, 55)
+    assert depth_within(inside, coverage) == 45.0
+    assert depth_within(outside, coverage) == -400.0
+    both = shapely.union(inside, outside)
+    assert depth_within(both, coverage) == 0.0
+    layer = replace(zones([shapely.box(900, 900, 910, 910)], 0.0), coverage=coverage.geoms[0])
+    for subject in (things([both], 1.0), things([both, inside], 1.0)):
+        judged = judge(subject, {"zones": layer}, [pack(rule())], LAW_DATE)
+        assert [(f.verdict, f.missing) for f in judged.findings(0)] == [("unknown", ("coverage",))]
 
 
 def test_what_is_kept_of_one_site_is_not_given_to_another() -> None:
