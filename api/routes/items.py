@@ -23,8 +23,8 @@ from api.deps import (
     links_base,
     strict_parameters,
 )
-from api.identity import Action, needs
 from api.files import layer_file
+from api.identity import Action, needs
 from api.queries import ItemQueryDep, PropertiesDep, Selection, SkipGeometryDep
 from api.representation import FEATURE, FEATURES, Form, alternates, representation
 from gis.axes import NamedCrs
