@@ -1,6 +1,7 @@
 """The store into one file and back, by PostgreSQL's own programs.
 
-A backup holds the schemas that onemap owns: core, layer and now. The same or a newer PostgreSQL reads it.
+A backup holds the schemas that onemap owns: core, layer, general and now. The same or a newer PostgreSQL
+reads it. Who may see what is in it as policies; grants come back when the store is next synchronised.
 """
 
 from __future__ import annotations
@@ -9,14 +10,15 @@ import os
 import subprocess
 from pathlib import Path
 
-from sqlalchemy import make_url
+from sqlalchemy import create_engine, make_url
 
 from gis.cluster import find_binaries
 from gis.errors import DatabaseError
+from gis.rights import make_roles
 
 __all__ = ["backup", "restore"]
 
-_SCHEMAS = ("core", "layer", "now")
+_SCHEMAS = ("core", "layer", "general", "now")
 
 
 def backup(url: str, path: Path) -> int:
@@ -30,7 +32,15 @@ def backup(url: str, path: Path) -> int:
         _run(
             "pg_dump",
             url,
-            ["--format=custom", "--no-owner", "--no-privileges", *schemas, f"--file={scratch}"],
+            # The owner's policy shows every row; without the option pg_dump refuses to trust it.
+            [
+                "--format=custom",
+                "--no-owner",
+                "--no-privileges",
+                "--enable-row-security",
+                *schemas,
+                f"--file={scratch}",
+            ],
         )
         os.replace(scratch, path)
     finally:
@@ -45,8 +55,18 @@ def restore(url: str, path: Path) -> None:
     """
     if not path.is_file():
         raise DatabaseError(f"There is no file {path}.", f"文件 {path} 不存在。")
+    _prepare_roles(url)
     options = ["--single-transaction", "--clean", "--if-exists", "--no-owner", "--no-privileges"]
     _run("pg_restore", url, [*options, str(path)])
+
+
+def _prepare_roles(url: str) -> None:
+    """Make the roles that policies in a backup name: they belong to the server, which may be another one."""
+    engine = create_engine(url)
+    try:
+        make_roles(engine)
+    finally:
+        engine.dispose()
 
 
 def _run(program: str, url: str, options: list[str]) -> None:

@@ -190,7 +190,7 @@ def _apply(conn: Connection, schema: str, name: str, statements: Iterable[str]) 
     )
     found = conn.execute(named, {"table": f"{schema}.{quoted(name)}"}).all()
     policies = {row[0]: row[1] for row in found}
-    if policies.get(_OWN) == stamp:
+    if policies.get(_OWN) == stamp and _granted(conn, f"{schema}.{quoted(name)}", wanted):
         return
     wanted.append(f"COMMENT ON POLICY {_OWN} ON {schema}.{quoted(name)} IS {_value(stamp)}")
     for policy in policies:
@@ -209,10 +209,20 @@ def _apply_to_view(conn: Connection, name: str, readers: Sequence[Role]) -> None
     ]
     stamp = _stamp(wanted)
     held = text("SELECT obj_description(to_regclass(:view), 'pg_class')")
-    if conn.scalar(held, {"view": view}) == stamp:
+    if conn.scalar(held, {"view": view}) == stamp and _granted(conn, view, wanted):
         return
     for statement in (*wanted, f"COMMENT ON VIEW {view} IS {_value(stamp)}"):
         conn.exec_driver_sql(statement.replace("%", "%%"))
+
+
+def _granted(conn: Connection, target: str, statements: Iterable[str]) -> bool:
+    """Whether anything is granted on a table or view as ``statements`` want it: a restore brings none."""
+    wanted = any(statement.startswith("GRANT") for statement in statements)
+    mine = text(
+        "SELECT EXISTS (SELECT FROM unnest(CAST(:roles AS text[])) AS role "
+        "WHERE has_any_column_privilege(role, :target, 'SELECT'))"
+    )
+    return not wanted or bool(conn.scalar(mine, {"roles": list(DATABASE_ROLES), "target": target}))
 
 
 def _stamp(statements: Iterable[str]) -> str:

@@ -2,7 +2,7 @@
 
 world          the map with a store in step with it, the same for all tests here: they only read
 open_world     makes another one for a test that writes
-as_scope       a client of the service whose every request comes from one scope
+someone        a client of the service whose requests come from a scope that may be changed
 
 West and East are rectangles side by side. What is called W lies in West, E in East, B on the border of both,
 O outside; farmland and springs lie around W and E, the red line around E alone. Every farm and every zone
@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
@@ -83,29 +84,49 @@ class World:
         self.load("keepers", KEEPERS)
         refresh(self.engine, self.definition)
 
-    def app(self, scope: Scope | None = None) -> FastAPI:
-        """The service; with ``scope`` every request comes from it."""
-        app = create_app(self.settings, self.definition, self.engine)
-        return app if scope is None else _as(app, scope)
+    def app(self) -> FastAPI:
+        """The service."""
+        return create_app(self.settings, self.definition, self.engine)
 
-    def client(self, scope: Scope | None = None) -> TestClient:
-        """A client of the service."""
-        return TestClient(self.app(scope), base_url=BASE, raise_server_exceptions=False)
+    def someone(self) -> Someone:
+        """A client of the service that signs in as one scope after the other."""
+        app, holder = self.app(), []
+        app.add_middleware(_Signed, holder=holder)
+        return Someone(TestClient(app, base_url=BASE, raise_server_exceptions=False), holder)
 
 
-def _as(app: FastAPI, scope: Scope) -> FastAPI:
-    class Signed:
-        """Says whom a request comes from, as the middleware of accounts does."""
+class _Signed:
+    """Says whom a request comes from, as the middleware of accounts does."""
 
-        def __init__(self, inner: Any) -> None:
-            self.inner = inner
+    def __init__(self, app: Any, holder: list[Scope | None]) -> None:
+        self.inner, self.holder = app, holder
 
-        async def __call__(self, http: Any, receive: Any, send: Any) -> None:
-            http.setdefault("state", {})["scope"] = scope
-            await self.inner(http, receive, send)
+    async def __call__(self, http: Any, receive: Any, send: Any) -> None:
+        http.setdefault("state", {})["scope"] = self.holder[-1]
+        await self.inner(http, receive, send)
 
-    app.add_middleware(Signed)
-    return app
+
+class Someone:
+    """Requests as a scope; None is nobody known."""
+
+    def __init__(self, client: TestClient, holder: list[Scope | None]) -> None:
+        self.client, self._holder = client, holder
+
+    def ask(self, scope: Scope | None, path: str, method: str = "GET", **given: Any) -> httpx.Response:
+        """The answer to one request of ``scope``."""
+        self._holder[:] = [scope]
+        return self.client.request(method, path, **given)
+
+    def screen(self, scope: Scope | None, wkt_lonlat: tuple[float, float], **inputs: Any) -> dict[str, Any]:
+        """The answer on a point site."""
+        site = {"type": "Point", "coordinates": list(wkt_lonlat)}
+        answer = self.ask(
+            scope, "/processes/screen/execution", "POST",
+            json={"inputs": {"site": site, "kind": "new", "accuracy_m": 1.0, **inputs}},
+        )  # fmt: skip
+        assert answer.status_code == 200, answer.text
+        told: dict[str, Any] = answer.json()
+        return told
 
 
 def scope_of(role: Role, *areas: str) -> Scope:
@@ -156,5 +177,11 @@ def open_world(
 
 @pytest.fixture(scope="session")
 def world(open_world: Callable[[], World]) -> World:
-    """The world that nobody writes to."""
+    """The world whose rows nobody changes."""
     return open_world()
+
+
+@pytest.fixture(scope="session")
+def someone(world: World) -> Someone:
+    """Somebody who asks the service of that world."""
+    return world.someone()

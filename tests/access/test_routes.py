@@ -1,0 +1,131 @@
+"""Every route as every role, in its own area and in another: by the rules of `api.access`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from fastapi import FastAPI
+
+from api.access import RULES, Rule, require_rules, routes_of
+from gis.access import PUBLIC, Role, Scope
+from gis.db import scoped
+from gis.jobs import enqueue
+from tests.access.conftest import EAST, WEST, Someone, World, scope_of
+from tests.access.test_policies import EXACT, ROWS, rows_for
+
+# Each role, and of those that see differently also one that is limited to West.
+LIMITED = (Role.VIEWER, Role.EDITOR, Role.REGULATOR)
+SCOPES = [*(Scope(role) for role in Role), *(scope_of(role, WEST) for role in LIMITED)]
+TRIED = ("farms", "farmland", "redlines", "keepers", "conflicts")
+MAKER = scope_of(Role.REGULATOR, EAST)
+VALUES = {
+    "matrix_set": "WebMercatorQuad",
+    "z": "8",
+    "y": "106",
+    "x": "213",
+    "raster": "elevation",
+    "name": "survey",
+}
+QUERIES = {
+    "/app/search": "?q=E",
+    "/rasters/{raster}/value": "?lon=120&lat=29",
+    "/imports/{id}/preview": "?crs=EPSG:4490",
+}
+
+
+@pytest.fixture(scope="module")
+def made(world: World, someone: Someone) -> dict[str, str]:
+    """A report and a job of a regulator of East; the report rests on the red line there."""
+    report = someone.screen(MAKER, (120.08, 28.92), report=True)["report"]["id"]
+    job = enqueue(scoped(world.engine, MAKER), "screen.batch", {}, queue_key="test")
+    return {"report": report, "job": str(job)}
+
+
+def filled(path: str, made: dict[str, str]) -> Iterator[tuple[str, str | None, str | None]]:
+    """Addresses of a route, each with the layer and the row that it names."""
+    values = VALUES | {"job_id": made["job"], "id": made["report"] if "reports" in path else "A" * 22}
+    layers = TRIED if "{layer}" in path or "{style}" in path else (None,)
+    for layer in layers:
+        uids = sorted(ROWS.get(layer or "", {"": set()})[""] & {"W", "E"}) if "{uid" in path else [None]
+        for uid in uids:
+            names = values | {"layer": layer or "", "style": layer or "", "uid": uid or ""}
+            yield path.replace(":path", "").format_map(names) + QUERIES.get(path, ""), layer, uid
+
+
+def is_seen(world: World, scope: Scope, path: str, layer: str | None, uid: str | None) -> bool:
+    """Whether a route that shows what a scope sees has anything there."""
+    if layer is None:
+        return True
+    seen = world.definition.seen_by(scope.role).layers.get(layer)
+    if seen is None:
+        return False
+    if "/claims/" in path or (not seen.has_geometry and "tiles/" in path):
+        return False  # no layer here is linked, and a register has no tiles
+    if path.startswith("/styles/"):
+        return seen.has_geometry
+    return uid is None or uid in rows_for(scope, layer)
+
+
+def expected(
+    rule: Rule, scope: Scope, path: str, world: World, layer: str | None, uid: str | None
+) -> set[int]:
+    """The statuses that a rule allows."""
+    unlimited = scope.areas is None
+    if rule == Rule.OPEN:
+        return {200, 204}
+    if rule == Rule.SEEN:
+        return {200, 204, 400, 422} if is_seen(world, scope, path, layer, uid) else {404}
+    if rule == Rule.OWN and "/reports/" in path:
+        return {200} if scope.role in EXACT["redlines"] and unlimited else {404}
+    if rule == Rule.OWN:
+        return {200} if path == "/jobs" else {404}
+    if rule == Rule.MEMBER:
+        return {403} if scope.role == Role.PUBLIC else {400, 415, 422}
+    writes = scope.role in (Role.EDITOR, Role.ADMIN) and unlimited
+    return {400, 404, 415, 422} if writes else {403}
+
+
+@pytest.mark.filterwarnings("ignore:Use `@` matmul:PendingDeprecationWarning")  # rasterio's, on affine 3
+@pytest.mark.parametrize("route", sorted(RULES), ids=lambda route: " ".join(route))
+def test_a_route_answers_each_role_by_its_rule(
+    world: World, someone: Someone, made: dict[str, str], route: tuple[str, str]
+) -> None:
+    method, path = route
+    bodies = set()
+    for address, layer, uid in filled(path, made):
+        for scope in SCOPES:
+            # From elsewhere, so that the public has no part in what the machine itself may do.
+            answer = someone.ask(scope, address, method, headers={"X-Forwarded-For": "192.0.2.1"})
+            wanted = expected(RULES[route], scope, path, world, layer, uid)
+            assert answer.status_code in wanted, (address, scope, answer.text[:300])
+            bodies.add(answer.content)
+            if uid is None or uid not in rows_for(scope, layer or ""):
+                assert b"0579-" not in answer.content or scope.role in (Role.REGULATOR, Role.ADMIN)
+            if answer.status_code == 200 and "ETag" in answer.headers and scope != PUBLIC:
+                assert "private" in answer.headers["Cache-Control"], address
+    if RULES[route] == Rule.OPEN and path != "/imports":
+        assert len(bodies) == 1, "an open route answers everybody alike"
+
+
+def test_a_job_is_its_owners_and_nobody_elses(someone: Someone, made: dict[str, str]) -> None:
+    def jobs(scope: Scope) -> list[str]:
+        return [job["jobID"] for job in someone.ask(scope, "/jobs").json()["jobs"]]
+
+    assert made["job"] in jobs(MAKER) and someone.ask(MAKER, f"/jobs/{made['job']}").status_code == 200
+    for scope in SCOPES:
+        assert made["job"] not in jobs(scope)
+
+
+def _secret() -> str:
+    return "told to everybody"
+
+
+def test_every_route_has_a_rule_and_none_starts_without(world: World) -> None:
+    app = world.app()
+    assert set(routes_of(app)) == RULES.keys()
+    app.add_api_route("/secrets", _secret, methods=["GET"])
+    with pytest.raises(RuntimeError, match="/secrets"):
+        require_rules(app)
+    with pytest.raises(RuntimeError, match="/collections"):
+        require_rules(FastAPI())
