@@ -13,7 +13,9 @@ from typing import Any
 
 from fastapi import FastAPI
 
-__all__ = ["RULES", "Rule", "require_rules", "routes_of"]
+from api.identity import Action, Needs
+
+__all__ = ["RULES", "Rule", "actions_of", "require_rules", "routes_of"]
 
 
 class Rule(StrEnum):
@@ -91,17 +93,26 @@ RULES: dict[tuple[str, str], Rule] = {
 
 def routes_of(app: FastAPI) -> list[tuple[str, str]]:
     """Method and path of every route of ``app``, sorted; files of the front end are mounted and are none."""
-    return sorted(set(_walk(app.routes)))
+    return sorted({(method, route.path) for method, route in _walk(app.routes)})
 
 
-def _walk(routes: Iterable[Any]) -> Iterator[tuple[str, str]]:
+def actions_of(app: FastAPI) -> dict[tuple[str, str], list[Action]]:
+    """What each route of ``app`` says that it is for; each should say one thing."""
+    found = {}
+    for method, route in _walk(app.routes):
+        calls = [dependency.call for dependency in route.dependant.dependencies]
+        found[method, route.path] = [call.action for call in calls if isinstance(call, Needs)]
+    return found
+
+
+def _walk(routes: Iterable[Any]) -> Iterator[tuple[str, Any]]:
     for route in routes:
         inner = getattr(route, "original_router", None)
         if inner is not None:
             yield from _walk(inner.routes)
         for method in getattr(route, "methods", None) or ():
             if method != "HEAD":
-                yield method, route.path
+                yield method, route
 
 
 def require_rules(app: FastAPI) -> None:

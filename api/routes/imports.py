@@ -20,9 +20,8 @@ from gis.uploads import Plan, Source, Upload, Workshop, rejects, steps
 router = APIRouter(prefix="/imports", tags=["Imports"], dependencies=[Depends(strict_parameters)])
 
 _NO_STORE = {"Cache-Control": "no-store"}
-_MAY = Depends(needs(Action.IMPORT))
-_UNLIMITED = Depends(require_unlimited)
-_WRITES = [_MAY, _UNLIMITED, Depends(own_page)]
+_MAY = [Depends(needs(Action.IMPORT)), Depends(require_unlimited)]
+_WRITES = [*_MAY, Depends(own_page)]
 _WRITES_JSON = [*_WRITES, Depends(with_json)]
 
 
@@ -103,7 +102,7 @@ async def post_import(request: Request, workshop: WorkshopDep) -> Response:
     )
 
 
-@router.get("/{id}", summary="How far an import is, and all that is known of it", dependencies=[_MAY])
+@router.get("/{id}", summary="How far an import is, and all that is known of it", dependencies=_MAY)
 def get_import(upload: UploadDep, state: StoreDep, layer: LayerQuery = None) -> Response:
     """State, progress, what the file is, proposed layers, CRS and columns, the dry run, the result."""
     stage = upload.state
@@ -132,7 +131,7 @@ def _proposal(upload: Upload, state: MapState, layer: str | None) -> dict[str, A
     return steps.proposal(upload, state.engine, state.definition, chosen)
 
 
-@router.get("/{id}/preview", summary="Where the rows would lie in one CRS", dependencies=[_MAY])
+@router.get("/{id}/preview", summary="Where the rows would lie in one CRS", dependencies=_MAY)
 def get_preview(
     upload: UploadDep,
     state: StoreDep,
@@ -167,7 +166,7 @@ def _stem(upload: Upload) -> str:
     return PurePath(files[0]["name"]).stem
 
 
-@router.get("/{id}/changes", summary="What the dry run would change, on the map", dependencies=[_MAY])
+@router.get("/{id}/changes", summary="What the dry run would change, on the map", dependencies=_MAY)
 def get_changes(upload: UploadDep) -> Response:
     """Some of the rows that would be added, changed and closed, as GeoJSON with "change"."""
     found = upload.read("changes")
@@ -193,7 +192,7 @@ def _accepted(upload: Upload) -> Response:
     )
 
 
-@router.get("/{id}/rejects", summary="Refused and mended rows with reasons", dependencies=[_MAY])
+@router.get("/{id}/rejects", summary="Refused and mended rows with reasons", dependencies=_MAY)
 def get_rejects(
     upload: UploadDep,
     state: StoreDep,

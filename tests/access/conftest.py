@@ -24,6 +24,10 @@ from sqlalchemy import Engine, create_engine
 
 from api.app import create_app
 from gis.access import Role, Scope
+from gis.accounts import register
+from gis.accounts.keys import add_key
+from gis.accounts.passwords import Passwords
+from gis.db import connect
 from gis.importing import ImportOptions, ImportResult, SourceInfo, import_file
 from gis.instep import bring_in_step
 from gis.screening.conflicts import refresh
@@ -89,33 +93,31 @@ class World:
         return create_app(self.settings, self.definition, self.engine)
 
     def someone(self) -> Someone:
-        """A client of the service that signs in as one scope after the other."""
-        app, holder = self.app(), []
-        app.add_middleware(_Signed, holder=holder)
-        return Someone(TestClient(app, base_url=BASE, raise_server_exceptions=False), holder)
-
-
-class _Signed:
-    """Says whom a request comes from, as the middleware of accounts does."""
-
-    def __init__(self, app: Any, holder: list[Scope | None]) -> None:
-        self.inner, self.holder = app, holder
-
-    async def __call__(self, http: Any, receive: Any, send: Any) -> None:
-        http.setdefault("state", {})["scope"] = self.holder[-1]
-        await self.inner(http, receive, send)
+        """A client of the service that shows the key of one scope after the other."""
+        with connect(self.engine, write=True) as conn:
+            register.add(conn, "somebody", "long enough for a test", Passwords(1, 8, 1), role=Role.VIEWER)
+        return Someone(TestClient(self.app(), base_url=BASE, raise_server_exceptions=False), self.engine)
 
 
 class Someone:
-    """Requests as a scope; None is nobody known."""
+    """Requests as a scope, with a key that has it; as the public, and None, without any."""
 
-    def __init__(self, client: TestClient, holder: list[Scope | None]) -> None:
-        self.client, self._holder = client, holder
+    def __init__(self, client: TestClient, engine: Engine) -> None:
+        self.client, self._engine = client, engine
+        self._keys: dict[Scope, str] = {}
 
     def ask(self, scope: Scope | None, path: str, method: str = "GET", **given: Any) -> httpx.Response:
         """The answer to one request of ``scope``."""
-        self._holder[:] = [scope]
-        return self.client.request(method, path, **given)
+        headers = dict(given.pop("headers", {}))
+        if scope is not None and scope.role != Role.PUBLIC:
+            headers["Authorization"] = f"Bearer {self._key(scope)}"
+        return self.client.request(method, path, headers=headers, **given)
+
+    def _key(self, scope: Scope) -> str:
+        if scope not in self._keys:
+            with connect(self._engine, write=True) as conn:
+                _, self._keys[scope] = add_key(conn, "test", role=scope.role, areas=scope.areas)
+        return self._keys[scope]
 
     def screen(self, scope: Scope | None, wkt_lonlat: tuple[float, float], **inputs: Any) -> dict[str, Any]:
         """The answer on a point site."""

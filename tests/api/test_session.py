@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import httpx
@@ -10,7 +10,8 @@ import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import text
 
-from api.identity import Action, Needs
+from api.access import actions_of
+from api.identity import Action
 from gis.access import Role
 from gis.accounts import keys, register
 from gis.accounts.audit import entries, verify
@@ -228,19 +229,7 @@ def test_imports_that_are_turned_off_are_off_for_everybody(peopled: SmallMap) ->
 
 
 def test_every_route_says_what_it_is_for(peopled: SmallMap) -> None:
-    found: dict[tuple[str, str], list[Action]] = {}
-
-    def walk(routes: Iterable[Any]) -> None:
-        for route in routes:
-            inner = getattr(route, "original_router", None)
-            if inner is not None:
-                walk(inner.routes)
-            for method in getattr(route, "methods", None) or ():
-                calls = [dependency.call for dependency in route.dependant.dependencies]
-                actions = [call.action for call in calls if isinstance(call, Needs)]
-                found[method, route.path] = actions
-
-    walk(peopled.app().routes)
+    found = actions_of(peopled.app())
     assert len(found) > 40 and [at for at, actions in found.items() if len(actions) != 1] == []
     writing = {at: actions[0] for at, actions in found.items() if at[0] != "GET" and at[1] != "/session"}
     screens = {at for at, action in writing.items() if action is Action.SCREEN}
