@@ -71,7 +71,15 @@ def get_tile(
     stamp = content_stamp(conn, [layer.id], rev)
     chosen = tuple(sorted((name, tuple(values)) for name, values in filters.items()))
     words = None if found is None else found.canonical
-    content = ("tile", rendering_hash(layer), tile, chosen, words, *stamp, state.scope.digest)
+    content = (
+        "tile",
+        rendering_hash(layer),
+        tile,
+        chosen,
+        words,
+        *stamp,
+        "" if state.sees_all else state.scope.digest,
+    )
 
     def produce() -> Response:
         body = state.tiles.get(

@@ -17,9 +17,9 @@ from tests.access.conftest import EAST, WEST, Someone, World, scope_of
 from tests.access.test_policies import EXACT, ROWS, rows_for
 
 # Each role, and of those that see differently also one that is limited to West.
-LIMITED = (Role.VIEWER, Role.EDITOR, Role.REGULATOR)
+LIMITED = (Role.VIEWER, Role.REGULATOR)
 SCOPES = [*(Scope(role) for role in Role), *(scope_of(role, WEST) for role in LIMITED)]
-TRIED = ("farms", "farmland", "redlines", "keepers", "conflicts")
+TRIED = ("farms", "farmland", "redlines", "keepers")
 MAKER = scope_of(Role.REGULATOR, EAST)
 VALUES = {
     "matrix_set": "WebMercatorQuad",
