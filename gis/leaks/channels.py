@@ -156,7 +156,7 @@ def _decoded(body: bytes) -> tuple[set[str], int]:
         path.write_bytes(body)
         read = pyogrio.read_dataframe(path, columns=["uid", "n"], read_geometry=False)
     single = read["uid"] if "uid" in read else []  # a tile of nothing but summed features has none
-    return {str(uid) for uid in single if uid}, int(read["n"].sum())
+    return {uid for uid in single if isinstance(uid, str) and uid}, int(read["n"].sum())
 
 
 def _rows_in(store: Connection, want: Expected, tile: Tile) -> int:
