@@ -10,7 +10,7 @@ from fastapi import Request
 
 from gis.errors import QueryError
 
-__all__ = ["FEATURE", "FEATURES", "FILES", "FORMS", "Form", "alternates", "representation"]
+__all__ = ["FEATURE", "FEATURES", "FILES", "FORMS", "Form", "alternates", "prefers_html", "representation"]
 
 
 @dataclass(frozen=True)
@@ -77,6 +77,13 @@ def _accepted(header: str, offered: Sequence[str]) -> str:
             if quality > weight and _covers(kind, FORMS[name].essence):
                 best, weight = name, quality
     return best
+
+
+def prefers_html(accepted: str) -> bool:
+    """Whether an Accept header names HTML above all else, as browsers do and programs do not."""
+    ranges = list(_ranges(accepted))
+    best = max((quality for _, quality in ranges), default=0.0)
+    return best > 0 and next(kind for kind, quality in ranges if quality == best) == "text/html"
 
 
 def _ranges(header: str) -> Iterable[tuple[str, float]]:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Annotated
 
 import typer
+from sqlalchemy import Engine
 
 from api.cli.console import LANGUAGE, AsJson, emit_json, grid, say
 from gis.access import Role, Scope
@@ -34,9 +35,14 @@ def doctor(context: typer.Context, as_json: AsJson = False) -> None:
         raise typer.Exit(1)
 
 
-@app.command("access", help=say("Compare what each channel shows a role.", "比对各渠道对某角色显示的内容。"))
+@app.command("access", help=say("Compare what each channel shows somebody.", "比对各渠道对某人显示的内容。"))
 def access_command(
-    role: Annotated[Role, typer.Option("--as-role", help=say("As whom.", "以何角色。"))],
+    account: Annotated[
+        str | None, typer.Option("--as", help=say("As this account.", "以该账号身份。"), metavar="USER")
+    ] = None,
+    role: Annotated[
+        Role | None, typer.Option("--as-role", help=say("As a role, not an account.", "以角色而非账号。"))
+    ] = None,
     areas: Annotated[
         list[str] | None,
         typer.Option("--area", help=say("Only this area; may be given again.", "仅限此区域，可重复。")),
@@ -49,8 +55,15 @@ def access_command(
     from api.cli.opening import opened
     from gis.leaks import compare
 
-    scope = Scope(role, None if not areas else tuple(sorted(areas)))
+    if (account is None) == (role is None) or (account is not None and areas):
+        raise typer.BadParameter(
+            say(
+                "Give either --as USER, or --as-role ROLE [--area CODE].",
+                "请给出 --as 账号，或 --as-role 角色。",
+            )
+        )
     with opened() as onemap:
+        scope = _scope(onemap.engine, account, role, areas)
         found = list(compare(onemap.engine, onemap.definition, scope))
     if as_json:
         emit_json([asdict(each) for each in found])
@@ -70,9 +83,22 @@ def access_command(
             )
             for each in found
         ]
-        grid(say(f"What {role} sees", f"{role} 所见"), columns, rows)
+        who = account or str(role)
+        grid(say(f"What {who} sees", f"{who} 所见"), columns, rows)
     if any(each.leaks for each in found):
         raise typer.Exit(1)
+
+
+def _scope(engine: Engine, account: str | None, role: Role | None, areas: list[str] | None) -> Scope:
+    """What the account, or the role, sees."""
+    from gis.accounts.register import row_of, scope_of
+    from gis.db import connect
+
+    if account is not None:
+        with connect(engine) as conn:
+            return scope_of(row_of(conn, account))
+    assert role is not None
+    return Scope(role, tuple(sorted(areas)) if areas else None)
 
 
 def _few(things: tuple[str, ...]) -> str:

@@ -13,14 +13,15 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.languages import preferred
 from api.pages.render import DIGEST, render
+from api.representation import prefers_html
 
 __all__ = ["Pages"]
 
 _HTML = "text/html; charset=utf-8"
 # What the page itself reads of the query; the route never sees it.
 _OWN = ("f", "lang")
-# The map, its files, and what people do not look at.
-_NO_PAGES = ("/web/", "/metrics")
+# Files of the map, reports, which have pages of their own, and what people do not look at.
+_NO_PAGES = ("/web/", "/reports/", "/metrics")
 
 
 class Pages:
@@ -51,17 +52,11 @@ def _wants_page(scope: Scope) -> bool:
     if scope["method"] != "GET" or path == "/" or path.startswith(_NO_PAGES):
         return False
     forms = [value for name, value in _query(scope) if name == "f"]
-    return forms == ["html"] if forms else _prefers_html(Headers(scope=scope).get("accept", ""))
+    return forms == ["html"] if forms else prefers_html(Headers(scope=scope).get("accept", ""))
 
 
 def _query(scope: Scope) -> list[tuple[str, str]]:
     return parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)
-
-
-def _prefers_html(accepted: str) -> bool:
-    """Browsers name HTML first; programs that read JSON do not."""
-    html, json = accepted.find("text/html"), accepted.find("json")
-    return html >= 0 and (json < 0 or html < json)
 
 
 def _tag_suffix(language: str) -> str:

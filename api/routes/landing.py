@@ -20,6 +20,7 @@ from api.deps import (
     wants,
 )
 from api.identity import Action, needs
+from api.representation import prefers_html
 from gis.cql2 import FUNCTIONS
 from gis.revisions import head
 
@@ -45,19 +46,13 @@ def get_landing(
 ) -> Response:
     """The map for whoever prefers HTML, else the links that a program starts from."""
     wants(f, "json", "html")
-    if f == "html" or (f is None and _prefers_html(request)):
+    if f == "html" or (f is None and prefers_html(request.headers.get("accept", ""))):
         page = (state.web / "index.html").read_bytes()
         headers = {"Cache-Control": "no-cache", "Vary": "Accept"}
         return Response(page, headers=headers, media_type="text/html; charset=utf-8")
     answer = as_json(_landing(request, state.definition.district.name.text(language), language))
     answer.headers["Vary"] = "Accept, Accept-Language"
     return answer
-
-
-def _prefers_html(request: Request) -> bool:
-    accepted = request.headers.get("accept", "")
-    html, json = accepted.find("text/html"), accepted.find("json")
-    return html >= 0 and (json < 0 or html < json)
 
 
 def _landing(request: Request, district: str, language: str) -> dict[str, Any]:

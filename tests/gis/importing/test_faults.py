@@ -19,7 +19,7 @@ from gis.importing import ImportOptions, SourceInfo, import_file
 from gis.importing.failpoints import FAILPOINTS
 from gis.settings import MapDefinition
 from tests.conftest import Databases
-from tests.gis.conftest import OUTSIDE, _build
+from tests.gis.conftest import OUTSIDE, build_small
 
 ROWS = 2_000
 BEFORE_COMMIT = FAILPOINTS[: FAILPOINTS.index("after_commit")]
@@ -87,7 +87,7 @@ def fresh(databases: Databases, small_map: MapDefinition) -> Iterator[Callable[[
     made: list[str] = []
 
     def make() -> str:
-        made.append(databases.create(databases.template("small", lambda url: _build(url, small_map))))
+        made.append(databases.create(databases.template("small", lambda url: build_small(url, small_map))))
         return databases.url(made[-1])
 
     yield make
