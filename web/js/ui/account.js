@@ -72,11 +72,11 @@ export function createAccount(words) {
     button() {
       if (!session?.accounts) return null;
       if (!session.signed_in) {
-        return h('button', { type: 'button', class: 'account-button', onclick: () => void account.gate(null) }, icon('person'), h('span', {}, t('account.sign_in')));
+        return h('button', { type: 'button', class: 'account-button', 'data-key': 'account', onclick: () => void account.gate(null) }, icon('person'), h('span', {}, t('account.sign_in')));
       }
       const label = t('account.menu', { name: session.display_name ?? session.name ?? '' });
       const open = h(
-        'button', { type: 'button', class: 'account-button signed-in', 'aria-label': label, title: label, 'aria-haspopup': 'dialog', onclick: () => openMenu(open, session, leave) },
+        'button', { type: 'button', class: 'account-button signed-in', 'data-key': 'account', 'aria-label': label, title: label, 'aria-haspopup': 'dialog', onclick: () => openMenu(open, session, leave) },
         icon('person'), h('span', {}, session.display_name ?? session.name),
       );
       return open;

@@ -2,7 +2,7 @@
 
 import { pick } from '../pure/format.js';
 import { language, t } from '../words.js';
-import { h, icon, refill } from './dom.js';
+import { h, icon, refill, renew } from './dom.js';
 
 /** @typedef {import('../types').App} App */
 /** @typedef {import('../types').Lang} Lang */
@@ -23,7 +23,7 @@ export function createHeader(header, nav, app, on) {
   const ledger = app.layers.get(app.conflictsLayer);
 
   const brand = () => h(
-    'button', { type: 'button', class: 'brand', onclick: on.home, title: t('brand.home') },
+    'button', { type: 'button', class: 'brand', 'data-key': 'brand', onclick: on.home, title: t('brand.home') },
     h('img', { src: 'web/img/icon.svg', alt: '', width: 32, height: 32 }),
     h('span', { class: 'brand-words' }, h('strong', {}, t('brand.title', { district: pick(config.district.name, language()) })), h('small', {}, t('brand.sub'))),
   );
@@ -31,13 +31,13 @@ export function createHeader(header, nav, app, on) {
   const languageButton = () => {
     const others = config.district.languages.filter((lang) => lang !== language());
     return others.map((lang) => h(
-      'button', { type: 'button', class: 'lang', lang: lang === 'zh' ? 'zh-CN' : 'en', 'aria-label': OWN_NAMES[lang], onclick: () => on.switchLanguage(lang) }, lang === 'zh' ? '中' : 'EN',
+      'button', { type: 'button', class: 'lang', 'data-key': lang, lang: lang === 'zh' ? 'zh-CN' : 'en', 'aria-label': OWN_NAMES[lang], onclick: () => on.switchLanguage(lang) }, lang === 'zh' ? '中' : 'EN',
     ));
   };
 
   /** @param {string} kind @param {string} name @param {string} words @param {() => void} onclick @param {string} [count] */
   const button = (kind, name, words, onclick, count = '') => h(
-    'button', { type: 'button', class: `nav-button nav-${kind}`, 'aria-pressed': String(pressed(kind)), onclick },
+    'button', { type: 'button', class: `nav-button nav-${kind}`, 'data-key': kind, 'aria-pressed': String(pressed(kind)), onclick },
     icon(name), h('span', {}, words), count && h('b', { class: 'pill' }, count),
   );
 
@@ -51,9 +51,9 @@ export function createHeader(header, nav, app, on) {
   const render = () => {
     const real = store.get().realConflicts;
     document.title = `${t('brand.title', { district: pick(config.district.name, language()) })} · onemap`;
-    refill(brandRow, brand(), on.account(), ...languageButton());
+    renew(brandRow, brand(), on.account(), ...languageButton());
     nav.setAttribute('aria-label', t('nav.label'));
-    refill(
+    renew(
       nav,
       button('layers', 'layers', t('nav.layers'), on.toggleLayers),
       ledger && button('conflicts', 'warning', t('nav.conflicts'), on.openConflicts, real ? compact(real) : ''),
