@@ -47,6 +47,7 @@ from api.routes import (
     styles,
     tiles,
 )
+from api.tilecache import TileCache
 from api.web import WebFiles
 from gis.accounts.passwords import passwords_of
 from gis.accounts.sessions import Lifetime
@@ -55,6 +56,7 @@ from gis.accounts.tokens import Tokens
 from gis.db import make_engine
 from gis.importing.reading import limits_of
 from gis.settings import MapDefinition, Settings, load_settings
+from gis.tiles import Newest
 from gis.uploads import Uploads, Workshop
 
 __all__ = ["create_app", "from_environment", "warm_up"]
@@ -178,6 +180,10 @@ def _guard(
         )
     app.add_middleware(PlainMethods)
     app.add_middleware(GZipMiddleware, minimum_size=_GZIP_FROM_BYTES, compresslevel=_GZIP_LEVEL)
+    state: MapState = app.state.onemap
+    app.add_middleware(
+        TileCache, ask=Newest(state.engine).now, limit_bytes=settings.tile_cache_mb * 2**20
+    )
     app.add_middleware(HostGuard, hosts=(*settings.hosts, *_public_host(settings)))
     app.add_middleware(SecurityHeaders, headers=security_headers(settings, web))
 

@@ -18,8 +18,13 @@ from layers.vocabulary import load_themes
 __all__ = ["configuration"]
 
 
-def configuration(state: MapState, facts: Mapping[str, LayerFacts], rev: int) -> dict[str, Any]:
-    """District, themes, layers, rasters, rules and base maps; ``facts`` are those of revision ``rev``."""
+def configuration(
+    state: MapState, facts: Mapping[str, LayerFacts], names: Mapping[str, str], rev: int
+) -> dict[str, Any]:
+    """District, themes, layers, rasters, rules and base maps.
+
+    ``facts`` are those of revision ``rev``; ``names`` of what the tiles of each layer hold go into their address.
+    """
     from gis.screening.request import site_kinds
 
     definition = state.definition
@@ -31,7 +36,7 @@ def configuration(state: MapState, facts: Mapping[str, LayerFacts], rev: int) ->
         "read_only": True,
         "district": _district(definition.district),
         "themes": _themes(state, layers),
-        "layers": [_layer(layer, facts[layer.id]) for layer in layers],
+        "layers": [_layer(layer, facts[layer.id]) | {"content": names[layer.id]} for layer in layers],
         "rasters": [_raster(raster) for raster in definition.district.rasters],
         "rule_groups": [_group(pack, group) for pack in definition.packs.values() for group in pack.groups],
         "rules": [

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from threading import Lock
@@ -17,7 +17,6 @@ from fastapi.dependencies.utils import get_flat_params
 from fastapi.params import Query as QueryParameter
 from sqlalchemy import Connection, Engine
 
-from api.cache import ByteCache
 from api.languages import language_of
 from gis.access import PUBLIC, Scope
 from gis.axes import CRS84, NamedCrs, named
@@ -52,7 +51,6 @@ __all__ = [
 
 JSON = "application/json"
 GEOJSON = "application/geo+json"
-_TILE_CACHE_BYTES = 64 * 2**20
 _SCOPES_HELD = 256
 
 
@@ -70,7 +68,6 @@ class MapState:
     version: str
     web: Path
     scope: Scope = PUBLIC
-    tiles: ByteCache = field(default_factory=lambda: ByteCache(_TILE_CACHE_BYTES), compare=False)
 
     def seen_by(self, scope: Scope) -> MapState:
         """The same for ``scope``, made once while it is in use."""
@@ -261,16 +258,25 @@ def as_json(content: Any, media_type: str = JSON, headers: dict[str, str] | None
     return Response(orjson.dumps(content), headers=headers, media_type=media_type)
 
 
-def _kept_by(scope: Scope) -> str:
-    """Who may keep an answer, and only if it is asked for anew each time."""
-    return "no-cache" if scope == PUBLIC else "private, no-cache"
+# A name in the address changes with the content, so whoever has the answer need never ask again.
+_FOR_EVER = "public, max-age=31536000, immutable"
 
 
-def conditional(request: Request, parts: tuple[object, ...], produce: Callable[[], Response]) -> Response:
+def _kept_by(scope: Scope, *, lasting: bool) -> str:
+    """Who may keep an answer, and whether it is asked for anew each time: always, but for the public's."""
+    if scope != PUBLIC:
+        return "private, no-cache"
+    return _FOR_EVER if lasting else "no-cache"
+
+
+def conditional(
+    request: Request, parts: tuple[object, ...], produce: Callable[[], Response], *, lasting: bool = False
+) -> Response:
     """304 when the client holds the answer named by ``parts`` already, else what ``produce`` makes.
 
     The tag is weak, since one content goes out plain and gzipped. ``parts`` names everything that the answer
     depends on: revision, definitions, rendering, representation. The scope of the request is added.
+    ``lasting``: the address names the content too, so the public may use the answer without asking again.
     """
     scope = scope_of_request(request)
     if scope != PUBLIC:
@@ -278,7 +284,11 @@ def conditional(request: Request, parts: tuple[object, ...], produce: Callable[[
     digest = hashlib.sha256("\0".join(str(part) for part in parts).encode()).hexdigest()[:32]
     tag = f'W/"{digest}"'
     held = {entry.strip() for entry in request.headers.get("if-none-match", "").split(",")}
-    headers = {"ETag": tag, "Cache-Control": _kept_by(scope), "Vary": "Accept, Accept-Language"}
+    headers = {
+        "ETag": tag,
+        "Cache-Control": _kept_by(scope, lasting=lasting),
+        "Vary": "Accept, Accept-Language",
+    }
     if tag in held or tag.removeprefix("W/") in held:
         return Response(status_code=304, headers=headers)
     answer = produce()

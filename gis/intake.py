@@ -15,10 +15,13 @@ from gis.jobs import enqueue
 from gis.linking import refresh
 from gis.settings import MapDefinition
 
-__all__ = ["JUDGING", "judge_again", "take_in"]
+__all__ = ["DRAWING", "JUDGING", "draw_again", "judge_again", "take_in"]
 
 JUDGING = "conflicts.refresh"
 """The job that brings the conflicts up to date."""
+
+DRAWING = "tiles.prepare"
+"""The job that prepares the levels tiles are drawn from."""
 
 
 def take_in(
@@ -32,7 +35,8 @@ def take_in(
     reading: Reading | None = None,
     limits: Limits = TRUSTED,
 ) -> ImportResult:
-    """Import a file as `gis.importing.import_file` does; then compare linked rows and judge conflicts anew.
+    """Import a file as `gis.importing.import_file` does; then compare linked rows, judge conflicts anew
+    and prepare tiles.
 
     Each is a revision of its own, after that of the import: they can be written down anew at any time, an
     import cannot. Raises what `import_file` raises.
@@ -46,6 +50,7 @@ def take_in(
         if progress is not None:
             progress("judging", 0, None)
         judge_again(engine, definition)
+        draw_again(engine, definition)
     return result
 
 
@@ -72,3 +77,22 @@ def judge_again(engine: Engine, definition: MapDefinition) -> int | None:
     except OneMapError:
         done = None
     return enqueue(engine, JUDGING, {}, queue_key=JUDGING, lane="clock") if done is None else None
+
+
+def draw_again(engine: Engine, definition: MapDefinition) -> int | None:
+    """Prepare tiles of what has just changed: now where it is little, else by a job.
+
+    Tiles are right before that too, only slower. Nothing that goes wrong here undoes the change itself.
+
+    Returns
+    -------
+    int or None
+        The number of the job; None where there is nothing left to do.
+    """
+    from gis.tiles import prepare_tiles
+
+    try:
+        left = prepare_tiles(engine, definition, small_only=True).left
+    except OneMapError:
+        left = ("?",)
+    return enqueue(engine, DRAWING, {}, queue_key=DRAWING, lane="clock") if left else None

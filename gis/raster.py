@@ -19,7 +19,7 @@ from rasterio.warp import transform_bounds
 
 from gis.crs import LONLAT, transformation
 from gis.errors import NotFound, QueryError
-from gis.tiles import Tile
+from gis.tiles.matrix import Tile
 from layers.district import District, Raster
 from layers.model import Text
 

@@ -55,6 +55,7 @@ class Settings(BaseSettings):
     harvest_max_mb: int = 500
     statement_timeout_s: float = 30.0
     threads: int = os.cpu_count() or 1
+    tile_cache_mb: Annotated[int, Field(ge=0)] = 64
     allow_imports: bool | None = None
     import_file_mb: Annotated[int, Field(ge=1)] = 200
     import_unzipped_mb: Annotated[int, Field(ge=1)] = 250

@@ -23,6 +23,7 @@ from sqlalchemy import (
     Index,
     Integer,
     MetaData,
+    SmallInteger,
     Table,
     Text,
     and_,
@@ -55,6 +56,10 @@ __all__ = [
     "sources",
     "store",
     "table_for",
+    "tile_cells",
+    "tile_levels",
+    "tile_rows",
+    "tile_shapes",
     "uncovered",
 ]
 
@@ -361,6 +366,61 @@ report_faces = Table(
     Column("at", DateTime(timezone=True), nullable=False, server_default=func.clock_timestamp()),
     Column("engine", Text, nullable=False, comment="the version that rendered it"),
     comment="Pages and files of reports, as they were first rendered; rows are only ever added",
+)
+
+tile_levels = Table(
+    "tile_levels",
+    CORE,
+    Column("layer", Text, primary_key=True),
+    Column("rev", BigInteger, nullable=False, comment="last revision of the layer in the levels"),
+    Column("rendering", Text, nullable=False, comment="what was drawn and how; another: not used"),
+    Column("demonstration", Text, nullable=False, comment="sources that were demonstration data"),
+    Column("finest", SmallInteger, comment="the last zoom whose points are summed; null: none"),
+    comment="Up to which revision the levels of a layer have been prepared",
+)
+
+tile_rows = Table(
+    "tile_rows",
+    CORE,
+    Column("layer", Text, primary_key=True),
+    Column("row_id", BigInteger, primary_key=True, autoincrement=False),
+    *(Column(side, Double, nullable=False) for side in ("west", "south", "east", "north")),
+    comment="Rows whose shape is prepared, each with its box in EPSG:3857",
+)
+
+tile_shapes = Table(
+    "tile_shapes",
+    CORE,
+    Column("layer", Text, primary_key=True),
+    Column("z", SmallInteger, primary_key=True, autoincrement=False),
+    Column("cx", Integer, primary_key=True, autoincrement=False),
+    Column("cy", Integer, primary_key=True, autoincrement=False),
+    Column("row_id", BigInteger, primary_key=True, autoincrement=False),
+    Column(
+        "geom",
+        Geometry(srid=WEB_MERCATOR, spatial_index=False),
+        comment="what of the shape lies in and around the tile; null: it covers it, z is -1 - zoom",
+    ),
+    Index(None, "layer", "row_id"),
+    comment="Large shapes, simplified for each zoom and cut by its tiles",
+)
+
+tile_cells = Table(
+    "tile_cells",
+    CORE,
+    Column("layer", Text, primary_key=True),
+    Column("z", SmallInteger, primary_key=True, autoincrement=False),
+    Column("gx", Integer, primary_key=True, autoincrement=False),
+    Column("gy", Integer, primary_key=True, autoincrement=False),
+    Column("n", Integer, nullable=False),
+    Column("uid", Text, comment="of a single row"),
+    Column("label", Text, comment="of a single row"),
+    Column("rank", SmallInteger, comment="place in the legend of the first class"),
+    Column("is_indicative", Boolean, nullable=False),
+    Column("is_demonstration", Boolean, nullable=False),
+    Column("bbox", Text, comment="of several rows: the box around them in degrees, as tiles say it"),
+    *(Column(side, Double, nullable=False) for side in ("west", "south", "east", "north")),
+    comment="Current points of a layer summed on the grid of each zoom, 64 cells to the side of a tile",
 )
 
 _TYPES: dict[str, type[TypeEngine[Any]]] = {

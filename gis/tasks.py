@@ -16,7 +16,7 @@ from sqlalchemy import Engine, text
 from gis.access import Role, Scope
 from gis.db import connect, scope_of, scoped
 from gis.errors import NotFound
-from gis.intake import JUDGING
+from gis.intake import DRAWING, JUDGING, draw_again
 from gis.jobs import Task, Work, enqueue
 from gis.jobs.schema import in_queue
 from gis.settings import Settings
@@ -38,9 +38,20 @@ def _judge(work: Work, payload: Mapping[str, Any]) -> Mapping[str, Any]:
     if work.definition.derived("conflicts") is None:
         return {}
     done = refresh(work.engine, work.definition, progress=work.progress, threads=work.settings.threads)
+    draw_again(work.engine, work.definition)
     change = done.change
     return {"revision": change.rev, "judged_revision": done.judged_rev, "subjects": done.subjects,
             "added": change.added, "changed": change.changed, "closed": change.closed}  # fmt: skip
+
+
+def _draw(work: Work, payload: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Prepare the levels of all layers that have changed."""
+    from gis.tiles import prepare_tiles
+
+    done = prepare_tiles(
+        work.engine, work.definition, progress=work.progress, threads=work.settings.threads
+    )
+    return {"shapes": done.shapes, "rows": done.rows}
 
 
 def _run_harvest(work: Work, payload: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -152,6 +163,7 @@ TASKS: dict[str, Task] = {
     "screen.batch": Task(_screen_batch, resumable=True),
     "harvest.run": Task(_run_harvest, lane="clock", resumable=True),
     "harvest.due": Task(_queue_due_harvests, lane="clock", resumable=True, cron="* * * * *"),
+    DRAWING: Task(_draw, lane="clock", resumable=True),
     JUDGING: Task(_judge, lane="clock", resumable=True),
     # The law date is the day in UTC: what begins or ends with a day is judged as soon as the day has begun.
     "conflicts.due": Task(_judge, lane="clock", resumable=True, cron="2 0 * * *"),

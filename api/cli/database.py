@@ -60,7 +60,7 @@ def sync_command(as_json: AsJson = False) -> None:
     """Adds what is new; refuses what would lose data."""
     from gis.db import make_engine
     from gis.following import catch_up
-    from gis.intake import judge_again
+    from gis.intake import draw_again, judge_again
     from gis.settings import load_settings
     from gis.sync import sync
 
@@ -72,6 +72,7 @@ def sync_command(as_json: AsJson = False) -> None:
             applied = sync(engine, definition).applied
             catch_up(engine, definition)
             judge_again(engine, definition)
+            draw_again(engine, definition)
         finally:
             engine.dispose()
     if as_json:

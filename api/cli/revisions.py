@@ -77,7 +77,7 @@ def revert_command(number: Number, as_json: AsJson = False) -> None:
     from api.cli.opening import opened
     from gis.db import connect
     from gis.following import follow
-    from gis.intake import judge_again
+    from gis.intake import draw_again, judge_again
     from gis.revisions import revert
     from gis.tables import table_for
 
@@ -89,6 +89,7 @@ def revert_command(number: Number, as_json: AsJson = False) -> None:
             follow(conn, onemap.definition, change.rev, unplaced=True)
         onemap.note("revert", str(number), rev=change.rev)
         job = judge_again(onemap.engine, onemap.definition)
+        draw_again(onemap.engine, onemap.definition)
     if as_json:
         emit_json(asdict(change))
         return

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from api.configuration import configuration
 from api.deps import ConnDep, RevDep, StateDep, as_json, conditional, strict_parameters
 from api.identity import Action, needs
+from api.routes.tiles import content_name
 from api.shapes import conflict_numbers
 from gis.features import content_stamp, layer_facts, search
 from gis.revisions import head
@@ -25,7 +26,11 @@ def get_config(request: Request, state: StateDep, conn: ConnDep, rev: RevDep) ->
 
     def produce() -> Response:
         facts = layer_facts(conn, state.definition, rev)
-        return as_json(configuration(state, facts, rev))
+        names = {
+            layer.id: content_name(layer, (facts[layer.id].last_revision, stamp[1]), state.scope)
+            for layer in state.definition.layers.values()
+        }
+        return as_json(configuration(state, facts, names, rev))
 
     return conditional(request, ("config", state.digest, head(conn), rev, *stamp), produce)
 

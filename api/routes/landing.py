@@ -70,6 +70,7 @@ def _landing(request: Request, district: str, language: str) -> dict[str, Any]:
         (f"{rel}/functions", "application/json", "/functions"),
         (f"{rel}/processes", "application/json", "/processes"),
         (f"{rel}/tiling-schemes", "application/json", "/tileMatrixSets"),
+        (f"{rel}/tilesets-vector", "application/json", "/tiles"),
         (f"{rel}/styles", "application/json", "/styles"),
         (f"{rel}/job-list", "application/json", "/jobs"),
         ("status", "application/json", "/health/layers"),

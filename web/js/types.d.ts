@@ -26,7 +26,7 @@ export interface Layer {
   id: string; title: Words; abstract?: Words | null; theme: string;
   role: 'subject' | 'zone' | 'context' | 'register' | 'derived';
   geometry: string; count: number; visible: boolean; zoom: { min: number; max: number }; order: number;
-  last_revision: number | null; is_demonstration: boolean; is_indicative: boolean;
+  last_revision: number | null; content: string; is_demonstration: boolean; is_indicative: boolean;
   fields: Field[]; names: { label?: string | null; township?: string | null; county?: string | null };
   style: Style; legend: LegendRow[]; extent: Box | null;
   /** Whether rows of several sources may mean one thing. */

@@ -131,7 +131,7 @@ function archiveOf(layer, filter, progress) {
       if (tooFar || tooNear || !tileMeets(z, x, y, layer.extent)) return undefined;
       progress.onWork(1);
       try {
-        const data = await fetchTile(layer.id, { z, x, y }, { ...filter, rev: layer.last_revision }, signal);
+        const data = await fetchTile(layer.id, { z, x, y }, { ...filter, rev: layer.content }, signal);
         return data.byteLength ? { data } : undefined;
       } catch (error) {
         if (!signal?.aborted) progress.onTrouble(layer, error);

@@ -1,0 +1,74 @@
+"""Which prepared levels of a layer may be used: those that say exactly what the rows say.
+
+`core.tile_levels` names the last revision that the levels of a layer know, how they were drawn, and which
+sources were demonstration data then. Cut shapes are kept by row, and a row is never changed, so they hold at any
+revision; sums hold only at the revision they were made at.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, ScalarSelect, Text, cast, func, literal, select
+from sqlalchemy.dialects.postgresql import aggregate_order_by
+
+from gis import tables
+from gis.access import Scope
+from gis.revisions import last_touch
+from layers.model import Layer
+
+__all__ = ["Levels", "codes", "demonstration_sources", "held_levels", "rendering_hash", "sees_whole"]
+
+# Changes with every change of what tiles or levels hold, so that no cache and no level serves an old one.
+_RENDERING = "4"
+
+
+@dataclass(frozen=True)
+class Levels:
+    """What may be used for one tile: cut ``shapes``, and sums of points down to zoom ``finest`` (None: none)."""
+
+    shapes: bool = False
+    finest: int | None = None
+
+
+def rendering_hash(layer: Layer) -> str:
+    """A short hash of what, besides the rows, decides about the layer's tiles."""
+    by = (layer.style.by if layer.style else None) or ""
+    parts = [_RENDERING, layer.id, layer.geometry, layer.names.label, str(layer.zoom.min), by, *codes(layer)]
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
+
+
+def codes(layer: Layer) -> list[str]:
+    """The values of the classifying field in the order of the legend."""
+    return [entry.value for entry in layer.style.classes] if layer.style else []
+
+
+def demonstration_sources() -> ScalarSelect[str]:
+    """The sources that are demonstration data, as text."""
+    s = tables.sources
+    number = cast(s.c.source_id, Text)
+    listed = func.string_agg(number, aggregate_order_by(literal(","), s.c.source_id))
+    return select(func.coalesce(listed, "")).where(s.c.is_demonstration).scalar_subquery()
+
+
+def sees_whole(scope: Scope, layer: Layer) -> bool:
+    """Whether ``scope`` sees every row of ``layer``; only then do sums of all rows answer it."""
+    return scope.areas is None
+
+
+def held_levels(conn: Connection, layer: Layer, rev: int | None, scope: Scope) -> Levels:
+    """The levels of ``layer`` that hold at ``rev`` (None: now) for ``scope``."""
+    held = tables.tile_levels
+    row = conn.execute(
+        select(held.c.rev, held.c.finest, held.c.demonstration == demonstration_sources())
+        .where(held.c.layer == layer.id, held.c.rendering == rendering_hash(layer))
+    ).one_or_none()  # fmt: skip
+    if row is None:
+        return Levels()
+    upto, finest, same_marks = row
+    if finest is None or not same_marks or not sees_whole(scope, layer):
+        return Levels(shapes=True)
+    now = last_touch(conn, [layer.id])
+    current = upto == now and (rev is None or rev >= now)
+    return Levels(shapes=True, finest=finest if current else None)

@@ -1,0 +1,197 @@
+"""Points of the current revision summed into cells: all of them, or those that revisions have touched."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    Connection,
+    FromClause,
+    Integer,
+    MetaData,
+    Select,
+    SmallInteger,
+    Table,
+    Text,
+    and_,
+    case,
+    cast,
+    collate,
+    delete,
+    func,
+    insert,
+    literal,
+    null,
+    or_,
+    select,
+    text,
+)
+
+from gis import tables
+from gis.crs import WEB_MERCATOR
+from gis.revisions import alive
+from gis.tiles.cells import cell_size
+from gis.tiles.levels import codes
+from gis.tiles.sums import DECIMALS_CELL, SUM_FROM_ROWS, box_text
+from layers.model import Layer
+
+__all__ = ["SUMMED_FROM_ROWS", "sum_anew", "sum_touched"]
+
+SUMMED_FROM_ROWS = 20_000
+"""Layers with fewer rows are summed as a tile is asked for."""
+
+_FINEST = 14
+_WORTH = 3
+_COLUMNS = (
+    "layer", "z", "gx", "gy", "n", "uid", "label", "rank", "is_indicative", "is_demonstration",
+    "bbox", "west", "south", "east", "north",
+)  # fmt: skip
+
+Expression = ColumnElement[Any]
+
+
+def sum_anew(conn: Connection, layer: Layer, table: Table, rev: int) -> int | None:
+    """Sum all rows of ``layer`` at ``rev``; the finest zoom at which a tile may need it, None when none does."""
+    c = tables.tile_cells
+    conn.execute(delete(c).where(c.c.layer == layer.id))
+    finest = _finest(conn, table, rev)
+    first = max(layer.zoom.min - 1, 0)
+    if finest is None or finest < first:
+        return None
+    conn.execute(insert(c).from_select(_COLUMNS, _rows_summed(layer, table, finest, alive(table, rev))))
+    for z in range(finest - 1, first - 1, -1):
+        finer = select(c).where(c.c.layer == layer.id, c.c.z == z + 1).subquery()
+        conn.execute(insert(c).from_select(_COLUMNS, _cells_summed(layer, finer, z)))
+    conn.execute(text("ANALYZE core.tile_cells"))
+    return finest
+
+
+def _finest(conn: Connection, table: Table, rev: int) -> int | None:
+    """The finest zoom with a tile of so many rows that it is summed (its buffer not counted).
+
+    Where a cell holds fewer than `_WORTH` rows on average, reading the rows themselves costs no more.
+    """
+    size = cell_size(_FINEST)
+    gx, gy = _cell(func.ST_X(table.c.geom_web), size), _cell(func.ST_Y(table.c.geom_web), size)
+    counted = select(gx, gy, func.count()).where(alive(table, rev), table.c.geom_web.is_not(None))
+    counts = _made(conn, "tile_counts", ("gx", "gy", "n"))
+    conn.execute(insert(counts).from_select(["gx", "gy", "n"], counted.group_by(gx, gy)))
+    rows = conn.scalar(select(func.sum(counts.c.n))) or 0
+    for z in range(_FINEST, -1, -1):
+        up = _FINEST - z
+        cells = select(counts.c.gx.op(">>")(up), counts.c.gy.op(">>")(up)).distinct().subquery()
+        if (conn.scalar(select(func.count()).select_from(cells)) or 0) * _WORTH > rows:
+            continue
+        # 64 cells to a side.
+        tiles = select(func.sum(counts.c.n).label("n")).group_by(
+            counts.c.gx.op(">>")(up + 6), counts.c.gy.op(">>")(up + 6)
+        )
+        if (conn.scalar(select(func.max(tiles.subquery().c.n))) or 0) > SUM_FROM_ROWS:
+            return z
+    return None
+
+
+def _made(conn: Connection, name: str, columns: tuple[str, ...]) -> Table:
+    """A temporary table of integers, gone at the commit."""
+    listed = ", ".join(f"{each} integer" for each in columns)
+    conn.execute(text(f"DROP TABLE IF EXISTS pg_temp.{name}"))
+    conn.execute(text(f"CREATE TEMPORARY TABLE {name} ({listed}) ON COMMIT DROP"))
+    return Table(name, MetaData(), *(Column(each, Integer) for each in columns))
+
+
+def sum_touched(
+    conn: Connection, layer: Layer, table: Table, since: int, rev: int, finest: int
+) -> None:
+    """Sum anew the cells, of every zoom, in which rows came or went after revision ``since`` up to ``rev``."""
+    c, web, size = tables.tile_cells, table.c.geom_web, cell_size(finest)
+    changed = or_(
+        and_(table.c.rev_from > since, table.c.rev_from <= rev),
+        and_(table.c.rev_to > since, table.c.rev_to <= rev),
+    )
+    gx, gy = _cell(func.ST_X(web), size), _cell(func.ST_Y(web), size)
+    touched = _made(conn, "tile_touched", ("gx", "gy"))
+    conn.execute(insert(touched).from_select(["gx", "gy"], select(gx, gy).where(changed).distinct()))
+    conn.execute(text("ANALYZE tile_touched"))
+    first = max(layer.zoom.min - 1, 0)
+    for z in range(finest, first - 1, -1):
+        if z < finest:
+            _coarser(conn)
+        conn.execute(
+            delete(c).where(c.c.layer == layer.id, c.c.z == z, c.c.gx == touched.c.gx, c.c.gy == touched.c.gy)
+        )
+        if z == finest:
+            square = func.ST_MakeEnvelope(
+                touched.c.gx * size, touched.c.gy * size, (touched.c.gx + 1) * size,
+                (touched.c.gy + 1) * size, WEB_MERCATOR,
+            )  # fmt: skip
+            inside = and_(web.op("&&")(square), gx == touched.c.gx, gy == touched.c.gy)
+            summed = _rows_summed(layer, table, z, and_(alive(table, rev), inside))
+        else:
+            children = [
+                select(c).where(
+                    c.c.layer == layer.id, c.c.z == z + 1,
+                    c.c.gx == 2 * touched.c.gx + i, c.c.gy == 2 * touched.c.gy + j,
+                )
+                for i in (0, 1) for j in (0, 1)
+            ]  # fmt: skip
+            summed = _cells_summed(layer, children[0].union_all(*children[1:]).subquery(), z)
+        conn.execute(insert(c).from_select(_COLUMNS, summed))
+
+
+def _coarser(conn: Connection) -> None:
+    conn.execute(text("CREATE TEMPORARY TABLE tile_next ON COMMIT DROP AS "
+                      "SELECT DISTINCT gx >> 1 AS gx, gy >> 1 AS gy FROM tile_touched"))  # fmt: skip
+    conn.execute(text("TRUNCATE tile_touched"))
+    conn.execute(text("INSERT INTO tile_touched SELECT gx, gy FROM tile_next"))
+    conn.execute(text("DROP TABLE tile_next"))
+
+
+def _cell(value: Expression, size: float) -> Expression:
+    return cast(func.floor(value / size), Integer)
+
+
+def _half(value: Expression) -> Expression:
+    return value.op(">>")(1)
+
+
+def _bbox(n: Expression, ends: list[Expression]) -> Expression:
+    return case((n > 1, box_text(ends, DECIMALS_CELL)))
+
+
+def _rows_summed(layer: Layer, table: Table, z: int, condition: ColumnElement[bool]) -> Select[Any]:
+    s, web, size = tables.sources, table.c.geom_web, cell_size(z)
+    x, y = func.ST_X(web), func.ST_Y(web)
+    gx, gy, n = _cell(x, size), _cell(y, size), func.count()
+    ends = [func.min(x), func.min(y), func.max(x), func.max(y)]
+    label = cast(table.c[layer.names.label], Text)
+    listed = codes(layer)
+    rank: Expression = cast(null(), SmallInteger)
+    if layer.style is not None and layer.style.by is not None and listed:
+        by = case({code: place for place, code in enumerate(listed)}, value=table.c[layer.style.by])
+        rank = func.min(by)
+    return (
+        select(
+            literal(layer.id), literal(z), gx, gy, n,
+            case((n == 1, func.min(collate(table.c.uid, "C")))),
+            case((n == 1, func.min(collate(label, "C")))),
+            rank, func.bool_or(table.c.is_indicative), func.bool_or(s.c.is_demonstration),
+            _bbox(n, ends), *ends,
+        )
+        .join_from(table, s, table.c.source_id == s.c.source_id)
+        .where(condition, web.is_not(None))
+        .group_by(gx, gy)
+    )  # fmt: skip
+
+
+def _cells_summed(layer: Layer, finer: FromClause, z: int) -> Select[Any]:
+    f, n = finer.c, func.sum(finer.c.n)
+    gx, gy = _half(f.gx), _half(f.gy)
+    ends = [func.min(f.west), func.min(f.south), func.max(f.east), func.max(f.north)]
+    return select(
+        literal(layer.id), literal(z), gx, gy, n,
+        case((n == 1, func.min(collate(f.uid, "C")))), case((n == 1, func.min(collate(f.label, "C")))),
+        func.min(f.rank), func.bool_or(f.is_indicative), func.bool_or(f.is_demonstration),
+        _bbox(n, ends), *ends,
+    ).group_by(gx, gy)  # fmt: skip
