@@ -1,4 +1,4 @@
-"""Answers kept in memory together with what names their content, so that none is ever given when it is stale."""
+"""Answers kept in memory with what names their content, so that none is ever given when it is stale."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class AnswerCache:
             return answer
 
     def keep(self, name: Hashable, answer: Answer) -> None:
-        """Keep ``answer`` in the place of one called the same, and drop the least used while there is no room."""
+        """Keep ``answer`` in place of one called the same; drop the least used while there is no room."""
         with self._lock:
             before = self._kept.pop(name, None)
             self.used_bytes += answer.size - (before.size if before else 0)

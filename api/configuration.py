@@ -23,7 +23,7 @@ def configuration(
 ) -> dict[str, Any]:
     """District, themes, layers, rasters, rules and base maps.
 
-    ``facts`` are those of revision ``rev``; ``names`` of what the tiles of each layer hold go into their address.
+    ``facts`` are those of revision ``rev``; ``names`` of what each layer's tiles hold go into their address.
     """
     from gis.screening.request import site_kinds
 

@@ -22,6 +22,7 @@ from bench.points_in_zones import POINTS_IN_ZONES
 from bench.report import Row, show, write
 from bench.report_faces import report_faces
 from bench.screen_batch import screen_batch_bench
+from bench.tiles import tiles, tiles_cached
 
 JOINS = {join.name: partial(measured, join) for join in (POINTS_IN_ZONES, PARCEL_OVERLAP, DISTANCE_JOIN)}
 BENCHMARKS = {
@@ -31,6 +32,8 @@ BENCHMARKS = {
     "ledger-update": ledger_update,
     "one-parcel": lambda share: one_parcel(),
     "screen-batch": lambda share: screen_batch_bench(),
+    "tiles": tiles,
+    "tiles-cached": tiles_cached,
 }
 
 

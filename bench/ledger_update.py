@@ -44,7 +44,7 @@ from gis.settings import MapDefinition, Settings
 from gis.sync import sync
 from layers.rulemodel import canonical_hash
 
-__all__ = ["ledger_update"]
+__all__ = ["LAYER", "SUBJECTS", "fill", "ledger_update"]
 
 EDITS = 5
 SUBJECTS, LAYER = "enterprises", "water_source_zones"
@@ -56,7 +56,7 @@ def ledger_update(share: float = 1.0) -> list[Row]:
     definition = Settings().load_map()
     made = workload().share(share)
     with _store(definition) as engine:
-        edited = _fill(engine, definition, made)
+        edited = fill(engine, definition, made)
         print("Judging everything (once) ...", flush=True)
         first, done = timed(lambda: refresh(engine, definition, law_date=BEFORE))
         print(f"{first:.1f} s: {done.change.added:,} rows, {done.uncovered:,} open without a row", flush=True)
@@ -122,7 +122,7 @@ def _store(definition: MapDefinition) -> Iterator[Engine]:
         shutil.rmtree(folder)
 
 
-def _fill(engine: Engine, definition: MapDefinition, made: Workload) -> int:
+def fill(engine: Engine, definition: MapDefinition, made: Workload) -> int:
     """Enterprises, zones and coverages; which zone has about a hundredth of the enterprises in it."""
     rng = np.random.default_rng(SEED)
     count, zones = len(made.xy), len(made.zones)

@@ -35,11 +35,11 @@ def take_in(
     reading: Reading | None = None,
     limits: Limits = TRUSTED,
 ) -> ImportResult:
-    """Import a file as `gis.importing.import_file` does; then compare linked rows, judge conflicts anew
-    and prepare tiles.
+    """Import a file as `gis.importing.import_file` does; then do what follows from it.
 
-    Each is a revision of its own, after that of the import: they can be written down anew at any time, an
-    import cannot. Raises what `import_file` raises.
+    Linked rows are compared anew, conflicts judged, tiles prepared. Rows written so are revisions of their
+    own, after that of the import: they can be written down anew at any time, an import cannot. Raises what
+    `import_file` raises.
     """
     result = import_file(
         engine, definition, layer_id, path, options, progress=progress, reading=reading, limits=limits

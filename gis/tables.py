@@ -373,7 +373,7 @@ tile_levels = Table(
     CORE,
     Column("layer", Text, primary_key=True),
     Column("rev", BigInteger, nullable=False, comment="last revision of the layer in the levels"),
-    Column("rendering", Text, nullable=False, comment="what was drawn and how; another: not used"),
+    Column("rendering", Text, nullable=False, comment="what was drawn and how; else it is not used"),
     Column("demonstration", Text, nullable=False, comment="sources that were demonstration data"),
     Column("finest", SmallInteger, comment="the last zoom whose points are summed; null: none"),
     comment="Up to which revision the levels of a layer have been prepared",

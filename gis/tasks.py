@@ -48,9 +48,7 @@ def _draw(work: Work, payload: Mapping[str, Any]) -> Mapping[str, Any]:
     """Prepare the levels of all layers that have changed."""
     from gis.tiles import prepare_tiles
 
-    done = prepare_tiles(
-        work.engine, work.definition, progress=work.progress, threads=work.settings.threads
-    )
+    done = prepare_tiles(work.engine, work.definition, progress=work.progress, threads=work.settings.threads)
     return {"shapes": done.shapes, "rows": done.rows}
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from api.cli.console import AsJson, AsOf, emit_json, say, tell
+from api.cli.console import AsJson, AsOf, emit_json, progress, say, tell
 from api.cli.files import pairs
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["export"]
 
-_ENDINGS = ".geojson .gpkg .fgb .parquet .shp .zip .csv .xlsx .kml .kmz .html"
+_ENDINGS = ".geojson .gpkg .fgb .parquet .shp .zip .csv .xlsx .kml .kmz .html .pmtiles"
 
 
 class Encoding(Enum):
@@ -35,8 +35,8 @@ def export(
         Path,
         typer.Argument(
             help=say(
-                f"{_ENDINGS}; .zip is a Shapefile, .html a map.",
-                f"{_ENDINGS}；.zip 为 Shapefile，.html 为地图。",
+                f"{_ENDINGS}; .zip is a Shapefile, .html a map, .pmtiles vector tiles.",
+                f"{_ENDINGS}；.zip 为 Shapefile，.html 为地图，.pmtiles 为矢量瓦片。",
             ),
             dir_okay=False,
         ),
@@ -78,11 +78,15 @@ def export(
     for text in where or []:
         ((name, value),) = pairs([text]).items()
         filters[name].append(value)
-    with opened() as onemap:
+    with opened() as onemap, progress() as bar:
+        task = bar.add_task(say("Writing", "写出"), total=None)
         result = export_layer(
             onemap.engine, onemap.definition, find_layer(onemap.definition, layer), file,
             as_of=as_of, crs=crs, filters=filters, bbox=parse_bbox(bbox) if bbox else None,
             options=WriteOptions(decimals, encoding.value),
+            progress=lambda z, done, total: bar.update(
+                task, description=f"{say('Zoom', '级别')} {z}", completed=done, total=total
+            ),
         )  # fmt: skip
         onemap.note("export", layer, file=file.name, rows=result.rows, rev=result.rev)
     if as_json:

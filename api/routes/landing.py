@@ -72,6 +72,7 @@ def _landing(request: Request, district: str, language: str) -> dict[str, Any]:
         (f"{rel}/tiling-schemes", "application/json", "/tileMatrixSets"),
         (f"{rel}/tilesets-vector", "application/json", "/tiles"),
         (f"{rel}/styles", "application/json", "/styles"),
+        ("related", "application/x-qgis-project", "/qgis"),
         (f"{rel}/job-list", "application/json", "/jobs"),
         ("status", "application/json", "/health/layers"),
     ]

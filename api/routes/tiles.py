@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 
@@ -53,9 +53,7 @@ Collections = Annotated[
 def require_quad(name: str) -> None:
     """NotFound unless ``name`` is the tile matrix set that rasters come in."""
     if matrix_set(name).id != "WebMercatorQuad":
-        raise NotFound(
-            "Rasters come in WebMercatorQuad only.", "栅格仅提供 WebMercatorQuad 瓦片。"
-        )
+        raise NotFound("Rasters come in WebMercatorQuad only.", "栅格仅提供 WebMercatorQuad 瓦片。")
 
 
 def content_name(layer: Layer, stamp: tuple[int, str], scope: Scope) -> str:
@@ -176,7 +174,9 @@ def get_tileset(
         facts = layer_facts(conn, state.definition, rev, [layer])[layer.id]
         extent = facts.extent or state.definition.district.extent
         title = layer.title.text(language)
-        return as_json(tileset(base, f"{base}/collections/{layer.id}/tiles", title, found, [layer], extent, language))
+        return as_json(
+            tileset(base, f"{base}/collections/{layer.id}/tiles", title, found, [layer], extent, language)
+        )
 
     stamp = content_stamp(conn, [layer.id], rev)
     return conditional(request, ("tileset", state.digest, *stamp, base, found.id, language), produce)

@@ -14,7 +14,14 @@ __all__ = ["MVT", "matrix_set_uri", "tileset", "tileset_item"]
 MVT = "application/vnd.mapbox-vector-tile"
 _REL = "http://www.opengis.net/def/rel/ogc/1.0"
 _CRS84 = "http://www.opengis.net/def/crs/OGC/1.3/CRS84"
-_DIMENSIONS = {"Point": 0, "MultiPoint": 0, "LineString": 1, "MultiLineString": 1, "Polygon": 2, "MultiPolygon": 2}
+_DIMENSIONS = {
+    "Point": 0,
+    "MultiPoint": 0,
+    "LineString": 1,
+    "MultiLineString": 1,
+    "Polygon": 2,
+    "MultiPolygon": 2,
+}
 _KINDS = {"integer": "integer", "number": "number", "boolean": "boolean"}
 
 Extent = tuple[float, float, float, float]
@@ -66,7 +73,9 @@ def _layer(base: str, layer: Layer, language: str) -> dict[str, Any]:
         "minTileMatrix": str(layer.zoom.min),
         "maxTileMatrix": str(layer.zoom.max),
         "propertiesSchema": {"type": "object", "properties": _properties(layer, language)},
-        "links": [{"rel": f"{_REL}/geodata", "type": "application/json", "href": f"{base}/collections/{layer.id}"}],
+        "links": [
+            {"rel": f"{_REL}/geodata", "type": "application/json", "href": f"{base}/collections/{layer.id}"}
+        ],
     }
     if layer.geometry in _DIMENSIONS:
         described["geometryDimension"] = _DIMENSIONS[layer.geometry]

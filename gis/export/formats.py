@@ -22,7 +22,7 @@ from gis.export.shapefile import write_shapefile, write_zipped
 from gis.export.sheets import write_csv, write_xlsx
 from gis.export.shortnames import names_path
 
-__all__ = ["FORMATS", "LONLAT_ONLY", "writer_for", "written_whole"]
+__all__ = ["FORMATS", "LONLAT_ONLY", "TILED", "writer_for", "written_whole"]
 
 Writer = Callable[[Path, Content, WriteOptions], Written]
 
@@ -42,9 +42,11 @@ FORMATS: Mapping[str, Writer] = MappingProxyType(
         ".kmz": write_kmz,
     }
 )
-"""The writer of each ending. ".zip" is a Shapefile; ".html", a map page, is made from the store directly."""
+"""The writer of each ending. ".zip" is a Shapefile; ".html", a map page, and
+".pmtiles" are made from the store directly."""
 
 LONLAT_ONLY = frozenset({".geojson", ".json", ".kml", ".kmz", ".html"})
+TILED = frozenset({".pmtiles"})
 # Parts of a Shapefile that an earlier export, or another program, may have left with the same name.
 _SISTERS = (".shx", ".dbf", ".prj", ".cpg", ".qix", ".sbn", ".sbx", ".qmd")
 
@@ -54,7 +56,7 @@ def writer_for(path: Path) -> Writer:
     suffix = path.suffix.lower()
     if suffix in FORMATS:
         return FORMATS[suffix]
-    known = " ".join(sorted([*FORMATS, ".html"]))
+    known = " ".join(sorted([*FORMATS, *TILED, ".html"]))
     raise ExportRefused(
         f"{path.name} has an ending that says no format ({suffix or 'none'}).",
         f"无法由扩展名（{suffix or '无'}）判断 {path.name} 的格式。",

@@ -9,12 +9,13 @@ from pathlib import Path
 
 from sqlalchemy import Connection, Engine
 
-from gis.crs import LONLAT, parse_crs
+from gis.crs import LONLAT, WEB_MERCATOR, parse_crs
 from gis.db import connect
 from gis.errors import ExportRefused
-from gis.export.formats import LONLAT_ONLY, writer_for, written_whole
+from gis.export.formats import LONLAT_ONLY, TILED, writer_for, written_whole
 from gis.export.options import WriteOptions
 from gis.export.page import write_page
+from gis.export.pmtiles import Progress, write_pmtiles
 from gis.export.stored import stored_content
 from gis.features import ItemQuery
 from gis.filters import BBox
@@ -53,11 +54,12 @@ def export_layer(
     bbox: BBox | None = None,
     filters: Mapping[str, Sequence[str]] | None = None,
     options: WriteOptions | None = None,
+    progress: Progress | None = None,
 ) -> ExportResult:
     """Write ``layer`` as it was at ``as_of`` (revision or time; None: now) to ``path``, replacing it.
 
     Rows are read through a cursor of the server and written as they come; memory does not grow with them,
-    except for a map page.
+    except for a map page. ``progress`` is told of tiles, the only thing that takes long.
 
     Parameters
     ----------
@@ -85,6 +87,11 @@ def export_layer(
         if suffix == ".html":
             _refuse_part_of_map(bbox, filters)
             written, files = written_whole(path, lambda at: write_page(at, conn, definition, layer, rev))
+        elif suffix == ".pmtiles":
+            _refuse_part_of_map(bbox, filters)
+            written, files = written_whole(
+                path, lambda at: write_pmtiles(at, conn, definition, layer, rev, progress)
+            )
         else:
             write = writer_for(path)
             query = ItemQuery(limit=None, rev=rev, bbox=bbox, filters=filters or {})
@@ -117,18 +124,23 @@ def write_items(
 
 def _refuse_part_of_map(bbox: BBox | None, filters: Mapping[str, Sequence[str]] | None) -> None:
     if bbox is not None or filters:
-        raise ExportRefused("A map page shows a whole layer.", "地图页面只能包含整个图层。")
+        raise ExportRefused(
+            "A map page, or an archive of tiles, holds a whole layer.", "地图页面和瓦片包只能包含整个图层。"
+        )
 
 
 def _target_crs(definition: MapDefinition, suffix: str, crs: str | None) -> int:
     if crs is None:
+        if suffix in TILED:
+            return WEB_MERCATOR
         return LONLAT if suffix in LONLAT_ONLY | {".csv", ".xlsx"} else definition.district.storage_crs
     number = parse_crs(crs).to_epsg(min_confidence=70)
-    if number is None or (suffix in LONLAT_ONLY and number != LONLAT):
+    only = LONLAT if suffix in LONLAT_ONLY else WEB_MERCATOR if suffix in TILED else number
+    if number is None or number != only:
         raise ExportRefused(
             f"A {suffix} file cannot be written in {crs}.",
             f"{suffix} 文件不能使用 {crs}。",
-            remedy_en="GeoJSON (RFC 7946), KML and maps are in lon/lat; use .gpkg for another CRS.",
-            remedy_zh="GeoJSON（RFC 7946）、KML 与地图文件只用经纬度；其他坐标系请用 .gpkg。",
+            remedy_en="GeoJSON, KML and maps are in lon/lat, tiles in EPSG:3857; use .gpkg for others.",
+            remedy_zh="GeoJSON、KML 与地图只用经纬度，瓦片只用 EPSG:3857；其他坐标系请用 .gpkg。",
         )
     return number

@@ -7,12 +7,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import ARRAY, ColumnElement, Integer, Select, and_, bindparam, func, select
+from sqlalchemy import ARRAY, ColumnElement, Integer, Select, and_, bindparam, func
 
 from gis import tables
-from gis.crs import WEB_MERCATOR
 from gis.tiles.matrix import BUFFER, EXTENT, Tile
-from gis.tiles.sums import CELLS, class_of, in_tile
+from gis.tiles.sums import CELLS, cell_features
 from layers.model import Layer
 
 __all__ = ["cell_numbers", "cell_size", "cells_of"]
@@ -49,14 +48,4 @@ def _around(layer: Layer, z: int) -> ColumnElement[bool]:
 def cells_of(layer: Layer, tile: Tile) -> Select[Any]:
     """One feature a cell, exactly as a sum over the rows would have it."""
     c = tables.tile_cells.c
-    middle = func.ST_Point((c.west + c.east) / 2, (c.south + c.north) / 2, WEB_MERCATOR)
-    return select(
-        c.uid,
-        c.label,
-        class_of(c.rank, layer).label("class"),
-        c.n,
-        c.is_indicative,
-        c.is_demonstration,
-        c.bbox,
-        in_tile(middle, tile).label("geom"),
-    ).where(_around(layer, tile.z))
+    return cell_features(layer, tile, c, c.bbox).where(_around(layer, tile.z))

@@ -25,6 +25,7 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     FromClause,
+    Integer,
     Select,
     Table,
     Text,
@@ -50,10 +51,10 @@ from gis.tiles.cells import cell_numbers, cells_of
 from gis.tiles.levels import Levels, held_levels, rendering_hash
 from gis.tiles.matrix import EXTENT, Tile
 from gis.tiles.rows import FEATURE, fenced, has_places, inside, tile_rows
-from gis.tiles.sums import CELLS, SUM_FROM_ROWS, in_tile, places, small_shapes
+from gis.tiles.sums import CELLS, SUM_FROM_ROWS, cells_on_the_spot, in_tile, places, small_shapes
 from layers.model import Layer
 
-__all__ = ["MAX_BYTES", "map_tile", "vector_tile"]
+__all__ = ["MAX_BYTES", "holds_rows", "map_tile", "vector_tile"]
 
 MAX_BYTES = 500_000
 
@@ -74,7 +75,7 @@ class _Rung:
 
 
 _RUNGS = (
-    _Rung(None, 0.0, 0.5),
+    _Rung(None, 0.5, 0.5),
     _Rung(CELLS, 4.0, 0.5),
     _Rung(CELLS, 16.0, 2.0),
     _Rung(CELLS // 2, 64.0, 4.0),
@@ -127,6 +128,14 @@ def vector_tile(
     return drawing.from_rows()
 
 
+def holds_rows(
+    conn: Connection, definition: MapDefinition, layer: Layer, tile: Tile, rev: int | None = None
+) -> bool:
+    """Whether a row may lie in the tile, by its box; a row may be too thin to be drawn at the tile's zoom."""
+    table = tables.table_for(layer, definition.district.storage_crs)
+    return _Drawing(conn, layer, table, tile, False, rev, None, MAX_BYTES).count() > 0
+
+
 def map_tile(
     conn: Connection,
     definition: MapDefinition,
@@ -139,6 +148,7 @@ def map_tile(
 
     Raises what `vector_tile` raises.
     """
+
     def drawn(layer: Layer, max_bytes: int) -> bytes:
         return vector_tile(conn, definition, layer, tile, rev, None, scope, max_bytes)
 
@@ -173,16 +183,19 @@ class _Drawing:
 
     def from_rows(self) -> bytes:
         """The tile by the first rung that fits into the bytes."""
-        many = self._scalar("many", self._many) or 0
         body = b""
-        for rung in _RUNGS[1:] if many > SUM_FROM_ROWS else _RUNGS:
-            body = bytes(self._scalar(rung, lambda rung=rung: self._rung(rung)) or b"")  # type: ignore[misc]
+        for rung in _RUNGS[1:] if self.count() > SUM_FROM_ROWS else _RUNGS:
+            body = bytes(self._scalar(rung, lambda rung=rung: self._rung(rung)) or b"")
             if len(body) <= self.max_bytes:
                 break
         return body
 
+    def count(self) -> int:
+        """How many rows meet the tile and its buffer; counted no further than is asked for."""
+        return int(self._scalar("many", self._many) or 0)
+
     def _scalar(self, what: object, make: Any) -> Any:
-        numbers: dict[str, Any] = self.tile.numbers
+        numbers: dict[str, Any] = {**self.tile.numbers, "enough": SUM_FROM_ROWS + 1}
         if self.rev is not None:
             numbers["rev"] = self.rev
         if self.kept is not None:
@@ -201,7 +214,7 @@ class _Drawing:
 
     def _many(self) -> Select[Any]:
         some = select(literal(1)).select_from(self.table).where(self._condition(), inside(self.table))
-        return select(func.count()).select_from(some.limit(SUM_FROM_ROWS + 1).subquery())
+        return select(func.count()).select_from(some.limit(bindparam("enough", type_=Integer)).subquery())
 
     def _cells(self) -> Select[Any]:
         found = fenced(cells_of(self.layer, self.tile), "found")
@@ -209,6 +222,10 @@ class _Drawing:
         return select(select(func.sum(found.c.n)).scalar_subquery(), body.scalar_subquery())
 
     def _rung(self, rung: _Rung) -> Select[Any]:
+        if self.layer.geometry == "Point" and rung.cells is not None:
+            condition = and_(self._condition(), inside(self.table))
+            found = cells_on_the_spot(self.layer, self.table, self.tile, condition, rung.cells)
+            return _encoded(self.layer, fenced(found, "found"))
         rows = tile_rows(
             self.layer, self.table, self.tile, self._condition(),
             shapes=self.shapes, small=rung.small, tolerance=rung.tolerance,
@@ -218,8 +235,8 @@ class _Drawing:
             parts.append(_alone(rows, self.tile))
         if has_places(self.layer):
             parts.append(places(rows, self.layer, self.tile, rung.cells))
-        elif rung.cells is not None:
-            parts.append(small_shapes(rows, self.layer, self.tile, rung.cells))
+        else:
+            parts.append(small_shapes(rows, self.layer, self.tile, rung.cells or CELLS))
         return _encoded(self.layer, fenced(select(union_all(*parts).subquery()), "found"))
 
 

@@ -1,8 +1,8 @@
 """Which prepared levels of a layer may be used: those that say exactly what the rows say.
 
 `core.tile_levels` names the last revision that the levels of a layer know, how they were drawn, and which
-sources were demonstration data then. Cut shapes are kept by row, and a row is never changed, so they hold at any
-revision; sums hold only at the revision they were made at.
+sources were demonstration data then. Cut shapes are kept by row, and a row is never changed, so they hold at
+any revision; sums hold only at the revision they were made at.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _RENDERING = "4"
 
 @dataclass(frozen=True)
 class Levels:
-    """What may be used for one tile: cut ``shapes``, and sums of points down to zoom ``finest`` (None: none)."""
+    """What may be used for one tile: cut ``shapes``, and sums of points to zoom ``finest`` (None: none)."""
 
     shapes: bool = False
     finest: int | None = None

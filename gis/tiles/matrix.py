@@ -111,7 +111,7 @@ class MatrixSet:
         self, box: tuple[float, float, float, float], first: int = 0, last: int = MAX_ZOOM
     ) -> list[dict[str, Any]]:
         """For each zoom which rows and columns meet ``box``: west, south, east, north in degrees."""
-        west, south, east, north = self._in_plane(box)
+        west, south, east, north = self.in_plane(box)
         found = []
         for z in self.zooms:
             if not first <= z <= last:
@@ -126,7 +126,8 @@ class MatrixSet:
             })  # fmt: skip
         return found
 
-    def _in_plane(self, box: tuple[float, float, float, float]) -> tuple[float, float, float, float]:
+    def in_plane(self, box: tuple[float, float, float, float]) -> tuple[float, float, float, float]:
+        """``box`` of degrees in the plane of the tiles, x,y order; cut to what Web Mercator reaches."""
         if self.srid != WEB_MERCATOR:
             return box
         west, south, east, north = box
@@ -161,8 +162,8 @@ _TIANDITU = MatrixSet(
     "TiandituC", "天地图经纬度（c） / Tianditu, longitude and latitude (c)",
     "http://www.opengis.net/def/crs/EPSG/0/4490", ("Lat", "Lon"), LONLAT, -180.0, 90.0, 360.0, range(1, 19),
     1, 0.5,
-    description="The matrix set c of Tianditu in CGCS2000, from level 1 on. Tianditu's own capabilities count "
-    "scales at 96 dots an inch (295829355.45 at level 1); the scales here are OGC's.",
+    description="The matrix set c of Tianditu in CGCS2000, from level 1 on. Tianditu's own capabilities "
+    "count scales at 96 dots an inch (295829355.45 at level 1); the scales here are OGC's.",
 )  # fmt: skip
 
 MATRIX_SETS: Mapping[str, MatrixSet] = {each.id: each for each in (QUAD, _CRS84, _TIANDITU)}

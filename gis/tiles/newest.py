@@ -14,8 +14,8 @@ __all__ = ["Newest"]
 class Newest:
     """Names of the content of layers: equal as long as their rows and sources say the same.
 
-    Each `now` asks the database, so a revision that is committed shows in the very next answer. What each layer
-    was last touched by is read again only when there is a new revision.
+    Each `now` asks the database, so a revision that is committed shows in the very next answer. What each
+    layer was last touched by is read again only when there is a new revision.
     """
 
     def __init__(self, engine: Engine) -> None:

@@ -1,7 +1,7 @@
 """Bring the prepared levels of the current revision up to date; a tile is right with them and without.
 
-What is not prepared is drawn from its rows, only slower, so this may run whenever there is time: after a change at
-once where it is little, else in a job.
+What is not prepared is drawn from its rows, only slower, so this may run whenever there is time: after a
+change at once where it is little, else in a job.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class Prepared:
 
 @dataclass(frozen=True)
 class _Due:
-    """What of a layer is to be done: rows to be cut with their sizes, and from which revision on sums are old.
+    """What of a layer is to be done: rows to cut with their sizes, and from which revision on sums are old.
 
     ``since`` None: everything is to be summed; ``touched`` counts the rows to be read for the sums.
     """
@@ -110,7 +110,9 @@ def prepare_tiles(
 def _changed(conn: Connection, definition: MapDefinition) -> list[Layer]:
     """Layers whose levels do not know their last revision, or were drawn otherwise."""
     t, held = tables.revision_layers, tables.tile_levels
-    touched = {row[0]: row[1] for row in conn.execute(select(t.c.layer, func.max(t.c.rev)).group_by(t.c.layer))}
+    touched = {
+        row[0]: row[1] for row in conn.execute(select(t.c.layer, func.max(t.c.rev)).group_by(t.c.layer))
+    }
     marks = conn.scalar(select(demonstration_sources()))
     known = {row.layer: (row.rev, row.rendering, row.demonstration) for row in conn.execute(select(held))}
     return [
@@ -215,8 +217,10 @@ def _ewkb(geom: Any) -> str:
 def _settle(conn: Connection, due: _Due) -> None:
     """Forget closed rows, sum what was touched, and say up to which revision the levels know the layer."""
     layer, table, p = due.layer, due.table, tables.tile_rows
-    gone = select(p.c.row_id).join(table, table.c.row_id == p.c.row_id).where(
-        p.c.layer == layer.id, table.c.rev_to.is_not(None)
+    gone = (
+        select(p.c.row_id)
+        .join(table, table.c.row_id == p.c.row_id)
+        .where(p.c.layer == layer.id, table.c.rev_to.is_not(None))
     )
     numbers = [int(number) for number in conn.scalars(gone)]
     for each in (tables.tile_shapes, tables.tile_rows):

@@ -76,9 +76,9 @@ def tile_rows(
 ) -> CTE:  # fmt: skip
     """The rows that lie in the tile and meet ``condition``.
 
-    Each has ``shape`` (drawn by itself), or ``place`` (the point that stands for it), or ``middle`` and ``box``
-    (smaller than ``small`` pixels) in the plane of the tile; the others are null. west, south, east and
-    north are its box in EPSG:3857. ``shapes``: prepared ones may be used.
+    Each has ``shape`` (drawn by itself), or ``place`` (the point that stands for it), or ``middle`` and
+    ``box`` (smaller than ``small`` pixels) in the plane of the tile; the others are null. west, south, east
+    and north are its box in EPSG:3857. ``shapes``: prepared ones may be used.
     """
     parts = [_live(layer, table, tile, condition, tolerance, shapes)]
     if shapes:
@@ -155,8 +155,6 @@ def _sorted_out(layer: Layer, found: FromClause, tile: Tile, small: float) -> CT
         place = case((point, shape), (little, middle), else_=none)
         alone = case((not_(or_(point, little)), shape), else_=none)
         return select(*said, alone.label("shape"), place.label("place")).cte("rows")
-    if not small:
-        return select(*said, shape, none.label("middle"), none.label("box")).cte("rows")
     little = _is_small(found, tile, small)
     box = _in_plane(func.ST_MakeEnvelope(*(found.c[name] for name in _ENDS), WEB_MERCATOR), tile)
     return select(

@@ -1,8 +1,8 @@
-"""Large shapes made small: simplified for each zoom and cut by its tiles, so that a tile reads only its own part.
+"""Large shapes simplified for each zoom and cut by its tiles, so that a tile reads only its own part.
 
-A cell is a tile of the WebMercatorQuad with a margin of twice the buffer that tiles are drawn with, so no cut edge
-is ever drawn. A cell that lies wholly inside a shape is kept once, at the coarsest zoom where that holds; it
-then covers all tiles within.
+A cell is a tile of the WebMercatorQuad with a margin of twice the buffer that tiles are drawn with, so no cut
+edge is ever drawn. A cell that lies wholly inside a shape is kept once, at the coarsest zoom where that
+holds; it then covers all tiles within.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from gis.tiles.matrix import BUFFER, EXTENT, QUAD, Tile
 __all__ = ["EXACT_FROM_ZOOM", "Piece", "cut_shapes"]
 
 EXACT_FROM_ZOOM = 14
-"""From here on the tile's own grid (1/16 pixel) is all the simplification there is, so that a map may magnify."""
+"""From here on the tile's own grid (1/16 pixel) is all the simplification, so that a map may magnify."""
 
 _MARGIN = 2 * BUFFER / EXTENT
 _WHOLE = 1 - 1e-12  # of the area of a cell
@@ -33,7 +33,7 @@ Cell = tuple[int, int, int]
 
 @dataclass(frozen=True)
 class Piece:
-    """What of shape number ``owner`` lies in cell ``z``, ``x``, ``y`` (EPSG:3857); None where it covers it."""
+    """What of shape number ``owner`` lies in a cell (EPSG:3857); None where it covers it."""
 
     owner: int
     z: int

@@ -12,9 +12,7 @@ from sqlalchemy import (
     Integer,
     MetaData,
     Select,
-    SmallInteger,
     Table,
-    Text,
     and_,
     case,
     cast,
@@ -23,7 +21,6 @@ from sqlalchemy import (
     func,
     insert,
     literal,
-    null,
     or_,
     select,
     text,
@@ -33,8 +30,7 @@ from gis import tables
 from gis.crs import WEB_MERCATOR
 from gis.revisions import alive
 from gis.tiles.cells import cell_size
-from gis.tiles.levels import codes
-from gis.tiles.sums import DECIMALS_CELL, SUM_FROM_ROWS, box_text
+from gis.tiles.sums import SUM_FROM_ROWS, bbox_of, points_summed
 from layers.model import Layer
 
 __all__ = ["SUMMED_FROM_ROWS", "sum_anew", "sum_touched"]
@@ -53,7 +49,7 @@ Expression = ColumnElement[Any]
 
 
 def sum_anew(conn: Connection, layer: Layer, table: Table, rev: int) -> int | None:
-    """Sum all rows of ``layer`` at ``rev``; the finest zoom at which a tile may need it, None when none does."""
+    """Sum all rows of ``layer`` at ``rev``; the finest zoom where a tile may need it, None when none does."""
     c = tables.tile_cells
     conn.execute(delete(c).where(c.c.layer == layer.id))
     finest = _finest(conn, table, rev)
@@ -101,10 +97,8 @@ def _made(conn: Connection, name: str, columns: tuple[str, ...]) -> Table:
     return Table(name, MetaData(), *(Column(each, Integer) for each in columns))
 
 
-def sum_touched(
-    conn: Connection, layer: Layer, table: Table, since: int, rev: int, finest: int
-) -> None:
-    """Sum anew the cells, of every zoom, in which rows came or went after revision ``since`` up to ``rev``."""
+def sum_touched(conn: Connection, layer: Layer, table: Table, since: int, rev: int, finest: int) -> None:
+    """Sum anew the cells of every zoom in which rows came or went after ``since`` up to ``rev``."""
     c, web, size = tables.tile_cells, table.c.geom_web, cell_size(finest)
     changed = or_(
         and_(table.c.rev_from > since, table.c.rev_from <= rev),
@@ -156,42 +150,29 @@ def _half(value: Expression) -> Expression:
     return value.op(">>")(1)
 
 
-def _bbox(n: Expression, ends: list[Expression]) -> Expression:
-    return case((n > 1, box_text(ends, DECIMALS_CELL)))
-
-
 def _rows_summed(layer: Layer, table: Table, z: int, condition: ColumnElement[bool]) -> Select[Any]:
-    s, web, size = tables.sources, table.c.geom_web, cell_size(z)
-    x, y = func.ST_X(web), func.ST_Y(web)
-    gx, gy, n = _cell(x, size), _cell(y, size), func.count()
-    ends = [func.min(x), func.min(y), func.max(x), func.max(y)]
-    label = cast(table.c[layer.names.label], Text)
-    listed = codes(layer)
-    rank: Expression = cast(null(), SmallInteger)
-    if layer.style is not None and layer.style.by is not None and listed:
-        by = case({code: place for place, code in enumerate(listed)}, value=table.c[layer.style.by])
-        rank = func.min(by)
-    return (
-        select(
-            literal(layer.id), literal(z), gx, gy, n,
-            case((n == 1, func.min(collate(table.c.uid, "C")))),
-            case((n == 1, func.min(collate(label, "C")))),
-            rank, func.bool_or(table.c.is_indicative), func.bool_or(s.c.is_demonstration),
-            _bbox(n, ends), *ends,
-        )
-        .join_from(table, s, table.c.source_id == s.c.source_id)
-        .where(condition, web.is_not(None))
-        .group_by(gx, gy)
-    )  # fmt: skip
+    web, size = table.c.geom_web, cell_size(z)
+    found = points_summed(layer, table, _cell(func.ST_X(web), size), _cell(func.ST_Y(web), size), condition)
+    return _as_cells(layer, z, found)
 
 
 def _cells_summed(layer: Layer, finer: FromClause, z: int) -> Select[Any]:
     f, n = finer.c, func.sum(finer.c.n)
     gx, gy = _half(f.gx), _half(f.gy)
-    ends = [func.min(f.west), func.min(f.south), func.max(f.east), func.max(f.north)]
-    return select(
-        literal(layer.id), literal(z), gx, gy, n,
-        case((n == 1, func.min(collate(f.uid, "C")))), case((n == 1, func.min(collate(f.label, "C")))),
-        func.min(f.rank), func.bool_or(f.is_indicative), func.bool_or(f.is_demonstration),
-        _bbox(n, ends), *ends,
+    summed = select(
+        gx.label("gx"), gy.label("gy"), n.label("n"),
+        case((n == 1, func.min(collate(f.uid, "C")))).label("uid"),
+        case((n == 1, func.min(collate(f.label, "C")))).label("label"),
+        func.min(f.rank).label("rank"),
+        func.bool_or(f.is_indicative).label("is_indicative"),
+        func.bool_or(f.is_demonstration).label("is_demonstration"),
+        func.min(f.west).label("west"), func.min(f.south).label("south"),
+        func.max(f.east).label("east"), func.max(f.north).label("north"),
     ).group_by(gx, gy)  # fmt: skip
+    return _as_cells(layer, z, summed)
+
+
+def _as_cells(layer: Layer, z: int, summed: Select[Any]) -> Select[Any]:
+    found = summed.subquery("summed").c
+    made: dict[str, Expression] = {"layer": literal(layer.id), "z": literal(z), "bbox": bbox_of(found)}
+    return select(*(made[name] if name in made else found[name] for name in _COLUMNS))

@@ -5,7 +5,7 @@ from alembic import op
 from geoalchemy2 import Geometry
 
 revision = "0009"
-down_revision = "0006"
+down_revision = "0008"
 branch_labels = None
 depends_on = None
 
@@ -16,7 +16,9 @@ def upgrade() -> None:
         "tile_levels",
         sa.Column("layer", sa.Text(), nullable=False),
         sa.Column("rev", sa.BigInteger(), nullable=False, comment="last revision of the layer in the levels"),
-        sa.Column("rendering", sa.Text(), nullable=False, comment="what was drawn and how; another: not used"),
+        sa.Column(
+            "rendering", sa.Text(), nullable=False, comment="what was drawn and how; another: not used"
+        ),
         sa.Column("demonstration", sa.Text(), nullable=False, comment="sources that were demonstration data"),
         sa.Column("finest", sa.SmallInteger(), comment="the last zoom whose points are summed; null: none"),
         sa.PrimaryKeyConstraint("layer", name=op.f("pk_tile_levels")),

@@ -4,23 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from gis.errors import NotFound
+from gis.style.symbols import AREA, LINE, kinds_of, style_of
 from layers.model import Layer
 
 __all__ = ["maplibre_style"]
 
 _VERSION = 8
-# Line layers draw the outlines of areas too.
-_AREA, _LINE, _POINT = "Polygon", "LineString", "Point"
-_KINDS = {
-    "Point": (_POINT,),
-    "MultiPoint": (_POINT,),
-    "LineString": (_LINE,),
-    "MultiLineString": (_LINE,),
-    "Polygon": (_AREA,),
-    "MultiPolygon": (_AREA,),
-    "Geometry": (_AREA, _LINE, _POINT),
-}
 
 
 def maplibre_style(layer: Layer, tiles: str, language: str) -> dict[str, Any]:
@@ -34,10 +23,9 @@ def maplibre_style(layer: Layer, tiles: str, language: str) -> dict[str, Any]:
     NotFound
         When the layer is a register without geometry.
     """
-    if layer.style is None:
-        raise NotFound(f"{layer.id} has no geometry and no style.", f"{layer.id} 没有几何，也没有样式。")
+    style_of(layer)
     drawn: list[dict[str, Any]] = []
-    for kind in _KINDS[layer.geometry]:
+    for kind in kinds_of(layer):
         drawn += _layers_of(layer, kind)
     return {
         "version": _VERSION,
@@ -56,11 +44,11 @@ def maplibre_style(layer: Layer, tiles: str, language: str) -> dict[str, Any]:
 
 
 def _layers_of(layer: Layer, kind: str) -> list[dict[str, Any]]:
-    if kind == _AREA:
+    if kind == AREA:
         fill = {"fill-color": _by_class(layer, "colour"), "fill-opacity": _by_class(layer, "fill_opacity")}
-        return [_entry(layer, "fill", kind, fill), _entry(layer, "line", kind, _line(layer))]
-    if kind == _LINE:
-        return [_entry(layer, "line", kind, _line(layer))]
+        return [_entry(layer, "fill", kind, fill), *_lines(layer, kind)]
+    if kind == LINE:
+        return _lines(layer, kind)
     circle = {
         "circle-color": _by_class(layer, "colour"),
         "circle-radius": _by_class(layer, "size"),
@@ -71,24 +59,46 @@ def _layers_of(layer: Layer, kind: str) -> list[dict[str, Any]]:
     return [_entry(layer, "circle", kind, circle)]
 
 
-def _line(layer: Layer) -> dict[str, Any]:
-    assert layer.style is not None
+def _lines(layer: Layer, kind: str) -> list[dict[str, Any]]:
+    """The outline: one entry for each pattern of dashes, which is no function of a property in MapLibre."""
+    style = style_of(layer)
+    rest = style.symbol().dash
+    others: dict[tuple[float, ...], list[str]] = {}
+    for entry in style.classes:
+        if (dash := style.symbol(entry.value).dash) != rest:
+            others.setdefault(dash, []).append(entry.value)
+    apart = [value for values in others.values() for value in values]
+    chosen = ["match", ["get", style.by], apart, False, True] if apart else None
+    lines = [_entry(layer, "line", kind, _line(layer, rest, style.line_width), chosen)]
+    for number, (dash, values) in enumerate(others.items(), start=1):
+        chosen = ["match", ["get", style.by], values, True, False]
+        paint = _line(layer, dash, style.symbol(values[0]).line_width)
+        lines.append(_entry(layer, "line", kind, paint, chosen, f"-{number}"))
+    return lines
+
+
+def _line(layer: Layer, dash: tuple[float, ...], width: float) -> dict[str, Any]:
     paint = {"line-color": _by_class(layer, "colour"), "line-width": _by_class(layer, "line_width")}
-    width = max(layer.style.line_width, 0.1)
     # MapLibre counts dashes in line widths, definitions in pixels.
-    return paint | (
-        {"line-dasharray": [part / width for part in layer.style.dash]} if layer.style.dash else {}
-    )
+    return paint | ({"line-dasharray": [part / max(width, 0.1) for part in dash]} if dash else {})
 
 
-def _entry(layer: Layer, form: str, kind: str, paint: dict[str, Any]) -> dict[str, Any]:
+def _entry(
+    layer: Layer,
+    form: str,
+    kind: str,
+    paint: dict[str, Any],
+    chosen: list[Any] | None = None,
+    suffix: str = "",
+) -> dict[str, Any]:
+    of_kind = ["==", ["geometry-type"], kind]
     return {
-        "id": f"{layer.id}-{kind.lower()}-{form}",
+        "id": f"{layer.id}-{kind.lower()}-{form}{suffix}",
         "type": form,
         "source": layer.id,
         "source-layer": layer.id,
         "minzoom": layer.zoom.min,
-        "filter": ["==", ["geometry-type"], kind],
+        "filter": of_kind if chosen is None else ["all", of_kind, chosen],
         "paint": paint,
     }
 
