@@ -6,7 +6,8 @@ JOBS ?= 2
 ARGS ?=
 BIN := .venv/bin
 NEEDS := $(if $(filter demo,$(MAKECMDGOALS)),$(if $(ONEMAP_DATABASE_URL),,postgis) print fonts) \
-         $(if $(filter test test-long bench,$(MAKECMDGOALS)),postgis chromium gdal print fonts)
+         $(if $(filter test test-long bench,$(MAKECMDGOALS)),postgis chromium gdal print fonts) \
+         $(if $(filter test-long,$(MAKECMDGOALS)),qgis)
 PYTEST := $(BIN)/python -m pytest -n $(JOBS) --dist worksteal
 
 .DEFAULT_GOAL := help
@@ -20,10 +21,10 @@ help: ## List the targets
 demo: system .venv/ready ## Open the map with the open Jinhua data (ARGS=--check: probe it and exit)
 	@$(BIN)/onemap demo $(ARGS)
 
-test: system .venv/ready ## Run the tests on a real PostGIS and a real browser (ARGS go to pytest)
+test: system .venv/ready node_modules/ready ## Run the tests on a real PostGIS and a real browser (ARGS go to pytest)
 	@$(PYTEST) $(ARGS)
 
-test-long: system .venv/ready-bench ## Run all tests, those with the full numbers and faults too
+test-long: system .venv/ready-bench node_modules/ready ## Run all tests, those with the full numbers and faults too
 	@$(PYTEST) -m "" $(ARGS)
 
 lint: .venv/ready node_modules/ready ## Check style, types, import order and that generated files are current

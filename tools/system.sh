@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Make sure that programs which pip cannot bring are on this machine.
 #
-#   tools/system.sh [--can-have] NEED...      needs: python postgis chromium gdal print fonts node
+#   tools/system.sh [--can-have] NEED...      needs: python postgis chromium gdal print fonts node qgis
 #
 # What is missing is installed where apt-get is at hand with the right to use it; else one line says what to
 # install, and the exit status is 1. With --can-have nothing is installed; it only says so at once.
@@ -74,6 +74,10 @@ need_print() { # what a report is printed with
 need_fonts() { # without Chinese letters the widths and pictures of a page mean nothing
   [[ $(uname) == Darwin ]] || any_file /usr/share/fonts/*/*CJK* /usr/share/fonts/*/*/*CJK* /usr/share/fonts/*/*/wqy* ||
     lacks "a Chinese font" fonts-noto-cjk
+}
+
+need_qgis() {
+  any_file /usr/lib/python3/dist-packages/qgis/__init__.py || lacks "QGIS's Python" python3-qgis
 }
 
 need_node() {

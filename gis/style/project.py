@@ -16,6 +16,7 @@ __all__ = ["qgis_project"]
 _DOCTYPE = "<!DOCTYPE qgis PUBLIC 'http://mrcc.com/qgis.dtd' 'SYSTEM'>\n"
 _VERSION = "3.22.0-Białowieża"
 _WEB = "EPSG:3857"
+_ID = "onemap_layer_{}"  # QGIS gives another identifier to whatever has a short one
 _GEOMETRIES = {POINT: "Point", LINE: "Line", AREA: "Polygon"}
 
 
@@ -81,7 +82,7 @@ def _source(layer: Layer, base: str) -> str:
 
 def _leaf(group: ET.Element, layer: Layer, base: str, language: str) -> None:
     child(group, "layer-tree-layer", None, {
-        "id": layer.id, "name": layer.title.text(language), "source": _source(layer, base),
+        "id": _ID.format(layer.id), "name": layer.title.text(language), "source": _source(layer, base),
         "providerKey": _provider(layer), "expanded": 0,
         "checked": "Qt::Checked" if layer.visible else "Qt::Unchecked",
     })  # fmt: skip
@@ -93,7 +94,7 @@ def _layer(parent: ET.Element, layer: Layer, base: str, language: str) -> None:
     if is_features:
         attributes["geometry"] = _GEOMETRIES[kinds_of(layer)[0]]
     held = child(parent, "maplayer", None, attributes)
-    child(held, "id", layer.id)
+    child(held, "id", _ID.format(layer.id))
     child(held, "datasource", _source(layer, base))
     child(held, "layername", layer.title.text(language))
     child(held, "abstract", layer.abstract.text(language))

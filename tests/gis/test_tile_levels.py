@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import gzip
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import mapbox_vector_tile
 import numpy as np
+import pmtiles.reader
 import pytest
 import shapely
 from sqlalchemy import Engine, text
 
 from gis.access import Role, Scope
 from gis.db import connect
+from gis.errors import ExportRefused
+from gis.export import export_layer
 from gis.features import find_layer
 from gis.importing import ImportResult
 from gis.settings import MapDefinition
@@ -163,3 +168,41 @@ def test_no_tile_is_too_large_and_none_hides_a_row(
             assert len(body) <= limit <= MAX_BYTES
             features = mapbox_vector_tile.decode(body)["pads"]["features"]
             assert sum(f["properties"]["n"] for f in features) == 300
+
+
+def test_an_archive_of_tiles_reads_back_as_the_tiles(
+    load: Load, store: Engine, small_map: MapDefinition, tmp_path: Path, places: str
+) -> None:
+    load("wells", places)
+    first = load("wells", "code,name,lon,lat\nFAR,f,119.2,28.6\n", source="later").change.rev
+    load("wells", "code,name,lon,lat\nNEW,x,119.9,29.05\n", source="last")
+    wells, path, told = find_layer(small_map, "wells"), tmp_path / "wells.pmtiles", []
+    done = export_layer(
+        store, small_map, wells, path, as_of=str(first), progress=lambda *given: told.append(given)
+    )
+    assert (done.rows, done.crs, done.rev) == (601, 3857, first) and told
+    with path.open("rb") as file:
+        archive = pmtiles.reader.Reader(pmtiles.reader.MmapSource(file))
+        header, metadata = archive.header(), archive.metadata()
+        assert (header["min_zoom"], header["max_zoom"]) == (wells.zoom.min, 14) and header["clustered"]
+        assert header["min_lon_e7"] / 1e7 == pytest.approx(119.2, abs=1e-6)
+        assert metadata["vector_layers"][0]["id"] == "wells"
+        found = dict(pmtiles.reader.all_tiles(archive.get_bytes))
+        with connect(store) as conn:
+            for z in range(wells.zoom.min, 15):
+                tile = around(119.9, 29.05, z)
+                body = vector_tile(conn, small_map, wells, tile, first)
+                assert gzip.decompress(found[z, tile.x, tile.y]) == body
+    # Each row is in the archive's last zoom, in one tile or at the rims of several.
+    uids = set()
+    for (z, _, _), body in found.items():
+        if z == 14:
+            features = mapbox_vector_tile.decode(gzip.decompress(body))["wells"]["features"]
+            uids |= {f["properties"].get("uid") for f in features}
+    assert {"FAR", "W0"} <= uids and "NEW" not in uids
+
+
+def test_a_layer_without_rows_is_no_archive(store: Engine, small_map: MapDefinition, tmp_path: Path) -> None:
+    with pytest.raises(ExportRefused, match="nothing to draw"):
+        export_layer(store, small_map, find_layer(small_map, "wells"), tmp_path / "a.pmtiles")
+    assert list(tmp_path.iterdir()) == []

@@ -98,12 +98,12 @@ def test_a_project_holds_every_layer_once_in_its_theme(shipped: MapDefinition, d
     titles = [("all", list(shipped.layers.values()))]
     root = ET.fromstring(qgis_project(shipped, titles, "http://map.example", "en"))
     listed = [leaf.get("id") for leaf in root.iter("layer-tree-layer")]
-    assert sorted(map(str, listed)) == sorted(layer.id for layer in drawn)
+    assert sorted(map(str, listed)) == sorted(f"onemap_layer_{layer.id}" for layer in drawn)
     held = {layer.findtext("id"): layer for layer in root.findall("projectlayers/maplayer")}
     assert set(held) == set(listed)
-    wells = held["enterprises"]
+    wells = held["onemap_layer_enterprises"]
     assert "typename='enterprises' url='http://map.example'" in str(wells.findtext("datasource"))
-    assert held["conflicts"].get("type") == "vector-tile"
+    assert held["onemap_layer_conflicts"].get("type") == "vector-tile"
 
 
 def test_a_register_has_no_style(shipped: MapDefinition) -> None:
