@@ -66,6 +66,7 @@ def content_name(layer: Layer, stamp: tuple[int, str], scope: Scope) -> str:
 @router.get(
     "/collections/{layer}/tiles/{matrix}/{z}/{y}/{x}",
     summary="A vector tile of a layer",
+    operation_id="collection.vector.getTile",
     dependencies=[Depends(needs(Action.READ))],
 )
 def get_tile(
@@ -99,7 +100,11 @@ def get_tile(
     return conditional(request, content, produce, lasting=lasting)
 
 
-@strict.get("/tiles/{matrix}/{z}/{y}/{x}", summary="A vector tile of several layers")
+@strict.get(
+    "/tiles/{matrix}/{z}/{y}/{x}",
+    summary="A vector tile of several layers",
+    operation_id="dataset.vector.getTile",
+)
 def get_map_tile(
     request: Request,
     conn: ConnDep,
@@ -144,7 +149,11 @@ def _chosen(state: MapState, collections: str | None) -> Sequence[Layer]:
     return layers
 
 
-@strict.get("/collections/{layer}/tiles", summary="Tilesets of a layer")
+@strict.get(
+    "/collections/{layer}/tiles",
+    summary="Tilesets of a layer",
+    operation_id="collection.vector.getTileSetsList",
+)
 def get_tilesets(request: Request, layer: LayerDep, language: LanguageDep) -> Response:
     """One tileset for each tile matrix set; none for a register."""
     own = f"{links_base(request)}/collections/{layer.id}/tiles"
@@ -154,7 +163,11 @@ def get_tilesets(request: Request, layer: LayerDep, language: LanguageDep) -> Re
     return as_json({"links": [_self(own)], "tilesets": listed})
 
 
-@strict.get("/collections/{layer}/tiles/{matrix}", summary="Metadata of a tileset of a layer")
+@strict.get(
+    "/collections/{layer}/tiles/{matrix}",
+    summary="Metadata of a tileset of a layer",
+    operation_id="collection.vector.getTileSet",
+)
 def get_tileset(
     request: Request,
     conn: ConnDep,
@@ -182,7 +195,7 @@ def get_tileset(
     return conditional(request, ("tileset", state.digest, *stamp, base, found.id, language), produce)
 
 
-@strict.get("/tiles", summary="Tilesets of the whole map")
+@strict.get("/tiles", summary="Tilesets of the whole map", operation_id="dataset.vector.getTileSetsList")
 def get_map_tilesets(request: Request, state: StateDep, language: LanguageDep) -> Response:
     """One tileset for each tile matrix set."""
     base = links_base(request)
@@ -191,7 +204,11 @@ def get_map_tilesets(request: Request, state: StateDep, language: LanguageDep) -
     return as_json({"links": [_self(f"{base}/tiles")], "tilesets": listed})
 
 
-@strict.get("/tiles/{matrix}", summary="Metadata of a tileset of the whole map")
+@strict.get(
+    "/tiles/{matrix}",
+    summary="Metadata of a tileset of the whole map",
+    operation_id="dataset.vector.getTileSet",
+)
 def get_map_tileset(
     request: Request,
     state: StateDep,

@@ -46,6 +46,9 @@ def qgis_project(
             _layer(held, layer, base, language)
     _view(root, definition)
     root.append(held)
+    # Without this QGIS reads no CRS of the project.
+    references = child(child(root, "properties"), "SpatialRefSys")
+    child(references, "ProjectionsEnabled", 1, {"type": "int"})
     return written(root, doctype=_DOCTYPE)
 
 

@@ -183,3 +183,19 @@ def test_a_project_for_qgis_is_ready(service: TestClient) -> None:
     project = service.get("/qgis")
     assert project.headers["content-disposition"].endswith('.qgs"')
     assert "typename='wells'" in project.text
+
+
+def test_the_description_names_every_way_to_tiles(service: TestClient) -> None:
+    paths = service.get("/api").json()["paths"]
+    found = {path: way["get"]["operationId"] for path, way in paths.items() if "/tiles" in path}
+    for kind, base in (("dataset", "/tiles"), ("collection", "/collections/{layer}/tiles")):
+        for suffix, name in (
+            ("", "TileSetsList"),
+            ("/{matrix}", "TileSet"),
+            ("/{matrix}/{z}/{y}/{x}", "Tile"),
+        ):
+            assert found[base + suffix] == f"{kind}.vector.get{name}"
+    rel = "http://www.opengis.net/def/rel/ogc/1.0/tilesets-vector"
+    for page in ("/?f=json", "/collections/wells"):
+        (link,) = [link for link in service.get(page).json()["links"] if link["rel"] == rel]
+        assert len(service.get(link["href"]).json()["tilesets"]) == 3
