@@ -47,7 +47,7 @@ from gis.errors import NotFound
 from gis.filters import property_condition
 from gis.revisions import alive
 from gis.settings import MapDefinition
-from gis.tiles.cells import cell_numbers, cells_of
+from gis.tiles.cells import MOST_TOUCHED, cell_numbers, cells_of, mended_cells, touched_cells
 from gis.tiles.levels import Levels, held_levels, rendering_hash
 from gis.tiles.matrix import EXTENT, Tile
 from gis.tiles.rows import FEATURE, fenced, has_places, inside, tile_rows
@@ -122,7 +122,7 @@ def vector_tile(
     shapes = levels.shapes and layer.geometry != "Point"
     drawing = _Drawing(conn, layer, table, tile, shapes, rev, and_(*kept) if kept else None, max_bytes)
     if not kept and levels.finest is not None and tile.z <= levels.finest:
-        rows, body = drawing.from_cells()
+        rows, body = drawing.from_cells(levels)
         if rows > SUM_FROM_ROWS and len(body) <= max_bytes:
             return body
     return drawing.from_rows()
@@ -174,11 +174,24 @@ class _Drawing:
     kept: ColumnElement[bool] | None
     max_bytes: int
 
-    def from_cells(self) -> tuple[int, bytes]:
-        """How many rows the sums of the tile hold, and the tile drawn from them."""
-        key = self._key("cells")
-        numbers = self.tile.numbers | cell_numbers(self.tile)
-        row = _STATEMENTS.run(self.conn, key, lambda: self._cells(), numbers).one()
+    def from_cells(self, levels: Levels) -> tuple[int, bytes]:
+        """How many rows the sums of the tile hold, and the tile drawn from them; 0 where they are of no use.
+
+        Sums of another revision than is wanted hold too, but for the cells that were touched in between.
+        """
+        numbers: dict[str, Any] = self.tile.numbers | cell_numbers(self.tile)
+        what, make = "cells", self._cells
+        if levels.upto != levels.wanted:
+            numbers["since"], numbers["until"] = sorted((levels.upto, levels.wanted))
+            spots = _STATEMENTS.run(self.conn, self._key("touched"), self._touched, numbers).all()
+            if len(spots) > MOST_TOUCHED:
+                return 0, b""
+            if spots:
+                what, make = "mended", self._mended
+                numbers["touched_x"], numbers["touched_y"] = [x for x, _ in spots], [y for _, y in spots]
+        if self.rev is not None:
+            numbers["rev"] = self.rev
+        row = _STATEMENTS.run(self.conn, self._key(what), make, numbers).one()
         return int(row[0] or 0), bytes(row[1] or b"")
 
     def from_rows(self) -> bytes:
@@ -216,10 +229,21 @@ class _Drawing:
         some = select(literal(1)).select_from(self.table).where(self._condition(), inside(self.table))
         return select(func.count()).select_from(some.limit(bindparam("enough", type_=Integer)).subquery())
 
+    def _touched(self) -> Select[Any]:
+        return touched_cells(self.table, self.tile.z)
+
     def _cells(self) -> Select[Any]:
-        found = fenced(cells_of(self.layer, self.tile), "found")
-        body = _encoded(self.layer, found)
-        return select(select(func.sum(found.c.n)).scalar_subquery(), body.scalar_subquery())
+        return self._counted(cells_of(self.layer, self.tile))
+
+    def _mended(self) -> Select[Any]:
+        parts = mended_cells(self.layer, self.table, self.tile, self._condition())
+        return self._counted(select(union_all(*parts).subquery()))
+
+    def _counted(self, features: Select[Any]) -> Select[Any]:
+        """The number of rows and the tile, of sums."""
+        found = features.cte("found")
+        counted = select(func.sum(found.c.n)).scalar_subquery()
+        return select(counted, _encoded(self.layer, found).scalar_subquery())
 
     def _rung(self, rung: _Rung) -> Select[Any]:
         if self.layer.geometry == "Point" and rung.cells is not None:

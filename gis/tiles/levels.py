@@ -2,7 +2,7 @@
 
 `core.tile_levels` names the last revision that the levels of a layer know, how they were drawn, and which
 sources were demonstration data then. Cut shapes are kept by row, and a row is never changed, so they hold at
-any revision; sums hold only at the revision they were made at.
+any revision; a sum holds as long as no row of its cell comes or goes.
 """
 
 from __future__ import annotations
@@ -26,10 +26,15 @@ _RENDERING = "4"
 
 @dataclass(frozen=True)
 class Levels:
-    """What may be used for one tile: cut ``shapes``, and sums of points to zoom ``finest`` (None: none)."""
+    """What may be used for one tile: cut ``shapes``, and sums of points to zoom ``finest`` (None: none).
+
+    The sums are those of revision ``upto``; the tile is wanted at ``wanted``.
+    """
 
     shapes: bool = False
     finest: int | None = None
+    upto: int = 0
+    wanted: int = 0
 
 
 def rendering_hash(layer: Layer) -> str:
@@ -69,6 +74,4 @@ def held_levels(conn: Connection, layer: Layer, rev: int | None, scope: Scope) -
     upto, finest, same_marks = row
     if finest is None or not same_marks or not sees_whole(scope, layer):
         return Levels(shapes=True)
-    now = last_touch(conn, [layer.id])
-    current = upto == now and (rev is None or rev >= now)
-    return Levels(shapes=True, finest=finest if current else None)
+    return Levels(True, finest, upto, last_touch(conn, [layer.id], rev))

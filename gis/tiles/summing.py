@@ -15,7 +15,6 @@ from sqlalchemy import (
     Table,
     and_,
     case,
-    cast,
     collate,
     delete,
     func,
@@ -29,7 +28,7 @@ from sqlalchemy import (
 from gis import tables
 from gis.crs import WEB_MERCATOR
 from gis.revisions import alive
-from gis.tiles.cells import cell_size
+from gis.tiles.cells import cell_of, cell_size
 from gis.tiles.sums import SUM_FROM_ROWS, bbox_of, points_summed
 from layers.model import Layer
 
@@ -70,7 +69,7 @@ def _finest(conn: Connection, table: Table, rev: int) -> int | None:
     Where a cell holds fewer than `_WORTH` rows on average, reading the rows themselves costs no more.
     """
     size = cell_size(_FINEST)
-    gx, gy = _cell(func.ST_X(table.c.geom_web), size), _cell(func.ST_Y(table.c.geom_web), size)
+    gx, gy = cell_of(func.ST_X(table.c.geom_web), size), cell_of(func.ST_Y(table.c.geom_web), size)
     counted = select(gx, gy, func.count()).where(alive(table, rev), table.c.geom_web.is_not(None))
     counts = _made(conn, "tile_counts", ("gx", "gy", "n"))
     conn.execute(insert(counts).from_select(["gx", "gy", "n"], counted.group_by(gx, gy)))
@@ -104,7 +103,7 @@ def sum_touched(conn: Connection, layer: Layer, table: Table, since: int, rev: i
         and_(table.c.rev_from > since, table.c.rev_from <= rev),
         and_(table.c.rev_to > since, table.c.rev_to <= rev),
     )
-    gx, gy = _cell(func.ST_X(web), size), _cell(func.ST_Y(web), size)
+    gx, gy = cell_of(func.ST_X(web), size), cell_of(func.ST_Y(web), size)
     touched = _made(conn, "tile_touched", ("gx", "gy"))
     conn.execute(insert(touched).from_select(["gx", "gy"], select(gx, gy).where(changed).distinct()))
     conn.execute(text("ANALYZE tile_touched"))
@@ -142,17 +141,15 @@ def _coarser(conn: Connection) -> None:
     conn.execute(text("DROP TABLE tile_next"))
 
 
-def _cell(value: Expression, size: float) -> Expression:
-    return cast(func.floor(value / size), Integer)
-
-
 def _half(value: Expression) -> Expression:
     return value.op(">>")(1)
 
 
 def _rows_summed(layer: Layer, table: Table, z: int, condition: ColumnElement[bool]) -> Select[Any]:
     web, size = table.c.geom_web, cell_size(z)
-    found = points_summed(layer, table, _cell(func.ST_X(web), size), _cell(func.ST_Y(web), size), condition)
+    found = points_summed(
+        layer, table, cell_of(func.ST_X(web), size), cell_of(func.ST_Y(web), size), condition
+    )
     return _as_cells(layer, z, found)
 
 
