@@ -67,7 +67,9 @@ def _view(root: ET.Element, definition: MapDefinition) -> None:
 
 
 def _reference(parent: ET.Element, authid: str) -> None:
-    child(child(parent, "spatialrefsys"), "authid", authid)
+    system = child(parent, "spatialrefsys")
+    child(system, "srsid", 3857)  # some number of QGIS's own: the name is looked at only beside one
+    child(system, "authid", authid)
 
 
 def _provider(layer: Layer) -> str:

@@ -3,6 +3,7 @@
 python3 qgis_look.py PROJECT.qgs STYLES_FOLDER PICTURE.png
 """
 
+import faulthandler
 import json
 import sys
 from pathlib import Path
@@ -12,14 +13,14 @@ from qgis.core import (
     QgsCoordinateReferenceSystem,
     QgsCoordinateTransform,
     QgsFeatureRequest,
-    QgsMapRendererSequentialJob,
+    QgsMapRendererCustomPainterJob,
     QgsMapSettings,
     QgsProject,
     QgsRectangle,
     QgsVectorLayer,
 )
 from qgis.PyQt.QtCore import QSize
-from qgis.PyQt.QtGui import QColor
+from qgis.PyQt.QtGui import QColor, QImage, QPainter
 
 BOX = QgsRectangle(119.99, 28.89, 120.06, 28.92)
 WEB = QgsCoordinateReferenceSystem("EPSG:3857")
@@ -53,10 +54,12 @@ def painted(layer, picture):
     settings.setExtent(turned.transformBoundingBox(BOX))
     settings.setOutputSize(QSize(600, 400))
     settings.setBackgroundColor(QColor("white"))
-    job = QgsMapRendererSequentialJob(settings)
-    job.start()
-    job.waitForFinished()
-    image = job.renderedImage()
+    image = QImage(settings.outputSize(), QImage.Format_ARGB32)
+    image.fill(QColor("white"))
+    painter = QPainter(image)
+    # In this thread: those that fetch the layer wait for it, and a job of its own would keep it waiting too.
+    QgsMapRendererCustomPainterJob(settings, painter).renderSynchronously()
+    painter.end()
     image.save(picture)
     seen = {image.pixelColor(x, y).name() for x in range(image.width()) for y in range(image.height())}
     return sorted(seen - {"#ffffff"})
@@ -76,6 +79,7 @@ def _context():
     return QgsRenderContext()
 
 
+faulthandler.dump_traceback_later(150, exit=True)
 application = QgsApplication([], False)
 application.initQgis()
 sys.stdout.write("FOUND " + json.dumps(look(*sys.argv[1:])) + "\n")
