@@ -180,8 +180,12 @@ def _guard(
         )
     app.add_middleware(PlainMethods)
     app.add_middleware(GZipMiddleware, minimum_size=_GZIP_FROM_BYTES, compresslevel=_GZIP_LEVEL)
-    state: MapState = app.state.onemap
-    app.add_middleware(TileCache, ask=Newest(state.engine).now, limit_bytes=settings.tile_cache_mb * 2**20)
+    app.add_middleware(
+        TileCache,
+        ask=Newest(credentials.engine).now,
+        given=watch.seen_from_memory,
+        limit_bytes=settings.tile_cache_mb * 2**20,
+    )
     app.add_middleware(HostGuard, hosts=(*settings.hosts, *_public_host(settings)))
     app.add_middleware(SecurityHeaders, headers=security_headers(settings, web))
 

@@ -26,7 +26,8 @@ log = logging.getLogger("onemap")
 _SHOWS = (
     ("/collections/{layer}/items", "layer.see", "layer"),
     ("/collections/{layer}/claims", "layer.see", "layer"),
-    ("/collections/{layer}/tiles/{matrix_set}/", "layer.see", "layer"),
+    ("/collections/{layer}/tiles/{matrix}/{z}", "layer.see", "layer"),
+    ("/tiles/{matrix}/{z}", "layer.see", ""),
     ("/reports/{id}", "report.see", "id"),
     ("/jobs/{job_id}", "job.see", "job_id"),
     ("/imports/{id}", "import.see", "id"),
@@ -66,6 +67,10 @@ class Watch:
             event = Event(str(action), what, outcome, {"status": status})
             await to_thread.run_sync(self._record, origin_of(request, caller), event)
 
+    def seen_from_memory(self, layer: str) -> None:
+        """Note a tile of ``layer`` that somebody who did not say who they are got without a route."""
+        self.sightings.note(Sighting(NOBODY, None, "layer.see", layer, "done"))
+
     def credential_refused(self, request: Request, error: OneMapError) -> None:
         """Note a credential by which nobody is known."""
         reason = error.reason if isinstance(error, CredentialRefused) else error.code
@@ -82,7 +87,10 @@ class Watch:
             self._note(request, caller, action, request.scope["path"], "refused")
         elif shown is not None and status < 400:
             name, parameter = shown
-            self._note(request, caller, name, str(request.path_params.get(parameter, "")), "done")
+            # A tile of the whole map shows several layers.
+            one = (str(request.path_params.get(parameter, "")),)
+            for thing in getattr(request.state, "shown", one):
+                self._note(request, caller, name, thing, "done")
 
     def _note(self, request: Request, caller: Caller, name: str, thing: str, outcome: Outcome) -> None:
         # Of those who did not say who they are, it is not written down where they sit.

@@ -50,11 +50,15 @@ class Together:
 class TileCache:
     """Answers a tile from memory when the layer's content is what the tile was made from, else passes it on.
 
-    Only the public's tiles are kept. ``limit_bytes`` 0 keeps nothing.
+    Only the public's tiles are kept, and given to nobody who shows a credential: that is for `api.identity`
+    to judge. ``given`` is told the layer of each tile from memory. ``limit_bytes`` 0 keeps nothing.
     """
 
-    def __init__(self, app: ASGIApp, ask: Callable[[], Stamps], limit_bytes: int) -> None:
+    def __init__(
+        self, app: ASGIApp, ask: Callable[[], Stamps], given: Callable[[str], None], limit_bytes: int
+    ) -> None:
         self.app = app
+        self._given = given
         self.answers = AnswerCache(limit_bytes)
         self._now = Together(ask)
 
@@ -69,6 +73,7 @@ class TileCache:
         stamp = stamps.get(layer)
         answer = self.answers.find(name, stamp)
         if answer is not None:
+            self._given(layer)
             await _give(answer, held, send)
         else:
             await self._pass_on(scope, receive, send, name, stamp)
@@ -88,8 +93,8 @@ class TileCache:
         if tile is None:
             return None
         headers = dict(scope["headers"])
-        if not _CREDENTIALS.isdisjoint(headers):
-            return None
+        if not _CREDENTIALS.isdisjoint(headers) or b"text/html" in headers.get(b"accept", b""):
+            return None  # a page has a tag of its own
         gzipped = b"gzip" in headers.get(b"accept-encoding", b"")
         name = (scope["path"], scope["query_string"], headers.get(b"origin"), gzipped)
         return tile[1], name, headers.get(b"if-none-match", b"")

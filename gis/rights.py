@@ -36,6 +36,8 @@ OPEN_VIEWS = "now"
 _FOR_ALL = ("store", "revisions", "sources")
 _BY_LAYER = ("revision_layers", "coverage", "judgings")
 _BY_WHOLE_LAYER = ("promises", "import_runs", "links", "uncovered", "harvests")
+# Made from all rows of a layer: for those only from whom no row of it is withheld.
+_BY_EVERY_ROW = ("tile_levels", "tile_rows", "tile_shapes", "tile_cells")
 _COLUMNS = {
     "harvests": ("harvest_id", "name", "layer", "source_id", "kind", "every", "enabled", "mark", "full_at",
                  "next_at", "failures"),
@@ -342,6 +344,12 @@ def withheld(definition: MapDefinition, role: Role) -> frozenset[str]:
     return frozenset(found)
 
 
+def _limited(definition: MapDefinition, role: Role) -> frozenset[str]:
+    """The ids of derived layers of which ``role`` may see some rows and others not."""
+    derived = (layer.id for layer in definition.layers.values() if layer.role == "derived")
+    return frozenset(derived if withheld(definition, role) else ())
+
+
 # --- what stands beside the layers ------------------------------------------------------------------------
 
 
@@ -353,13 +361,17 @@ def secure_core(conn: Connection, definition: MapDefinition) -> None:
     for name in _FOR_ALL:
         conn.exec_driver_sql(f"GRANT SELECT ON core.{name} TO {listed}")
     by_layers: dict[frozenset[str], list[Role]] = {}
+    by_rows: dict[frozenset[str], list[Role]] = {}
     for role in Role:
         unseen = frozenset(name for name in withheld(definition, role) if "." not in name)
         by_layers.setdefault(unseen, []).append(role)
+        by_rows.setdefault(unseen | _limited(definition, role), []).append(role)
     for name in _BY_LAYER:
         _secure(conn, name, _by_layer(by_layers, "layer <> ALL ({})", whole=False))
     for name in _BY_WHOLE_LAYER:
         _secure(conn, name, _by_layer(by_layers, "layer <> ALL ({})", whole=True))
+    for name in _BY_EVERY_ROW:
+        _secure(conn, name, _by_layer(by_rows, "layer <> ALL ({})", whole=True))
     _secure(conn, "reports", _of_reports(definition))
     ledger = definition.derived("conflicts")
     if ledger is not None:

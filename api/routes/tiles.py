@@ -121,6 +121,7 @@ def get_map_tile(
     wants(f, "mvt")
     tile = tile_at(z, y, x, matrix_set(matrix))
     layers = _chosen(state, collections)
+    request.state.shown = [layer.id for layer in layers]
     stamp = content_stamp(conn, [layer.id for layer in layers], rev)
     hashes = [rendering_hash(layer) for layer in layers]
     content = ("map tile", *hashes, tile.matrix.id, z, y, x, *stamp)

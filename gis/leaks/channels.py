@@ -9,7 +9,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pyarrow.parquet as pq
 import pyogrio
 import shapely
@@ -31,7 +30,7 @@ from gis.screening.answer import screen
 from gis.screening.request import ScreenRequest, site_kinds
 from gis.screening.seeing import out_of_sight
 from gis.settings import MapDefinition
-from gis.tiles import Tile, vector_tile
+from gis.tiles import QUAD, Tile, vector_tile
 from layers.model import Layer
 
 __all__ = ["CHANNELS", "Looking", "reports_seen", "screened_zones"]
@@ -138,12 +137,9 @@ def _by_tiles(of: Looking, want: Expected) -> set[str]:
 
 
 def _tiles_over(definition: MapDefinition, z: int) -> list[Tile]:
-    west, south, east, north = definition.district.extent
-    web = transformation(LONLAT, WEB_MERCATOR, definition.district.extent)
-    (x0, y0), (x1, y1) = web.xy(np.array([[west, south], [east, north]]))
-    side, half = Tile(z, 0, 0).side_m, Tile(0, 0, 0).side_m / 2
-    columns = range(int((x0 + half) // side), int((x1 + half) // side) + 1)
-    rows = range(int((half - y1) // side), int((half - y0) // side) + 1)
+    (within,) = QUAD.limits(definition.district.extent, z, z)
+    columns = range(within["minTileCol"], within["maxTileCol"] + 1)
+    rows = range(within["minTileRow"], within["maxTileRow"] + 1)
     return [Tile(z, x, y) for x in columns for y in rows]
 
 
@@ -163,7 +159,8 @@ def _rows_in(store: Connection, want: Expected, tile: Tile) -> int:
     if want.table is None:
         return 0
     t = want.table
-    inside = t.c.geom_web.op("&&")(tile.envelope(tile.side_m / 16))
+    wide = func.ST_MakeEnvelope(*tile.box(tile.side / 16), WEB_MERCATOR)
+    inside = t.c.geom_web.op("&&")(wide)
     found = store.scalars(select(t.c.uid).where(alive(t, None), inside))
     return sum(uid in want.seen for uid in found)
 

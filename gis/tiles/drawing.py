@@ -42,7 +42,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import aggregate_order_by
 
 from gis import tables
-from gis.access import PUBLIC, Scope
+from gis.cql2 import Filter, computing, filter_condition
 from gis.errors import NotFound
 from gis.filters import property_condition
 from gis.revisions import alive
@@ -91,14 +91,17 @@ def vector_tile(
     tile: Tile,
     rev: int | None = None,
     filters: Mapping[str, Sequence[str]] | None = None,
-    scope: Scope = PUBLIC,
+    filter: Filter | None = None,
+    *,
+    prepared: bool = True,
     max_bytes: int = MAX_BYTES,
 ) -> bytes:
     """The tile's bytes at revision ``rev`` (None: now); empty when the layer shows nothing there.
 
-    ``filters`` keeps rows whose property equals one of the values, as for items. A tile is made from one
-    level above the layer's first zoom on, for maps that draw tiles at twice their size. ``scope`` decides
-    only whether sums of all rows may be used; which rows it sees, the connection's role decides.
+    ``filters`` keeps rows whose property equals one of the values, ``filter`` those for which it is true, as
+    for items. A tile is made from one level above the layer's first zoom on, for maps that draw tiles at
+    twice their size. Which rows there are the connection's role decides; levels, which are made from all
+    rows, are used only for who sees all of them, and only when ``prepared``.
 
     Features and attributes come in an order that depends on the content only.
 
@@ -107,7 +110,7 @@ def vector_tile(
     NotFound
         When the layer is a register without geometry.
     QueryError
-        For a filter on an unknown property, or a value that cannot be read.
+        For a filter on an unknown property, a value that cannot be read, or a calculation without result.
     """
     if not layer.has_geometry:
         raise NotFound(
@@ -118,14 +121,17 @@ def vector_tile(
         return b""
     table = tables.table_for(layer, definition.district.storage_crs)
     kept = [property_condition(layer, table, name, values) for name, values in (filters or {}).items()]
-    levels = held_levels(conn, layer, rev, scope) if tile.is_web else Levels()
+    if filter is not None:
+        kept.append(filter_condition(filter, layer, table, definition.district))
+    levels = held_levels(conn, layer, rev) if prepared and tile.is_web else Levels()
     shapes = levels.shapes and layer.geometry != "Point"
     drawing = _Drawing(conn, layer, table, tile, shapes, rev, and_(*kept) if kept else None, max_bytes)
     if not kept and levels.finest is not None and tile.z <= levels.finest:
         rows, body = drawing.from_cells(levels)
         if rows > SUM_FROM_ROWS and len(body) <= max_bytes:
             return body
-    return drawing.from_rows()
+    with computing():
+        return drawing.from_rows()
 
 
 def holds_rows(
@@ -142,7 +148,6 @@ def map_tile(
     layers: Sequence[Layer],
     tile: Tile,
     rev: int | None = None,
-    scope: Scope = PUBLIC,
 ) -> bytes:
     """The tiles of several layers as one; together no larger than a tile of one layer may be.
 
@@ -150,7 +155,7 @@ def map_tile(
     """
 
     def drawn(layer: Layer, max_bytes: int) -> bytes:
-        return vector_tile(conn, definition, layer, tile, rev, None, scope, max_bytes)
+        return vector_tile(conn, definition, layer, tile, rev, max_bytes=max_bytes)
 
     bodies = [drawn(layer, MAX_BYTES) for layer in layers]
     if sum(map(len, bodies)) > MAX_BYTES:

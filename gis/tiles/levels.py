@@ -14,7 +14,7 @@ from sqlalchemy import Connection, ScalarSelect, Text, cast, func, literal, sele
 from sqlalchemy.dialects.postgresql import aggregate_order_by
 
 from gis import tables
-from gis.access import Scope
+from gis.db import scope_of
 from gis.revisions import last_touch
 from layers.model import Layer
 
@@ -40,7 +40,10 @@ class Levels:
 def rendering_hash(layer: Layer) -> str:
     """A short hash of what, besides the rows, decides about the layer's tiles."""
     by = (layer.style.by if layer.style else None) or ""
-    parts = [_RENDERING, layer.id, layer.geometry, layer.names.label, str(layer.zoom.min), by, *codes(layer)]
+    how = f"cells of {layer.access.generalise_m}" if layer.is_generalised else ""
+    parts = [
+        _RENDERING, how, layer.id, layer.geometry, layer.names.label, str(layer.zoom.min), by, *codes(layer)
+    ]  # fmt: skip
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
 
 
@@ -57,13 +60,20 @@ def demonstration_sources() -> ScalarSelect[str]:
     return select(func.coalesce(listed, "")).where(s.c.is_demonstration).scalar_subquery()
 
 
-def sees_whole(scope: Scope, layer: Layer) -> bool:
-    """Whether ``scope`` sees every row of ``layer``; only then do sums of all rows answer it."""
-    return scope.areas is None
+def sees_whole(conn: Connection, layer: Layer) -> bool:
+    """Whether whoever ``conn`` reads for sees every row of ``layer`` as it is, as far as is known here.
+
+    Levels are made from all rows. Which rows of a derived layer a role sees the database knows alone: it
+    shows `core.tile_levels` only to those from whom nothing of the layer is withheld (`gis.rights`).
+    """
+    scope = scope_of(conn)
+    return not layer.is_generalised and (scope is None or scope.areas is None)
 
 
-def held_levels(conn: Connection, layer: Layer, rev: int | None, scope: Scope) -> Levels:
-    """The levels of ``layer`` that hold at ``rev`` (None: now) for ``scope``."""
+def held_levels(conn: Connection, layer: Layer, rev: int | None) -> Levels:
+    """The levels of ``layer`` that hold at ``rev`` (None: now) for whoever ``conn`` reads for."""
+    if not sees_whole(conn, layer):
+        return Levels()
     held = tables.tile_levels
     row = conn.execute(
         select(held.c.rev, held.c.finest, held.c.demonstration == demonstration_sources())
@@ -72,6 +82,6 @@ def held_levels(conn: Connection, layer: Layer, rev: int | None, scope: Scope) -
     if row is None:
         return Levels()
     upto, finest, same_marks = row
-    if finest is None or not same_marks or not sees_whole(scope, layer):
+    if finest is None or not same_marks:
         return Levels(shapes=True)
     return Levels(True, finest, upto, last_touch(conn, [layer.id], rev))
