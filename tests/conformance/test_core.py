@@ -219,7 +219,7 @@ def test_the_api_definition_is_valid_openapi(service: TestClient) -> None:
 
 
 def test_every_path_of_the_definition_is_there(service: TestClient) -> None:
-    values = {"layer": "wells", "uid": "IN", "matrix_set": "WebMercatorQuad", "z": "0", "y": "0", "x": "0"}
+    values = {"layer": "wells", "uid": "IN", "matrix": "WebMercatorQuad", "z": "0", "y": "0", "x": "0"}
     for path, operations in service.get("/api").json()["paths"].items():
         if "get" in operations and path.startswith("/collections") and "/claims/" not in path:
             address = path.replace("{uid}", "IN")
