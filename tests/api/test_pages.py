@@ -31,6 +31,9 @@ PAGES = [
     "/collections/wells/tiles/WebMercatorQuad",
     "/styles",
     "/styles/wells",
+    "/styles/wells/metadata",
+    "/tiles",
+    "/tiles/WebMercatorQuad",
     "/processes",
     "/processes/screen",
     "/jobs",
@@ -81,6 +84,22 @@ def test_every_answer_has_a_page_whose_links_lead_somewhere(service: TestClient,
     assert {"/", "/collections", "/processes", "/api"} <= inside
     for link in sorted(inside)[:12]:
         assert service.get(link, headers=BROWSER).status_code == 200, link
+
+
+def test_pages_lead_to_other_notations_and_to_the_project_for_qgis(service: TestClient) -> None:
+    style, api = (Outline(service.get(path, headers=BROWSER).text) for path in ("/styles/wells", "/api"))
+    kinds = {f: service.get(link).headers["content-type"] for link in style.links for f in _named_form(link)}
+    assert {f: kind.partition(";")[0] for f, kind in kinds.items() if f != "json"} == {
+        "sld": "application/vnd.ogc.sld+xml",
+        "sld10": "application/vnd.ogc.sld+xml",
+        "qml": "application/x-qgis-layer-settings",
+    }
+    (project,) = {link for link in api.links if link.endswith("/qgis")}
+    assert service.get(project, headers=BROWSER).headers["content-type"] == "application/x-qgis-project"
+
+
+def _named_form(link: str) -> list[str]:
+    return re.findall(r"/styles/wells\?f=(\w+)$", link)
 
 
 def test_programs_get_json_and_f_decides(service: TestClient) -> None:
