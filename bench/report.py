@@ -17,6 +17,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bench.latency import show_latency
+from bench.wire import show_rates
 
 __all__ = ["Answer", "Limit", "Row", "in_turns", "judged", "show", "timed", "write"]
 
@@ -166,6 +167,8 @@ def show(name: str, rows: list[Row]) -> None:
     """Print a table with the ratio to onemap's own row."""
     if rows[0].unit == "ms":
         return show_latency(name, rows)
+    if rows[0].unit == "requests/s":
+        return show_rates(name, rows)
     own = next(row.median for row in rows if row.system == "onemap")
     table = Table(title=name)
     for column in (

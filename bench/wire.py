@@ -6,11 +6,14 @@ import asyncio
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 from urllib.parse import urlsplit
 
 import numpy as np
+from rich.console import Console
+from rich.table import Table
 
-__all__ = ["Run", "ask_all"]
+__all__ = ["Run", "ask_all", "show_rates"]
 
 
 @dataclass(frozen=True)
@@ -69,3 +72,17 @@ async def _answer(reader: asyncio.StreamReader, path: str) -> int:
     body = await reader.readexactly(length)
     assert status == 200, (path, status, body[:500])
     return length
+
+
+def show_rates(name: str, rows: list[Any]) -> None:
+    """Print a table of rows whose medians are requests a second, with `Run.params`."""
+    table = Table(title=name)
+    for column in ("system", "a second", "p50 ms", "p99", "slowest", "kB each", "largest", "prepared s"):
+        table.add_column(column, justify="left" if column == "system" else "right", no_wrap=True)
+    for row in rows:
+        p = row.params
+        table.add_row(
+            row.system, f"{row.median:.1f}", f"{p['p50']:.1f}", f"{p['p99']:.1f}", f"{p['max']:.1f}",
+            f"{p['kB']:.1f}", f"{p['max_kB']:.0f}", f"{p['prepared_s']:.2f}" if "prepared_s" in p else "",
+        )  # fmt: skip
+    Console(width=100).print(table)
