@@ -46,7 +46,7 @@ def database_url(settings: Settings) -> str:
     return settings.database_url or Cluster(settings.home).ensure_running()
 
 
-def make_engine(settings: Settings, *, pool_size: int = 8) -> Engine:
+def make_engine(settings: Settings, *, pool_size: int = 8, pool_timeout_s: float = 1.0) -> Engine:
     """An engine on the configured database or on the private cluster, which it starts when needed.
 
     Sessions run in UTC with ``settings.statement_timeout_s``; long imports lift the limit locally.
@@ -55,7 +55,7 @@ def make_engine(settings: Settings, *, pool_size: int = 8) -> Engine:
         database_url(settings),
         pool_size=pool_size,
         max_overflow=pool_size,
-        pool_timeout=5,
+        pool_timeout=pool_timeout_s,
         pool_pre_ping=True,
     )
     timeout_ms = int(settings.statement_timeout_s * 1000)

@@ -49,9 +49,13 @@ class Settings(BaseSettings):
     cors: Annotated[tuple[str, ...], NoDecode] = ()
     hosts: Annotated[tuple[str, ...], NoDecode] = ()
     public_url: str | None = None
+    webhook_hosts: Annotated[tuple[str, ...], NoDecode] = ()
     tianditu_key: str | None = None
     max_features: int = 10_000
     max_vertices: int = 100_000
+    max_requests: Annotated[int, Field(ge=1, le=36)] = 32
+    rate_limit: str | None = None
+    shutdown_s: Annotated[int, Field(ge=1, le=600)] = 30
     harvest_max_mb: int = 500
     statement_timeout_s: float = 30.0
     threads: int = os.cpu_count() or 1
@@ -84,7 +88,7 @@ class Settings(BaseSettings):
     def _split_paths(cls, value: object) -> object:
         return tuple(p for p in value.split(os.pathsep) if p) if isinstance(value, str) else value
 
-    @field_validator("cors", "hosts", mode="before")
+    @field_validator("cors", "hosts", "webhook_hosts", mode="before")
     @classmethod
     def _split_commas(cls, value: object) -> object:
         return tuple(p.strip() for p in value.split(",") if p.strip()) if isinstance(value, str) else value

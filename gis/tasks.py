@@ -5,23 +5,25 @@ from __future__ import annotations
 import shutil
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from datetime import date
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Engine, text
+from sqlalchemy import Connection, Engine, text
 
 from gis.access import Role, Scope
+from gis.answers import forget_answers
 from gis.db import connect, scope_of, scoped
 from gis.errors import NotFound
 from gis.intake import DRAWING, JUDGING, draw_again
-from gis.jobs import Task, Work, enqueue
+from gis.jobs import PROCESS, Task, Work, enqueue
 from gis.jobs.schema import in_queue
 from gis.settings import Settings
 
-__all__ = ["TASKS", "batch_table", "queue_batch", "queue_harvest"]
+__all__ = ["TASKS", "batch_table", "queue_batch", "queue_harvest", "queue_process"]
 
 KEEP_DAYS = 90
 
@@ -123,6 +125,44 @@ def _screen_batch(work: Work, payload: Mapping[str, Any]) -> Mapping[str, Any]:
     return {**found.summary, "batch": payload["batch"]}
 
 
+def _deliver(work: Work, payload: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Tell one subscriber what is new."""
+    from gis.webhooks import Sender, deliver
+
+    done = deliver(
+        work.engine, work.definition, payload["subscription"], Sender(work.settings.webhook_hosts),
+        public_url=work.settings.public_url, told=lambda: work.progress("telling"),
+    )  # fmt: skip
+    return {"taken": done.taken, "given_up": done.given_up}
+
+
+def queue_process(engine: Engine, process: str, inputs: Mapping[str, Any], response: str) -> int:
+    """Queue a run of a process for whom ``engine`` reads.
+
+    ``inputs`` are as checked; ``response`` "document" keeps the answer under the name of the output.
+    """
+    payload = {"inputs": dict(inputs), "response": response, "scope": _told(scope_of(engine))}
+    return enqueue(engine, f"{PROCESS}{process}", payload)
+
+
+def _run_process(process: str, work: Work, payload: Mapping[str, Any]) -> Mapping[str, Any]:
+    from gis.processing import Place, run
+
+    scope = _scope(payload["scope"])
+    definition = work.definition if scope is None else work.definition.seen_by(scope.role)
+    engine = scoped(work.engine, scope)
+    place = Place(engine, definition, work.settings, waited_for=False, progress=work.progress)
+    answer = run(place, process, payload["inputs"])
+    return {"answer": answer} if payload["response"] == "document" else answer
+
+
+def _due_subscriptions(conn: Connection) -> Iterator[tuple[Mapping[str, Any], str]]:
+    from gis.webhooks import due
+
+    for number in due(conn):
+        yield {"subscription": number}, f"webhook:{number}"
+
+
 def _queue_due_harvests(work: Work, payload: Mapping[str, Any]) -> Mapping[str, Any]:
     from gis.harvest import due
 
@@ -146,6 +186,7 @@ def _forget_old_jobs(work: Work, payload: Mapping[str, Any]) -> None:
             {"days": KEEP_DAYS},
         )
         forget_runs(conn, KEEP_DAYS)
+        forget_answers(conn)
     _forget_batches(work.settings.home / "batches")
 
 
@@ -157,6 +198,10 @@ def _forget_batches(folder: Path) -> None:
 
 
 TASKS: dict[str, Task] = {
+    **{
+        f"{PROCESS}{name}": Task(partial(_run_process, name), resumable=True)
+        for name in ("buffer", "nearest", "overlay", "screen", "upstream")
+    },
     "import.commit": Task(_commit_upload, resumable=True),
     "screen.batch": Task(_screen_batch, resumable=True),
     "harvest.run": Task(_run_harvest, lane="clock", resumable=True),
@@ -165,5 +210,6 @@ TASKS: dict[str, Task] = {
     JUDGING: Task(_judge, lane="clock", resumable=True),
     # The law date is the day in UTC: what begins or ends with a day is judged as soon as the day has begun.
     "conflicts.due": Task(_judge, lane="clock", resumable=True, cron="2 0 * * *"),
+    "webhooks.deliver": Task(_deliver, lane="post", resumable=True, due=_due_subscriptions),
     "jobs.forget": Task(_forget_old_jobs, lane="clock", resumable=True, cron="17 3 * * *"),
 }

@@ -5,19 +5,23 @@ names mean is registered in `gis.tasks`. Job states are not revisions: a backup 
 """
 
 from gis.jobs.queue import (
+    PROCESS,
     JobState,
     JobStatus,
     cancel,
+    count_jobs,
     enqueue,
     find,
     has_worker,
     list_jobs,
+    remove_job,
     set_progress,
     status,
 )
 from gis.jobs.work import Lane, Task, Work, WorkStopped
 
 __all__ = [
+    "PROCESS",
     "JobState",
     "JobStatus",
     "Lane",
@@ -25,10 +29,12 @@ __all__ = [
     "Work",
     "WorkStopped",
     "cancel",
+    "count_jobs",
     "enqueue",
     "find",
     "has_worker",
     "list_jobs",
+    "remove_job",
     "set_progress",
     "status",
 ]

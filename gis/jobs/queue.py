@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
@@ -14,15 +14,18 @@ from gis.errors import NotFound, OneMapError
 from gis.jobs.schema import driver, in_queue, progress_table
 
 __all__ = [
+    "PROCESS",
     "JobState",
     "JobStatus",
     "cancel",
+    "count_jobs",
     "enqueue",
     "error_words",
     "find",
     "finish",
     "has_worker",
     "list_jobs",
+    "remove_job",
     "set_progress",
     "status",
 ]
@@ -52,6 +55,8 @@ class JobStatus:
         What the task returned, once the job was successful.
     error : mapping or None
         code, en, zh, remedy_en, remedy_zh, once it failed.
+    process : str or None
+        The process that it runs for a client.
     stopping : bool
         It was cancelled and has not ended yet.
     """
@@ -70,6 +75,7 @@ class JobStatus:
     created_at: datetime
     started_at: datetime | None
     updated_at: datetime
+    process: str | None = None
 
     @property
     def ended(self) -> bool:
@@ -84,6 +90,7 @@ def enqueue(
     *,
     queue_key: str | None = None,
     lane: str | None = None,
+    listed: bool = True,
 ) -> int:
     """Queue a job of ``task`` (see `gis.tasks`) and return its number; it begins when a worker is free.
 
@@ -96,7 +103,9 @@ def enqueue(
         second one is queued (its number comes back), and two with one key never run at the same time. Two
         different uploads into one layer need two keys.
     lane : str, optional
-        "clock" for work nobody waits for; by default that of people.
+        "clock" or "post" for work nobody waits for; by default that of people.
+    listed : bool
+        False: it is not listed and keeps neither progress nor result.
     """
     from procrastinate.exceptions import AlreadyEnqueued
     from procrastinate.jobs import Job
@@ -111,9 +120,10 @@ def enqueue(
         try:
             with connect(engine, write=True) as conn:
                 queued = JobManager(SyncPsycopgConnector()).defer_job(job, connection=driver(in_queue(conn)))
-                owner = scope_of(engine)
-                digest = None if owner is None else owner.digest
-                conn.execute(insert(progress_table).values(job_id=queued.id, scope=digest))
+                if listed:
+                    owner = scope_of(engine)
+                    digest = None if owner is None else owner.digest
+                    conn.execute(insert(progress_table).values(job_id=queued.id, scope=digest))
             assert queued.id is not None
             return queued.id
         except AlreadyEnqueued:
@@ -130,10 +140,18 @@ def enqueue(
     raise AssertionError(f"a job with the key {queue_key} begins again and again")
 
 
+PROCESS = "process."
+"""What the names of tasks begin with that run a process for a client, before the name of the process."""
+
+_PROCESS = (
+    "CASE WHEN j.task_name = 'screen.batch' THEN 'screen-batch' "
+    f"WHEN starts_with(j.task_name, '{PROCESS}') THEN substr(j.task_name, {len(PROCESS) + 1}) END"
+)
 _SELECT = (
     "SELECT j.id, j.task_name, j.status::text, j.attempts, j.abort_requested, p.phase, p.done, p.total, "
     "p.result, p.error, p.started_at, coalesce(p.created_at, now()) AS created_at, "
-    "coalesce(p.updated_at, now()) AS updated_at "
+    "coalesce(p.updated_at, now()) AS updated_at, "
+    f"{_PROCESS} AS process "
     "FROM jobs.procrastinate_jobs j LEFT JOIN jobs.progress p ON p.job_id = j.id "
 )
 
@@ -153,16 +171,55 @@ def status(engine: Engine, job_id: int) -> JobStatus:
     return found
 
 
-def list_jobs(conn: Connection, *, task: str | None = None, limit: int = 100) -> list[JobStatus]:
-    """The newest jobs first, at most ``limit``; the clock's own ticks are left out."""
+def list_jobs(
+    conn: Connection,
+    *,
+    task: str | None = None,
+    limit: int = 100,
+    before: int | None = None,
+    states: Sequence[JobState] | None = None,
+    processes: Sequence[str] | None = None,
+) -> list[JobStatus]:
+    """The newest jobs first, at most ``limit``; the clock's own ticks are left out.
+
+    Parameters
+    ----------
+    before : int, optional
+        Only jobs with smaller numbers: the next page after the one that ends with it.
+    states, processes : sequence of str, optional
+        Only jobs in one of these states, and that run one of these processes (or tasks).
+    """
+    kept = None if states is None else [raw for raw, state in _STATES.items() if state in states]
     rows = conn.execute(
         text(
             f"{_SELECT} WHERE p.job_id IS NOT NULL AND (CAST(:task AS text) IS NULL OR j.task_name = :task) "
+            "AND (CAST(:before AS bigint) IS NULL OR j.id < :before) "
+            "AND (CAST(:states AS text[]) IS NULL OR j.status::text = ANY(:states)) "
+            f"AND (CAST(:names AS text[]) IS NULL OR coalesce({_PROCESS}, j.task_name) = ANY(:names)) "
             "ORDER BY j.id DESC LIMIT :limit"
         ),
-        {"task": task, "limit": limit},
-    )
+        {"task": task, "limit": limit, "before": before, "states": kept,
+         "names": None if processes is None else list(processes)},
+    )  # fmt: skip
     return [_status(row) for row in rows]
+
+
+def remove_job(engine: Engine, job_id: int) -> None:
+    """Forget a job that has ended, and its results."""
+    with connect(engine, write=True) as conn:
+        in_queue(conn).execute(
+            text("DELETE FROM jobs.procrastinate_jobs WHERE id = :id AND status NOT IN ('todo', 'doing')"),
+            {"id": job_id},
+        )
+
+
+def count_jobs(conn: Connection) -> dict[str, int]:
+    """How many jobs are in each state; those of the clock too."""
+    rows = conn.execute(text("SELECT status::text, count(*) FROM jobs.procrastinate_jobs GROUP BY 1"))
+    counted = dict.fromkeys(_STATES.values(), 0)
+    for status, number in rows:
+        counted[_STATES[status]] += number
+    return {str(state): number for state, number in counted.items()}
 
 
 def _status(row: Any) -> JobStatus:
@@ -172,6 +229,7 @@ def _status(row: Any) -> JobStatus:
         row.id, row.task_name, state, row.phase or "", row.done or 0, row.total,
         100 if state == "successful" else percent, row.result, row.error, row.attempts,
         row.abort_requested and state == "running", row.created_at, row.started_at, row.updated_at,
+        row.process,
     )  # fmt: skip
 
 

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 
 from gis.jobs.queue import set_progress
 from gis.settings import MapDefinition, Settings
 
 __all__ = ["Lane", "Task", "Work", "WorkStopped"]
 
-# Each lane runs one job at a time: what a person waits for never stands behind what runs by the clock.
-Lane = Literal["people", "clock"]
+# What a person waits for never stands behind what runs by the clock, and neither behind a slow receiver.
+Lane = Literal["people", "clock", "post"]
 _TELL_EVERY_S = 0.3
 
 
@@ -58,15 +58,19 @@ class Task:
     run : callable
         ``run(work, payload)``; what it returns (JSON) is the job's result. OneMapError ends the job in words.
     lane : str
-        "people" for what somebody waits for, "clock" for the rest.
+        "people" for what somebody waits for, "post" for what waits for other computers, "clock" for the rest.
     resumable : bool
         Whether the job may simply run again after its worker was killed: it leaves all or nothing behind,
         and a second run of what was done already changes nothing.
     cron : str, optional
         When the worker queues it by itself, such as "* * * * *"; without a payload.
+    due : callable, optional
+        ``due(conn)`` gives payload and key of what is to be queued now; the worker asks every second. Such
+        jobs are not listed.
     """
 
     run: Callable[[Work, Mapping[str, Any]], Mapping[str, Any] | None]
     lane: Lane = "people"
     resumable: bool = False
     cron: str | None = None
+    due: Callable[[Connection], Iterable[tuple[Mapping[str, Any], str]]] | None = None

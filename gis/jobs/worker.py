@@ -12,16 +12,17 @@ import contextlib
 import logging
 import threading
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import psycopg
 from sqlalchemy import Connection, Engine, func, text, update
 
+from gis.bounds import InUse, in_use, watch
 from gis.db import connect, make_engine
 from gis.errors import OneMapError
-from gis.jobs.queue import error_words, finish
+from gis.jobs.queue import enqueue, error_words, finish
 from gis.jobs.schema import driver, in_queue, progress_table
 from gis.jobs.work import Task, Work, WorkStopped
 from gis.settings import MapDefinition, Settings
@@ -38,7 +39,10 @@ PATIENCE_S = 10.0
 _LOOK_EVERY_S = 1.0  # a notice that arrives while the queue is being looked at is lost
 _AGAIN_AFTER_S = 2.0  # after the database went away
 _RESCUE_LOCK = 7_216_002  # one rescuer at a time; any fixed number of our own
-_LANES = ("people", "clock")
+# Lane -> how many jobs of it one worker runs at a time. What waits for others does so side by side.
+_LANES = {"people": 1, "clock": 1, "post": 4}
+_ASK_EVERY_S = 1.0
+_LOOK_FOR_STOP_S = 0.3
 
 _log = logging.getLogger("onemap.jobs")
 
@@ -108,7 +112,10 @@ class Worker:
         if self._stopped.wait(self._head_start_s):
             return
         logging.getLogger("procrastinate").setLevel(logging.CRITICAL)  # failures are kept in words
-        self._engine = make_engine(self._settings.model_copy(update={"database_url": self._url}), pool_size=2)
+        self._engine = make_engine(
+            self._settings.model_copy(update={"database_url": self._url}), pool_size=4, pool_timeout_s=10
+        )
+        watch(self._engine, "jobs", lambda _pool, _change: None)
         try:
             asyncio.run(self._main())
         finally:
@@ -166,19 +173,22 @@ class Worker:
 
         assert self._stop is not None
         connector = PsycopgConnector(
-            conninfo=self._conninfo, min_size=1, max_size=4, timeout=10.0,
+            conninfo=self._conninfo, min_size=1, max_size=6, timeout=10.0,
             kwargs={"options": "-c search_path=jobs,public"},
         )  # fmt: skip
         app = App(connector=connector)
         self._register(app)
         async with app.open_async():
             lanes = [asyncio.create_task(self._work(app, lane)) for lane in _LANES]
-            rescuer = asyncio.create_task(self._rescue_now_and_then())
-            stop = asyncio.create_task(self._stop.wait())
-            await asyncio.wait([*lanes, rescuer, stop], return_when=asyncio.FIRST_COMPLETED)
-            for task in (*lanes, rescuer, stop):
+            beside = [
+                asyncio.create_task(self._rescue_now_and_then()),
+                asyncio.create_task(self._queue_what_is_due()),
+                asyncio.create_task(self._stop.wait()),
+            ]
+            await asyncio.wait([*lanes, *beside], return_when=asyncio.FIRST_COMPLETED)
+            for task in (*lanes, *beside):
                 task.cancel()
-            ended = await asyncio.gather(*lanes, rescuer, stop, return_exceptions=True)
+            ended = await asyncio.gather(*lanes, *beside, return_exceptions=True)
         for found in ended:
             if isinstance(found, Exception):
                 raise found
@@ -186,7 +196,7 @@ class Worker:
     async def _work(self, app: App, lane: str) -> None:
         # Cancelled, it takes no more jobs and waits for the running one.
         await app.run_worker_async(
-            queues=[lane], name=lane, concurrency=1, install_signal_handlers=False,
+            queues=[lane], name=lane, concurrency=_LANES[lane], install_signal_handlers=False,
             shutdown_graceful_timeout=self._patience_s, update_heartbeat_interval=self._heartbeat_s,
             stalled_worker_timeout=self._stalled_after_s,
             fetch_job_polling_interval=_LOOK_EVERY_S,
@@ -216,7 +226,8 @@ class Worker:
             begun = update(p).where(p.c.job_id == job_id)
             conn.execute(begun.values(started_at=func.clock_timestamp(), error=None, phase="", done=0))
         try:
-            result = task.run(work, payload)
+            with _ended_when(work.stopping):
+                result = task.run(work, payload)
         except WorkStopped as stopped:
             raise JobAborted from stopped
         except Exception as error:
@@ -230,6 +241,21 @@ class Worker:
             raise
         with connect(self._engine, write=True) as conn:
             finish(conn, job_id, result=result)
+
+    async def _queue_what_is_due(self) -> None:
+        while True:
+            await asyncio.to_thread(self._ask_what_is_due)
+            await asyncio.sleep(_ASK_EVERY_S)
+
+    def _ask_what_is_due(self) -> None:
+        assert self._engine is not None
+        for name, task in self._tasks.items():
+            if task.due is None:
+                continue
+            with connect(self._engine) as conn:
+                found = list(task.due(conn))
+            for payload, key in found:
+                enqueue(self._engine, name, payload, queue_key=key, lane=task.lane, listed=False)
 
     async def _rescue_now_and_then(self) -> None:
         while True:
@@ -261,6 +287,27 @@ class Worker:
                 finish(conn, int(str(job_id)), error=error_words(_LOST))
                 end = "aborted" if job_id in unwanted else "failed"
                 raw.execute(sql.queries["finish_job"], {"job_id": job_id, "status": end, "delete_job": False})
+
+
+@contextlib.contextmanager
+def _ended_when(stopping: Callable[[], bool]) -> Iterator[None]:
+    """End the statements of this thread's job once it shall stop: none may outlast a dismissal."""
+    mine, over = InUse(), threading.Event()
+
+    def look() -> None:
+        while not over.wait(_LOOK_FOR_STOP_S):
+            if stopping():
+                mine.cancel()
+
+    token = in_use.set(mine)
+    looking = threading.Thread(target=look, name="onemap job ender", daemon=True)
+    looking.start()
+    try:
+        yield
+    finally:
+        over.set()
+        looking.join()
+        in_use.reset(token)
 
 
 def _queue_again(conn: Connection, job_id: int) -> bool:

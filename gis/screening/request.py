@@ -22,7 +22,7 @@ from layers.model import Field
 from layers.rulemodel import PARCEL, SiteKind
 from layers.vocabulary import load_issues
 
-__all__ = ["ScreenRequest", "Site", "read_site", "site_fields", "site_kinds"]
+__all__ = ["ScreenRequest", "Site", "checked_geometry", "moved", "read_site", "site_fields", "site_kinds"]
 
 
 @dataclass(frozen=True)
@@ -122,8 +122,8 @@ def read_site(definition: MapDefinition, request: ScreenRequest, *, max_vertices
         )
     kind = kinds[request.kind]
     district = definition.district
-    geometry = _checked_geometry(shapely.force_2d(request.geometry), max_vertices)
-    plane = _moved(geometry, request.crs, district.measuring_crs, definition)
+    geometry = checked_geometry(shapely.force_2d(request.geometry), max_vertices)
+    plane = moved(geometry, request.crs, district.measuring_crs, definition)
     attributes = {**_checked_attributes(definition, kind, request.attributes), **kind.attributes}
     stated = request.accuracy_m is not None
     accuracy = float(request.accuracy_m if request.accuracy_m is not None else district.site_accuracy_m)
@@ -138,7 +138,7 @@ def read_site(definition: MapDefinition, request: ScreenRequest, *, max_vertices
         attributes={name: np.array([value], dtype=object) for name, value in attributes.items()},
     )  # fmt: skip
     return Site(
-        kind=kind, subjects=subjects, plane=plane, lonlat=_moved(geometry, request.crs, LONLAT, definition),
+        kind=kind, subjects=subjects, plane=plane, lonlat=moved(geometry, request.crs, LONLAT, definition),
         attributes=attributes, accuracy_m=accuracy + shift, accuracy_is_stated=stated,
         area_ellipsoidal_m2=ellipsoidal_area_m2(geometry, int(_code(request.crs)), district.extent),
     )  # fmt: skip
@@ -156,7 +156,8 @@ def _code(crs: str) -> int:
     return int(text)
 
 
-def _checked_geometry(geometry: shapely.Geometry, max_vertices: int) -> shapely.Geometry:
+def checked_geometry(geometry: shapely.Geometry, max_vertices: int) -> shapely.Geometry:
+    """``geometry`` (any CRS) as it is; ScreeningError for an empty, invalid, oversized or mixed one."""
     if shapely.is_empty(geometry):
         raise ScreeningError("The site is empty.", "地块为空。")
     vertices = int(shapely.get_num_coordinates(geometry))
@@ -184,9 +185,13 @@ def _checked_geometry(geometry: shapely.Geometry, max_vertices: int) -> shapely.
     return geometry
 
 
-def _moved(
+def moved(
     geometry: shapely.Geometry, source: str, target: int, definition: MapDefinition
 ) -> shapely.Geometry:
+    """``geometry`` from CRS ``source`` into EPSG:``target``, x,y order.
+
+    Raises ScreeningError outside the domain of the CRS, CrsError without a trustworthy transformation.
+    """
     used = transformation(f"EPSG:{_code(source)}", target, definition.district.extent)
     moved: shapely.Geometry = used.geometries(np.array([geometry], dtype=object))[0]
     if not np.isfinite(shapely.bounds(moved)).all():

@@ -110,6 +110,16 @@ def test_a_cancelled_job_ends_at_its_next_step(store: Engine, worker: Worker) ->
     assert not cancel(store, running)
 
 
+def test_a_cancelled_job_does_not_wait_for_its_statement(store: Engine, worker: Worker) -> None:
+    with connect(store, write=True) as conn:
+        conn.execute(text("CREATE TABLE written (n integer)"))
+    sleeping = enqueue(store, "write", {"n": 1})  # a minute in the database
+    wait_for(lambda: status(store, sleeping).phase == "writing")
+    assert cancel(store, sleeping)
+    until(store, sleeping, "dismissed", seconds=8)
+    assert rows(store) == []
+
+
 def test_what_the_clock_starts_does_not_hold_up_people(store: Engine, worker: Worker) -> None:
     slow = enqueue(store, "tick", {"to": 1000, "every": 0.05}, lane="clock")
     until(store, slow, "running")

@@ -1,0 +1,121 @@
+"""Limits of what requests may cost the database, and an end for statements that nobody waits for any more.
+
+Each class of work has a pool of its own: a burst of one cannot take the connections of another. Limits of
+time are settings of the sessions, so they cost no way to the server.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg
+from sqlalchemy import Engine, create_engine, event
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.pool import ConnectionPoolEntry
+
+__all__ = ["PULSE", "READS", "Bounds", "InUse", "companion", "in_use", "watch"]
+
+OnUse = Callable[[str, int], None]
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """Limits of one class of work, in seconds, and how many connections it has.
+
+    ``statement_s`` of one statement, ``lock_s`` of waiting for a lock, ``idle_s`` of a transaction in which
+    nothing happens, ``pool_s`` of waiting for a connection.
+    """
+
+    statement_s: float
+    lock_s: float
+    idle_s: float
+    pool_s: float = 1.0
+    connections: int = 16
+
+
+READS = Bounds(statement_s=5, lock_s=2, idle_s=60)
+"""What requests read: whoever waits longer has gone."""
+
+PULSE = Bounds(statement_s=1, lock_s=1, idle_s=5, connections=2)
+"""Is the service well? Answered also when all else is busy."""
+
+
+def companion(engine: Engine, bounds: Bounds, name: str) -> Engine:
+    """A second engine on the same database with limits of its own; it is disposed with ``engine``."""
+    half = max(1, bounds.connections // 2)
+    beside = create_engine(
+        engine.url, pool_size=half, max_overflow=bounds.connections - half, pool_timeout=bounds.pool_s,
+        pool_pre_ping=True, logging_name=name,
+    )  # fmt: skip
+    settings = {
+        "statement_timeout": bounds.statement_s,
+        "lock_timeout": bounds.lock_s,
+        "idle_in_transaction_session_timeout": bounds.idle_s,
+    }
+    words = "; ".join(f"SET {key} = {int(seconds * 1000)}" for key, seconds in settings.items())
+
+    @event.listens_for(beside, "connect")
+    def _limit(connection: DBAPIConnection, _record: ConnectionPoolEntry) -> None:
+        cursor = connection.cursor()
+        cursor.execute(f"SET timezone = 'UTC'; {words}")
+        cursor.close()
+        connection.commit()
+
+    event.listen(engine, "engine_disposed", lambda _engine: beside.dispose())
+    return beside
+
+
+class InUse:
+    """The connections that one request uses just now; safe for threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._held: set[psycopg.Connection[Any]] = set()
+
+    def add(self, connection: psycopg.Connection[Any]) -> None:
+        """It is the request's."""
+        with self._lock:
+            self._held.add(connection)
+
+    def discard(self, connection: psycopg.Connection[Any]) -> None:
+        """It goes back to its pool: from here on it is somebody else's."""
+        with self._lock:
+            self._held.discard(connection)
+
+    def cancel(self) -> None:
+        """End the statements that run on them; the lock keeps each here until the server has heard."""
+        with self._lock:
+            for connection in self._held:
+                try:
+                    connection.cancel_safe(timeout=1.0)
+                except psycopg.Error:
+                    pass  # it ended by itself, or the server is away
+
+
+in_use: ContextVar[InUse | None] = ContextVar("in_use", default=None)
+"""Of the request that this context works for."""
+
+
+def watch(engine: Engine, name: str, on_use: OnUse) -> None:
+    """Know which request uses which connection of ``engine``; ``on_use`` is told of each, +1 and -1."""
+
+    @event.listens_for(engine, "checkout")
+    def _out(connection: DBAPIConnection, record: ConnectionPoolEntry, _proxy: object) -> None:
+        request = in_use.get()
+        record.info["used by"] = request
+        if request is not None and isinstance(connection, psycopg.Connection):
+            request.add(connection)
+        on_use(name, 1)
+
+    @event.listens_for(engine, "checkin")
+    def _in(connection: DBAPIConnection | None, record: ConnectionPoolEntry) -> None:
+        if "used by" not in record.info:
+            return  # it failed before it was given out
+        request = record.info.pop("used by")
+        if request is not None and isinstance(connection, psycopg.Connection):
+            request.discard(connection)
+        on_use(name, -1)
