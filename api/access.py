@@ -31,6 +31,8 @@ class Rule(StrEnum):
     """Whoever said who they are, and the machine itself; 403 for the public."""
     WRITE = "write"
     """Roles that may change a layer, and the machine itself; 403 for others."""
+    ADMIN = "admin"
+    """Administrators, and the machine itself; 403 for others."""
 
 
 RULES: dict[tuple[str, str], Rule] = {
@@ -42,9 +44,17 @@ RULES: dict[tuple[str, str], Rule] = {
     ("GET", "/tileMatrixSets"): Rule.OPEN,
     ("GET", "/tileMatrixSets/{matrix}"): Rule.OPEN,
     ("GET", "/processes"): Rule.OPEN,
-    ("GET", "/processes/screen"): Rule.OPEN,
-    ("GET", "/processes/screen-batch"): Rule.OPEN,
-    ("GET", "/processes/upstream"): Rule.OPEN,
+    ("GET", "/processes/{process}"): Rule.OPEN,
+    ("POST", "/processes/{process}/execution"): Rule.OPEN,
+    ("POST", "/processes/buffer/execution"): Rule.OPEN,
+    ("GET", "/healthz/live"): Rule.OPEN,
+    ("GET", "/asyncapi"): Rule.OPEN,
+    ("GET", "/collections/catalogue"): Rule.OPEN,
+    ("GET", "/collections/catalogue/items"): Rule.SEEN,
+    ("GET", "/collections/catalogue/items/{id}"): Rule.SEEN,
+    ("GET", "/changes"): Rule.SEEN,
+    ("POST", "/processes/overlay/execution"): Rule.SEEN,
+    ("POST", "/processes/nearest/execution"): Rule.SEEN,
     ("GET", "/rasters/{raster}/tiles/{matrix_set}/{z}/{y}/{x}.png"): Rule.OPEN,
     ("GET", "/rasters/{raster}/value"): Rule.OPEN,
     ("GET", "/imports"): Rule.OPEN,
@@ -82,9 +92,17 @@ RULES: dict[tuple[str, str], Rule] = {
     ("GET", "/jobs/{job_id}"): Rule.OWN,
     ("GET", "/jobs/{job_id}/results"): Rule.OWN,
     ("GET", "/jobs/{job_id}/sites"): Rule.OWN,
+    ("DELETE", "/jobs/{job_id}"): Rule.MEMBER,
     ("GET", "/reports/{id}"): Rule.OWN,
     ("GET", "/reports/{id}/current"): Rule.OWN,
     ("POST", "/processes/screen-batch/execution"): Rule.MEMBER,
+    ("GET", "/metrics"): Rule.ADMIN,
+    ("GET", "/webhooks"): Rule.ADMIN,
+    ("POST", "/webhooks"): Rule.ADMIN,
+    ("GET", "/webhooks/{name}"): Rule.ADMIN,
+    ("DELETE", "/webhooks/{name}"): Rule.ADMIN,
+    ("POST", "/webhooks/{name}/replay"): Rule.ADMIN,
+    ("GET", "/webhooks/{name}/dead"): Rule.ADMIN,
     ("POST", "/imports"): Rule.WRITE,
     ("GET", "/imports/{id}"): Rule.WRITE,
     ("DELETE", "/imports/{id}"): Rule.WRITE,

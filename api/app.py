@@ -23,16 +23,22 @@ from starlette.middleware.gzip import GZipMiddleware
 
 from api import errors
 from api.access import require_rules
+from api.admission import Admission, Disconnects
 from api.auditing import Watch
 from api.basemaps import basemap_hosts
 from api.deps import MapState
 from api.guards import BodyGuard, HostGuard, SecurityHeaders
+from api.idempotency import Idempotency
 from api.identity import Action, Credentials, Identity, needs
 from api.methods import PlainMethods
+from api.metrics import Measured, count_connection
 from api.openapi import describe
 from api.pages import Pages
+from api.rates import RateLimit, Rates, parse_rate
 from api.routes import (
     application,
+    catalogue,
+    changes,
     claims,
     collections,
     health,
@@ -46,6 +52,8 @@ from api.routes import (
     session,
     styles,
     tiles,
+    webhooks,
+    wellbeing,
 )
 from api.tilecache import TileCache
 from api.web import WebFiles
@@ -53,6 +61,7 @@ from gis.accounts.passwords import passwords_of
 from gis.accounts.sessions import Lifetime
 from gis.accounts.sightings import Sightings
 from gis.accounts.tokens import Tokens
+from gis.bounds import PULSE, READS, Bounds, companion, watch
 from gis.db import make_engine
 from gis.importing.reading import limits_of
 from gis.settings import MapDefinition, Settings, load_settings
@@ -65,6 +74,17 @@ WEB = Path(__file__).parents[1] / "web"
 MAX_BODY_BYTES = 16 * 2**20
 _GZIP_FROM_BYTES = 1024
 _GZIP_LEVEL = 5
+_EXPOSED = [
+    "ETag",
+    "Content-Crs",
+    "Link",
+    "Location",
+    "Preference-Applied",
+    "RateLimit",
+    "RateLimit-Policy",
+    "Retry-After",
+    "WWW-Authenticate",
+]
 
 
 def create_app(settings: Settings, definition: MapDefinition, engine: Engine, *, web: Path = WEB) -> FastAPI:
@@ -82,7 +102,11 @@ def create_app(settings: Settings, definition: MapDefinition, engine: Engine, *,
         redirect_slashes=False,
         lifespan=_lifespan,
     )
-    app.state.onemap = MapState(settings, definition, engine, version("onemap"), web)
+    app.state.onemap = MapState(
+        settings, definition, engine, version("onemap"), web, reader=_beside(engine, READS, "reads"),
+        pulse=_beside(engine, PULSE, "pulse"),
+    )  # fmt: skip
+    watch(engine, "work", count_connection)
     app.state.default_language = definition.district.languages[0]
     app.state.workshop = _workshop(settings, definition, engine)
     app.state.sightings = Sightings(engine)
@@ -92,6 +116,7 @@ def create_app(settings: Settings, definition: MapDefinition, engine: Engine, *,
     app.state.passwords = passwords_of(settings)
     for module in (
         landing,
+        catalogue,  # before the collections: its name is no layer's
         collections,
         items,
         claims,
@@ -105,6 +130,9 @@ def create_app(settings: Settings, definition: MapDefinition, engine: Engine, *,
         imports,
         health,
         jobs,
+        changes,
+        webhooks,
+        wellbeing,
     ):
         app.include_router(module.router)
     app.add_api_route(
@@ -130,6 +158,12 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     await to_thread.run_sync(app.state.sightings.close)
 
 
+def _beside(engine: Engine, bounds: Bounds, name: str) -> Engine:
+    made = companion(engine, bounds, name)
+    watch(made, name, count_connection)
+    return made
+
+
 def from_environment() -> FastAPI:
     """The service as ``ONEMAP_*`` configures it; for servers that start workers of their own."""
     settings = load_settings()
@@ -139,7 +173,13 @@ def from_environment() -> FastAPI:
 
 def warm_up() -> None:
     """Import what only some answers need and what takes seconds, so that no user waits for it."""
-    for name in ("gis.screening.answer", "gis.screening.conflicts", "gis.siteinput", "rio_tiler.io"):
+    for name in (
+        "gis.screening.answer",
+        "gis.screening.conflicts",
+        "gis.siteinput",
+        "gis.processing",
+        "rio_tiler.io",
+    ):
         importlib.import_module(name)
 
 
@@ -166,17 +206,23 @@ def _guard(
 ) -> None:
     """Middleware from the inside out: what is added last sees a request first."""
     streams = {"/imports": settings.import_file_mb * 2**20}
+    app.add_middleware(Disconnects)
+    app.add_middleware(Idempotency, engine=credentials.engine, streams=streams)
+    app.add_middleware(Admission, most=settings.max_requests)
     app.add_middleware(BodyGuard, limit_bytes=MAX_BODY_BYTES, streams=streams)
-    watch = Watch(app.state.sightings, credentials.engine)
-    app.add_middleware(Identity, credentials=credentials, watch=watch)
+    if settings.rate_limit not in (None, "off"):
+        quota, window_s = parse_rate(settings.rate_limit)
+        app.add_middleware(RateLimit, rates=Rates(settings.home / "rates", quota, window_s))
+    told = Watch(app.state.sightings, credentials.engine)
+    app.add_middleware(Identity, credentials=credentials, watch=told)
     app.add_middleware(Pages, languages=languages)
     if settings.cors:
         app.add_middleware(
             CORSMiddleware,
             allow_origins=list(settings.cors),
             allow_methods=["GET", "HEAD", "OPTIONS", "POST"],
-            allow_headers=["Authorization", "Content-Type", "If-None-Match"],
-            expose_headers=["ETag", "Content-Crs", "Link", "WWW-Authenticate"],
+            allow_headers=["Authorization", "Content-Type", "Idempotency-Key", "If-None-Match", "Prefer"],
+            expose_headers=_EXPOSED,
         )
     app.add_middleware(PlainMethods)
     app.add_middleware(GZipMiddleware, minimum_size=_GZIP_FROM_BYTES, compresslevel=_GZIP_LEVEL)
@@ -188,6 +234,7 @@ def _guard(
     )
     app.add_middleware(HostGuard, hosts=(*settings.hosts, *_public_host(settings)))
     app.add_middleware(SecurityHeaders, headers=security_headers(settings, web))
+    app.add_middleware(Measured)
 
 
 def _public_host(settings: Settings) -> tuple[str, ...]:

@@ -7,6 +7,8 @@ from collections.abc import Hashable
 from dataclasses import dataclass
 from threading import Lock
 
+from api.metrics import CACHE
+
 __all__ = ["Answer", "AnswerCache"]
 
 _OVERHEAD_BYTES = 1024  # about what an answer takes besides its body
@@ -45,7 +47,9 @@ class AnswerCache:
         with self._lock:
             answer = self._kept.get(name)
             if answer is None or answer.stamp != stamp:
+                CACHE.labels("miss").inc()
                 return None
+            CACHE.labels("hit").inc()
             self._kept.move_to_end(name)
             return answer
 

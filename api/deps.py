@@ -58,6 +58,9 @@ _SCOPES_HELD = 256
 class MapState:
     """What all requests share; ``web`` is the folder of the front end.
 
+    ``reader`` has connections for what requests read, with little patience; ``pulse`` a few for the question
+    whether the service is well.
+
     A request works on what its ``scope`` sees: `seen_by` has the definition without the rest, and an engine
     on which the database shows no more.
     """
@@ -67,6 +70,8 @@ class MapState:
     engine: Engine
     version: str
     web: Path
+    reader: Engine
+    pulse: Engine
     scope: Scope = PUBLIC
 
     def seen_by(self, scope: Scope) -> MapState:
@@ -75,7 +80,8 @@ class MapState:
             held = self._seen.get(scope)
             if held is None:
                 seen = self.definition.seen_by(scope.role)
-                held = replace(self, definition=seen, engine=scoped(self.engine, scope), scope=scope)
+                engine, reader = scoped(self.engine, scope), scoped(self.reader, scope)
+                held = replace(self, definition=seen, engine=engine, reader=reader, scope=scope)
                 self._seen[scope] = held
                 while len(self._seen) > _SCOPES_HELD:
                     self._seen.popitem(last=False)
@@ -135,7 +141,7 @@ StoreDep = Annotated[MapState, Depends(_store)]
 
 
 def _connection(state: StateDep) -> Iterator[Connection]:
-    with connect(state.engine) as connection:
+    with connect(state.reader) as connection:
         yield connection
 
 

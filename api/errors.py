@@ -15,9 +15,11 @@ from http import HTTPStatus
 import orjson
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
+from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
+from starlette.types import Receive, Scope, Send
 
-from api.languages import language_of
+from api.languages import language_of, preferred
 from gis.errors import (
     AccessError,
     AccountError,
@@ -51,11 +53,20 @@ from gis.errors import (
 __all__ = [
     "STATUS",
     "Forbidden",
+    "KeyInUse",
+    "KeyReused",
     "MisdirectedHost",
+    "NoResults",
+    "NoSuchJob",
+    "NoSuchProcess",
+    "Overloaded",
     "TooLarge",
+    "TooManyRequests",
+    "TooSlow",
     "Unsupported",
     "install",
     "problem",
+    "refuse",
     "status_of",
 ]
 
@@ -84,6 +95,99 @@ class MisdirectedHost(OneMapError):
     """A Host header that is not this service's."""
 
     code = "misdirected_host"
+
+
+_OGC = "http://www.opengis.net/def/exceptions/ogcapi-processes-1/1.0"
+
+
+class NoSuchProcess(NotFound):
+    """A process that is not there (18-062r2, /req/core/process-exception/no-such-process)."""
+
+    uri = f"{_OGC}/no-such-process"
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"There is no process {name[:80]!r}.",
+            f"没有处理过程“{name[:80]}”。",
+            remedy_en="They are listed at /processes.",
+            remedy_zh="可用的处理过程见 /processes。",
+        )
+
+
+class NoSuchJob(NotFound):
+    """A job that is not there (/req/core/job-exception-no-such-job)."""
+
+    uri = f"{_OGC}/no-such-job"
+
+    def __init__(self, number: int) -> None:
+        super().__init__(f"There is no job {number}.", f"没有任务 {number}。")
+
+
+class NoResults(NotFound):
+    """Results of a job that has none: not yet, or never (/req/core/job-results-exception/...)."""
+
+    def __init__(self, number: int, state: str) -> None:
+        self.uri = f"{_OGC}/{'result-not-ready' if state in ('accepted', 'running') else 'no-results'}"
+        super().__init__(
+            f"Job {number} has no results: it is {state}.",
+            f"任务 {number} 没有结果：状态为 {state}。",
+            remedy_en=f"See /jobs/{number}.",
+            remedy_zh=f"见 /jobs/{number}。",
+        )
+
+
+class KeyInUse(OneMapError):
+    """A request under the same Idempotency-Key is still under way."""
+
+    code = "idempotency_key_in_use"
+
+    def __init__(self, key: str) -> None:
+        super().__init__(
+            f"The request with the Idempotency-Key {key!r} is still under way.",
+            f"Idempotency-Key 为“{key}”的请求仍在处理中。",
+            remedy_en="Ask again for its answer.",
+            remedy_zh="请稍后再次请求以取得结果。",
+        )
+
+
+class KeyReused(OneMapError):
+    """An Idempotency-Key that belongs to another request."""
+
+    code = "idempotency_key_reused"
+
+    def __init__(self, key: str) -> None:
+        super().__init__(
+            f"The Idempotency-Key {key!r} was sent with another request.",
+            f"Idempotency-Key“{key}”已用于另一请求。",
+            remedy_en="Give each request a key of its own.",
+            remedy_zh="请为每个请求使用不同的键。",
+        )
+
+
+class TooManyRequests(OneMapError):
+    """More requests of one client than are allowed."""
+
+    code = "too_many_requests"
+
+    def __init__(self, quota: int, window_s: int) -> None:
+        super().__init__(
+            f"More than {quota} requests in {window_s} s.",
+            f"{window_s} 秒内请求超过 {quota} 次。",
+            remedy_en="Wait as Retry-After says.",
+            remedy_zh="请按 Retry-After 等待后重试。",
+        )
+
+
+class Overloaded(OneMapError):
+    """More requests at once than are worked on."""
+
+    code = "overloaded"
+
+
+class TooSlow(OneMapError):
+    """A body that did not come in time."""
+
+    code = "too_slow"
 
 
 STATUS: Mapping[type[OneMapError], int] = {
@@ -117,6 +221,11 @@ STATUS: Mapping[type[OneMapError], int] = {
     TooLarge: 413,
     Unsupported: 415,
     MisdirectedHost: 421,
+    KeyInUse: 409,
+    KeyReused: 422,
+    TooManyRequests: 429,
+    Overloaded: 503,
+    TooSlow: 408,
     OneMapError: 500,
 }
 
@@ -126,6 +235,7 @@ _TITLES_ZH = {
     403: "不允许",
     404: "未找到",
     405: "不支持该方法",
+    408: "请求超时",
     409: "冲突",
     413: "请求体过大",
     415: "不支持的媒体类型",
@@ -159,7 +269,7 @@ def problem(error: OneMapError, *, language: str, instance: str, status: int | N
     chinese = language == "zh"
     code = f"credential_{error.reason}" if isinstance(error, CredentialRefused) else error.code
     body = {
-        "type": f"urn:onemap:problem:{code}",
+        "type": getattr(error, "uri", f"urn:onemap:problem:{code}"),
         "title": _TITLES_ZH.get(status) if chinese else None,
         "status": status,
         "detail": error.zh if chinese else error.en,
@@ -185,7 +295,18 @@ def _extra_headers(error: OneMapError, status: int) -> dict[str, str]:
         return {"WWW-Authenticate": f'Bearer realm="onemap"{shown}'}
     if isinstance(error, RoleMissing):
         return {"WWW-Authenticate": 'Bearer realm="onemap", error="insufficient_scope"'}
-    return {"Retry-After": _RETRY_AFTER_S} if status == 503 else {}
+    return {"Retry-After": _RETRY_AFTER_S} if status == 503 or isinstance(error, KeyInUse) else {}
+
+
+async def refuse(
+    error: OneMapError, scope: Scope, receive: Receive, send: Send, *, retry_after_s: int | None = None
+) -> None:
+    """Answer with ``error`` before a route was found."""
+    language = preferred(Headers(scope=scope).get("accept-language", ""))
+    answer = problem(error, language=language, instance=str(scope["path"]))
+    if retry_after_s is not None:
+        answer.headers["Retry-After"] = str(retry_after_s)
+    await answer(scope, receive, send)
 
 
 def install(app: FastAPI) -> None:

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
+import time
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from api.errors import MisdirectedHost, TooLarge, Unsupported, problem
-from api.languages import preferred
+from api.errors import MisdirectedHost, Overloaded, TooLarge, TooSlow, Unsupported, refuse
 from gis.errors import OneMapError
 
-__all__ = ["BodyGuard", "HostGuard", "SecurityHeaders", "is_known_host", "refuse"]
+PATIENCE_S = 30.0
+LEAST_BYTES_S = 10_000
+MOST_HELD = 256 * 2**20
+
+__all__ = ["BodyGuard", "HostGuard", "SecurityHeaders", "is_known_host"]
 
 
 class HostGuard:
@@ -55,7 +60,9 @@ def is_known_host(host: str, hosts: frozenset[str]) -> bool:
 class BodyGuard:
     """Reads a request's body up to a limit before anything parses it; 413 beyond, 415 when compressed.
 
-    A path of ``streams`` gets its body piece by piece instead, up to the limit named there.
+    A body that comes slower than some 10 kB/s is not waited for (408), and all that are being read hold no
+    more than `MOST_HELD` together (503). A path of ``streams`` gets its body piece by piece instead, up to
+    the limit named there.
     """
 
     def __init__(
@@ -64,6 +71,7 @@ class BodyGuard:
         self.app = app
         self.limit_bytes = limit_bytes
         self.streams = dict(streams)
+        self._held = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on with its whole body, or answer 413 or 415."""
@@ -82,23 +90,32 @@ class BodyGuard:
             await refuse(_too_large(limit), scope, receive, send)
         elif streamed:
             await self.app(scope, _counted(receive, limit), send)
-        elif (body := await self._read(receive)) is None:
-            await refuse(_too_large(limit), scope, receive, send)
         else:
-            await self.app(scope, _replayed(body, receive), send)
+            try:
+                body = await self._read(receive)
+            except OneMapError as error:
+                await refuse(error, scope, receive, send)
+                return
+            if body is not None:
+                await self.app(scope, _replayed(body, receive), send)
 
     async def _read(self, receive: Receive) -> bytes | None:
-        """The whole body; None when it passes the limit."""
-        body = bytearray()
-        while True:
-            message = await receive()
-            if message["type"] == "http.disconnect":
-                return bytes(body)
-            body += message.get("body", b"")
-            if len(body) > self.limit_bytes:
-                return None
-            if not message.get("more_body", False):
-                return bytes(body)
+        """The whole body; None when its sender has gone. Raises TooLarge, TooSlow or Overloaded."""
+        body, receive = bytearray(), _counted(receive, self.limit_bytes)
+        try:
+            while True:
+                message = await receive()
+                if message["type"] == "http.disconnect":
+                    return None
+                came = message.get("body", b"")
+                body += came
+                self._held += len(came)
+                if self._held > MOST_HELD:
+                    raise Overloaded("Too many bodies are being read.", "正在读取的请求体过多。")
+                if not message.get("more_body", False):
+                    return bytes(body)
+        finally:
+            self._held -= len(body)
 
 
 def _too_large(limit: int) -> TooLarge:
@@ -112,12 +129,16 @@ def _too_large(limit: int) -> TooLarge:
 
 
 def _counted(receive: Receive, limit: int) -> Receive:
-    """A receive that raises TooLarge, to whoever reads, once more than ``limit`` bytes have come."""
-    came = 0
+    """A receive that raises, to whoever reads, TooLarge after ``limit`` bytes and TooSlow when they tarry."""
+    came, begun = 0, time.monotonic()
 
     async def count() -> Message:
         nonlocal came
-        message = await receive()
+        left = PATIENCE_S + came / LEAST_BYTES_S - (time.monotonic() - begun)
+        try:
+            message = await asyncio.wait_for(receive(), max(left, 0.001))
+        except TimeoutError:
+            raise TooSlow("The body did not come in time.", "请求体未能及时传完。") from None
         came += len(message.get("body", b""))
         if came > limit:
             raise _too_large(limit)
@@ -138,12 +159,6 @@ def _replayed(body: bytes, receive: Receive) -> Receive:
         return {"type": "http.request", "body": body, "more_body": False}
 
     return replay
-
-
-async def refuse(error: OneMapError, scope: Scope, receive: Receive, send: Send) -> None:
-    """Answer with ``error`` before any route is reached."""
-    language = preferred(Headers(scope=scope).get("accept-language", ""))
-    await problem(error, language=language, instance=str(scope["path"]))(scope, receive, send)
 
 
 class SecurityHeaders:

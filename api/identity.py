@@ -16,8 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Send
 from starlette.types import Scope as Connection
 
 from api.auditing import Watch
-from api.errors import Forbidden
-from api.guards import refuse
+from api.errors import Forbidden, refuse
 from api.writing import is_json, own_page, writable
 from gis.access import Role, Scope
 from gis.accounts.actions import MAY, ROLE_TITLES, Action, roles_that_may

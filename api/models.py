@@ -10,14 +10,29 @@ from pydantic import BaseModel, ConfigDict, Field
 __all__ = [
     "BatchExecution",
     "BatchInputs",
+    "BufferExecution",
+    "BufferInputs",
+    "Execution",
     "ImportCommit",
     "ImportPlan",
     "ImportSource",
+    "NearestExecution",
+    "NearestInputs",
+    "NewWebhook",
+    "OverlayExecution",
+    "OverlayInputs",
+    "Replay",
     "ScreenExecution",
     "ScreenInputs",
     "UpstreamExecution",
     "UpstreamInputs",
 ]
+
+
+class Output(BaseModel):
+    """How one output is wanted; only by value."""
+
+    transmissionMode: Literal["value"] = "value"
 
 
 class ScreenInputs(BaseModel):
@@ -50,8 +65,20 @@ class ScreenInputs(BaseModel):
     ] = "full"
 
 
-class ScreenExecution(BaseModel):
-    """An execute request of OGC API Processes; what it says besides inputs has no effect here."""
+class Execution(BaseModel):
+    """An execute request (OGC API Processes 18-062r2, 7.11.2) of a process with the one output ``answer``."""
+
+    outputs: Annotated[
+        dict[Literal["answer"], Output], Field(description="The outputs that are wanted; all without it")
+    ] = {}
+    response: Annotated[
+        Literal["raw", "document"],
+        Field(description="raw: the answer itself; document: the answers by the names of the outputs"),
+    ] = "raw"
+
+
+class ScreenExecution(Execution):
+    """An execute request of ``screen``."""
 
     inputs: ScreenInputs
 
@@ -78,7 +105,7 @@ class BatchInputs(BaseModel):
     ] = None
 
 
-class BatchExecution(BaseModel):
+class BatchExecution(Execution):
     """An execute request of ``screen-batch``; it always runs as a job."""
 
     inputs: BatchInputs
@@ -129,10 +156,82 @@ class UpstreamInputs(BaseModel):
     limit: Annotated[int, Field(ge=1, le=10_000, description="How many candidates are listed")] = 100
 
 
-class UpstreamExecution(BaseModel):
-    """An execute request of OGC API Processes; what it says besides inputs has no effect here."""
+class UpstreamExecution(Execution):
+    """An execute request of ``upstream``."""
 
     inputs: UpstreamInputs
+
+
+_SITE = {"type": "Point", "coordinates": [120.047, 28.888]}
+SiteInput = Annotated[
+    dict[str, Any],
+    Field(description="GeoJSON geometry or feature in lon/lat, or {wkt, crs}", examples=[_SITE]),
+]
+LayersInput = Annotated[
+    list[Annotated[str, Field(max_length=100)]],
+    Field(min_length=1, max_length=20, description="Names of layers", examples=[["townships"]]),
+]
+AsOfInput = Annotated[
+    int | str | None, Field(description="Revision or time of the knowledge; now without one")
+]
+
+
+class OverlayInputs(BaseModel):
+    """What the process ``overlay`` is asked."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    site: SiteInput | None = None
+    layer: Annotated[
+        str | None, Field(max_length=100, description="All rows of this layer, instead of a site")
+    ] = None
+    layers: LayersInput
+    as_of: AsOfInput = None
+    limit: Annotated[int, Field(ge=1, le=10_000, description="How many pairs are listed")] = 1000
+
+
+class OverlayExecution(Execution):
+    """An execute request of ``overlay``."""
+
+    inputs: OverlayInputs
+
+
+class BufferInputs(BaseModel):
+    """What the process ``buffer`` is asked."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    site: SiteInput
+    distance_m: Annotated[
+        float,
+        Field(ge=-100_000, le=100_000, allow_inf_nan=False, description="Metres; negative shrinks a polygon"),
+    ]
+
+
+class BufferExecution(Execution):
+    """An execute request of ``buffer``."""
+
+    inputs: BufferInputs
+
+
+class NearestInputs(BaseModel):
+    """What the process ``nearest`` is asked."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    site: SiteInput
+    layers: LayersInput
+    k: Annotated[int, Field(ge=1, le=1000, description="How many rows")] = 10
+    within_m: Annotated[
+        float, Field(gt=0, le=1_000_000, allow_inf_nan=False, description="Not farther than so many metres")
+    ] = 100_000
+    as_of: AsOfInput = None
+
+
+class NearestExecution(Execution):
+    """An execute request of ``nearest``."""
+
+    inputs: NearestInputs
 
 
 class ImportSource(BaseModel):
@@ -184,3 +283,27 @@ class ImportCommit(BaseModel):
     close_many: Annotated[
         bool, Field(description="Let a replace close more than a fifth of the source's rows")
     ] = False
+
+
+class NewWebhook(BaseModel):
+    """Who wants to be told of changes."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: Annotated[str, Field(max_length=63, description="Letters, digits, dots, hyphens, underscores")]
+    url: Annotated[str, Field(max_length=2000, description="Where to send it: https://host/path")]
+    layers: Annotated[
+        list[Annotated[str, Field(max_length=100)]] | None,
+        Field(min_length=1, max_length=200, description="Only these; all without it"),
+    ] = None
+    since: Annotated[
+        int | None, Field(ge=0, le=2**62, description="Begin after this revision; without it with what comes")
+    ] = None
+
+
+class Replay(BaseModel):
+    """Where to go on telling."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    since: Annotated[int, Field(ge=0, le=2**62, description="Everything after this revision is told again")]

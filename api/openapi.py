@@ -52,6 +52,21 @@ _FAILURE = {
     "description": "What was wrong and what to do (RFC 9457)",
     "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
 }
+# What GET answers where it is not plain JSON.
+_GEOJSON, _SCHEMA = "application/geo+json", "application/schema+json"
+_MEDIA: dict[str, tuple[str, ...]] = {
+    "/": ("application/json", "text/html"),
+    "/collections/{layer}/items": (_GEOJSON,),
+    "/collections/{layer}/items/{uid}": (_GEOJSON,),
+    "/collections/catalogue/items": (_GEOJSON,),
+    "/collections/catalogue/items/{id}": (_GEOJSON,),
+    "/collections/{layer}/queryables": (_SCHEMA,),
+    "/collections/{layer}/schema": (_SCHEMA,),
+    "/collections/{layer}/tiles/{matrix_set}/{z}/{y}/{x}": ("application/vnd.mapbox-vector-tile",),
+    "/styles/{style}": ("application/vnd.mapbox.style+json", "application/json"),
+    "/rasters/{raster}/tiles/{matrix_set}/{z}/{y}/{x}.png": ("image/png",),
+    "/jobs/{job_id}/sites": ("text/csv", "application/geopackage+sqlite3", "application/octet-stream"),
+}
 _ITEMS = "/collections/{layer}/items"
 
 
@@ -69,10 +84,12 @@ def describe(app: FastAPI, layers: Mapping[str, Layer], max_features: int) -> di
     schemas["Problem"] = _PROBLEM
     document["components"]["securitySchemes"] = _SCHEMES
     document["security"] = [{}, *({name: []} for name in _SCHEMES)]
-    for path in document["paths"].values():
-        for operation in path.values():
+    for name, path in document["paths"].items():
+        for method, operation in path.items():
             for parameter in operation.get("parameters", ()):
                 _as_ogc_writes(parameter, max_features)
+            if method == "get" and name in _MEDIA:
+                operation["responses"]["200"]["content"] = {media: {} for media in _MEDIA[name]}
             operation["responses"].pop("422", None)
             operation["responses"]["default"] = _FAILURE
     for layer in layers.values():
@@ -131,6 +148,10 @@ def _as_30(node: Any) -> Any:
             plain |= {"nullable": True, **(others[0] if len(others) == 1 else {"anyOf": others})}
     if isinstance(plain.get("examples"), list):
         plain["example"] = plain.pop("examples")[0]
+    for name in ("Minimum", "Maximum"):
+        bound = plain.get(f"exclusive{name}")
+        if isinstance(bound, int | float) and not isinstance(bound, bool):
+            plain |= {name.lower(): bound, f"exclusive{name}": True}
     if "const" in plain:
         plain["enum"] = [plain.pop("const")]
     return plain

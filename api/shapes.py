@@ -11,8 +11,16 @@ if TYPE_CHECKING:
     from gis.health import HealthCard
     from gis.jobs import JobStatus
     from gis.sources import Source
+    from gis.webhooks import DeadLetter, Subscription
 
-__all__ = ["conflict_numbers", "health_card", "job_status", "source_entry"]
+__all__ = [
+    "conflict_numbers",
+    "dead_letter",
+    "health_card",
+    "job_status",
+    "source_entry",
+    "subscription_entry",
+]
 
 
 def conflict_numbers(summary: Mapping[str, Any]) -> dict[str, Any]:
@@ -59,7 +67,7 @@ def job_status(job: JobStatus) -> dict[str, Any]:
     content: dict[str, Any] = {
         "jobID": str(job.id),
         "type": "process",
-        "processID": job.task,
+        "processID": job.process or job.task,
         "status": job.state,
         "message": job.phase,
         "progress": job.progress,
@@ -72,3 +80,27 @@ def job_status(job: JobStatus) -> dict[str, Any]:
         "error": job.error,
     }
     return {key: value for key, value in content.items() if value is not None}
+
+
+def subscription_entry(subscription: Subscription) -> dict[str, Any]:
+    """A subscription without its secret; ``told`` is the last revision that its receiver has whole."""
+    return {
+        "name": subscription.name,
+        "url": subscription.url,
+        "layers": subscription.layers,
+        "who": subscription.who,
+        "created": subscription.made_at,
+        "status": "paused" if subscription.paused else "waiting" if subscription.failures else "active",
+        "paused": subscription.paused,
+        "told": subscription.position.rev - 1,
+        "delivered": subscription.delivered,
+        "failures": subscription.failures,
+        "next": subscription.next_at if subscription.failures else None,
+        "last": subscription.last_at,
+        "lastWords": subscription.last_words,
+    }
+
+
+def dead_letter(letter: DeadLetter) -> dict[str, Any]:
+    """An event that was given up."""
+    return asdict(letter)

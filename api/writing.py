@@ -12,9 +12,9 @@ from api.errors import Forbidden, Unsupported
 from api.guards import is_known_host
 from gis.access import Role
 
-__all__ = ["is_json", "own_page", "require_unlimited", "require_writer", "with_json", "writable"]
+__all__ = ["PROXIED", "is_json", "own_page", "require_unlimited", "require_writer", "with_json", "writable"]
 
-_PROXIED = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip", "via")
+PROXIED = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip", "via")
 _JSON = "application/json"
 
 
@@ -32,7 +32,7 @@ def writable(request: Request, allowed: bool | None) -> bool:
         local = ipaddress.ip_address(host).is_loopback
     except ValueError:
         local = host == "localhost"
-    proxied = any(name in request.headers for name in _PROXIED)
+    proxied = any(name in request.headers for name in PROXIED)
     return local and not proxied and is_known_host(request.headers.get("host", ""), frozenset())
 
 

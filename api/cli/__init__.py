@@ -33,6 +33,7 @@ from api.cli import (
     sources,
     upstream,
     user,
+    webhooks,
     worker,
 )
 from api.cli.console import fail, say
@@ -72,6 +73,7 @@ app.add_typer(mapping.app, name="mapping")
 app.add_typer(user.app, name="user")
 app.add_typer(key.app, name="key")
 app.add_typer(audit.app, name="audit")
+app.add_typer(webhooks.app, name="webhooks")
 
 
 def main() -> None:

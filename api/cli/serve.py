@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import ipaddress
+import os
 import signal
 import socket
+import tempfile
 from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,6 +17,8 @@ from gis.errors import SettingsError
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
+
+    from gis.settings import Settings
 
 __all__ = ["Host", "Port", "WithWorker", "address", "listen", "run", "serve"]
 
@@ -32,6 +37,9 @@ WithWorker = Annotated[
 ]
 
 _PATIENCE_S = 60
+_RATE = "1200/60"  # of one address, where the service listens to more than its own machine
+# What api.metrics.SHARED says; that module reads it when it is imported.
+_COUNTS = "PROMETHEUS_MULTIPROC_DIR"
 _FACTORY = "api.app:from_environment"
 
 
@@ -42,26 +50,43 @@ def serve(
     worker: WithWorker = True,
 ) -> None:
     """Serve the map and its interfaces; other hosts' names go into ONEMAP_HOSTS."""
-    import uvicorn
-
-    from api.app import create_app, warm_up
     from api.cli.opening import opened
     from api.cli.worker import working
 
-    with opened(while_needed=True) as onemap, working(onemap, wanted=worker):
+    # Told to end while it starts, it still stops the private database that it started.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    with suppress(KeyboardInterrupt), opened(while_needed=True) as onemap, working(onemap, wanted=worker):
         listening = listen(host, port)
+        settings = _limited(onemap.settings, listening)
         tell(address(listening))
-        if workers == 1:
-            warm_up()
-            run(create_app(onemap.settings, onemap.definition, onemap.engine), listening)
+        if workers > 1:
+            _run_many(settings, listening, workers)
             return
-        # A process that cuts large zones for its first answer is busy, not dead.
-        config = uvicorn.Config(
-            _FACTORY, factory=True, workers=workers, log_level="warning",
-            timeout_worker_healthcheck=_PATIENCE_S,
-        )  # fmt: skip
-        from uvicorn.supervisors import Multiprocess
+        from api.app import create_app, warm_up
 
+        warm_up()
+        run(create_app(settings, onemap.definition, onemap.engine), listening, settings.shutdown_s)
+
+
+def _limited(settings: Settings, listening: socket.socket) -> Settings:
+    """``settings`` with the limit of requests that fits who can ask, unless they name one."""
+    own = ipaddress.ip_address(listening.getsockname()[0].partition("%")[0]).is_loopback
+    limit = settings.rate_limit or ("off" if own else _RATE)
+    return settings.model_copy(update={"rate_limit": limit})
+
+
+def _run_many(settings: Settings, listening: socket.socket, workers: int) -> None:
+    """Serve in several processes, which read the settings themselves, until interrupted or told to end."""
+    import uvicorn
+    from uvicorn.supervisors import Multiprocess
+
+    # A process that cuts large zones for its first answer is busy, not dead.
+    config = uvicorn.Config(
+        _FACTORY, factory=True, workers=workers, log_level="warning",
+        timeout_worker_healthcheck=_PATIENCE_S, timeout_graceful_shutdown=settings.shutdown_s,
+    )  # fmt: skip
+    with tempfile.TemporaryDirectory(prefix="onemap-counts-") as counts:
+        os.environ |= {_COUNTS: counts, "ONEMAP_RATE_LIMIT": settings.rate_limit or "off"}
         Multiprocess(config, sockets=[listening]).run()
 
 
@@ -96,12 +121,16 @@ def address(listening: socket.socket) -> str:
     return f"http://{f'[{host}]' if ':' in host else host}:{port}/"
 
 
-def run(app: FastAPI, listening: socket.socket) -> None:
-    """Serve ``app`` in this process until it is interrupted or told to end; then return."""
+def run(app: FastAPI, listening: socket.socket, shutdown_s: int = 30) -> None:
+    """Serve ``app`` in this process until it is interrupted or told to end; then return.
+
+    No new requests are taken then; those under way have ``shutdown_s`` seconds.
+    """
     import uvicorn
 
     # uvicorn raises the signal again when it is done; without this, SIGTERM would end the process on the spot
     # and leave the private database running.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with suppress(KeyboardInterrupt):  # the way a user ends it
-        uvicorn.Server(uvicorn.Config(app, log_level="warning")).run(sockets=[listening])
+        config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=shutdown_s)
+        uvicorn.Server(config).run(sockets=[listening])

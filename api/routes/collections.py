@@ -21,6 +21,7 @@ from api.deps import (
 )
 from api.identity import Action, needs
 from api.representation import FEATURES, FORMS
+from api.routes import catalogue
 from api.routes.schemas import queryables, schema, sortables
 from gis.axes import CRS84, choices
 from gis.features import LayerFacts, content_stamp, layer_facts
@@ -47,6 +48,7 @@ def get_collections(
         facts = layer_facts(conn, state.definition, rev)
         base = links_base(request)
         described = [_describe(state, layer, facts[layer.id], base, language) for layer in layers.values()]
+        described.append(catalogue.described(base, language, state.definition.district.extent))
         link = {"rel": "self", "type": "application/json", "href": f"{base}/collections"}
         offered = [crs.uri for crs in choices(state.definition.district)]
         return as_json({"links": [link], "crs": offered, "collections": described})

@@ -5,62 +5,101 @@ from __future__ import annotations
 import shutil
 import tempfile
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, Literal
+from urllib.parse import urlencode
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi import Path as PathParameter
 from fastapi.responses import FileResponse
+from pydantic import Field
 from starlette.background import BackgroundTask
 
 from api.deps import ConnDep, StateDep, as_json, links_base, strict_parameters, wants
+from api.errors import NoResults, NoSuchJob
 from api.identity import Action, needs
+from api.routes.processes import with_report_link
 from api.shapes import job_status
-from gis.errors import NotFound
-from gis.jobs import JobStatus, find, list_jobs
+from api.writing import own_page
+from gis.db import connect
+from gis.errors import WrongState
+from gis.jobs import JobState, JobStatus, cancel, find, list_jobs, remove_job
 
 router = APIRouter(tags=["Jobs"], dependencies=[Depends(needs(Action.OPERATE)), Depends(strict_parameters)])
 
 _FRESH = {"Cache-Control": "no-store"}
+RESULTS = "http://www.opengis.net/def/rel/ogc/1.0/results"
 JobId = Annotated[int, PathParameter(ge=1, le=2**62)]
 
 
 @router.get("/jobs", summary="Background jobs")
-def get_jobs(request: Request, conn: ConnDep, limit: Annotated[int, Query(ge=1, le=1000)] = 100) -> Response:
-    """The newest first."""
+def get_jobs(
+    request: Request,
+    conn: ConnDep,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+    before: Annotated[int | None, Query(ge=1, le=2**62, description="Only older jobs than this one")] = None,
+    type: Annotated[list[Literal["process"]] | None, Query(description="All jobs are of processes")] = None,
+    status: Annotated[list[JobState] | None, Query(description="Only jobs in these states")] = None,
+    processID: Annotated[
+        list[Annotated[str, Field(max_length=100)]] | None,
+        Query(max_length=100, description="Only jobs of these processes"),
+    ] = None,
+) -> Response:
+    """The newest first; ``next`` leads to older ones."""
     base = links_base(request)
-    found = [
-        job_status(job)
-        | {"links": [{"rel": "self", "type": "application/json", "href": f"{base}/jobs/{job.id}"}]}
-        for job in list_jobs(conn, limit=limit)
-    ]
-    link = {"rel": "self", "type": "application/json", "href": f"{base}/jobs"}
-    return as_json({"jobs": found, "links": [link]}, headers=_FRESH)
+    jobs = list_jobs(conn, limit=limit + 1, before=before, states=status, processes=processID)
+    links = [{"rel": "self", "type": "application/json", "href": str(request.url)}]
+    if len(jobs) > limit:
+        kept = [("status", each) for each in status or ()] + [("processID", each) for each in processID or ()]
+        query = urlencode([("before", jobs[limit - 1].id), ("limit", limit), *kept])
+        links.append({"rel": "next", "type": "application/json", "href": f"{base}/jobs?{query}"})
+    return as_json({"jobs": [_entry(job, base) for job in jobs[:limit]], "links": links}, headers=_FRESH)
 
 
 @router.get("/jobs/{job_id}", summary="How far a job is")
 def get_job(request: Request, conn: ConnDep, job_id: JobId) -> Response:
     """Its state, progress and phase; what went wrong in both languages."""
-    job = _found(conn, job_id)
-    own = f"{links_base(request)}/jobs/{job_id}"
-    links = [{"rel": "self", "type": "application/json", "href": own}]
-    if job.state == "successful":
-        rel = "http://www.opengis.net/def/rel/ogc/1.0/results"
-        links.append({"rel": rel, "type": "application/json", "href": f"{own}/results"})
-    return as_json(job_status(job) | {"links": links}, headers=_FRESH)
+    return as_json(_entry(_found(conn, job_id), links_base(request)), headers=_FRESH)
+
+
+@router.delete(
+    "/jobs/{job_id}",
+    summary="Dismiss a job",
+    dependencies=[Depends(own_page)],
+)
+def delete_job(request: Request, state: StateDep, job_id: JobId) -> Response:
+    """Takes a waiting job out of the queue and stops a running one; of one that has ended, the results go."""
+    with connect(state.engine) as conn:
+        job = _found(conn, job_id)
+    if not cancel(state.engine, job_id):
+        if job.process is None:
+            raise WrongState(
+                f"Job {job_id} has ended: it is {job.state}.",
+                f"任务 {job_id} 已结束：状态为 {job.state}。",
+            )
+        remove_job(state.engine, job_id)
+    told = job_status(job) | {"status": "dismissed"}
+    link = {"rel": "up", "type": "application/json", "href": f"{links_base(request)}/jobs"}
+    return as_json(told | {"links": [link]}, headers=_FRESH)
 
 
 @router.get("/jobs/{job_id}/results", summary="What came of a job")
-def get_results(conn: ConnDep, job_id: JobId) -> Response:
+def get_results(request: Request, conn: ConnDep, job_id: JobId) -> Response:
     """What its task returned; 404 until it was successful."""
     job = _found(conn, job_id)
     if job.state != "successful":
-        raise NotFound(
-            f"Job {job_id} has no results: it is {job.state}.",
-            f"任务 {job_id} 没有结果：状态为 {job.state}。",
-            remedy_en=f"See /jobs/{job_id}.",
-            remedy_zh=f"见 /jobs/{job_id}。",
-        )
-    return as_json(job.result or {}, headers=_FRESH)
+        raise NoResults(job_id, job.state)
+    result, base = job.result or {}, links_base(request)
+    if set(result) == {"answer"}:
+        return as_json({"answer": with_report_link(result["answer"], base)}, headers=_FRESH)
+    return as_json(with_report_link(result, base), headers=_FRESH)
+
+
+def _entry(job: JobStatus, base: str) -> dict[str, Any]:
+    own = f"{base}/jobs/{job.id}"
+    links = [{"rel": "self", "type": "application/json", "href": own}]
+    if job.state == "successful":
+        links.append({"rel": RESULTS, "type": "application/json", "href": f"{own}/results"})
+    return job_status(job) | {"links": links}
 
 
 @router.get("/jobs/{job_id}/sites", summary="The results of a batch, a row a site")
@@ -87,5 +126,5 @@ def get_sites(
 def _found(conn: ConnDep, job_id: int) -> JobStatus:
     job = find(conn, job_id)
     if job is None:
-        raise NotFound(f"There is no job {job_id}.", f"没有任务 {job_id}。")
+        raise NoSuchJob(job_id)
     return job

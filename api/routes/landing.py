@@ -11,7 +11,6 @@ import orjson
 from fastapi import APIRouter, Depends, Query, Request, Response
 
 from api.deps import (
-    ConnDep,
     LanguageDep,
     StateDep,
     as_json,
@@ -22,7 +21,6 @@ from api.deps import (
 from api.identity import Action, needs
 from api.representation import prefers_html
 from gis.cql2 import FUNCTIONS
-from gis.revisions import head
 
 router = APIRouter(tags=["Service"], dependencies=[Depends(needs(Action.READ)), Depends(strict_parameters)])
 
@@ -75,6 +73,7 @@ def _landing(request: Request, district: str, language: str) -> dict[str, Any]:
         ("related", "application/x-qgis-project", "/qgis"),
         (f"{rel}/job-list", "application/json", "/jobs"),
         ("status", "application/json", "/health/layers"),
+        ("monitor", "application/json", "/changes?since=0"),
     ]
     return {
         "title": title,
@@ -107,9 +106,3 @@ def get_functions(language: LanguageDep) -> Response:
 def _function_types(kinds: Iterable[str]) -> list[str]:
     names = {"text": "string", "date": "datetime"}
     return list(dict.fromkeys(names.get(kind, kind) for kind in kinds))
-
-
-@router.get("/healthz", summary="Is the service well?")
-def get_health(conn: ConnDep, state: StateDep) -> Response:
-    """The version and the newest revision; 503 when the database is away."""
-    return as_json({"status": "ok", "version": state.version, "revision": head(conn)})

@@ -1,18 +1,28 @@
-"""Processes that a client may run (in the manner of OGC API Processes): the screening of a site."""
+"""Processes that a client may run (OGC API Processes 1.0, 18-062r2): at once, or as a job."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import Annotated, Any
 
 import orjson
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
+from pydantic import BaseModel
 from starlette.background import BackgroundTask
 
 from api.deps import LanguageDep, MapState, StateDep, as_json, links_base, strict_parameters
-from api.identity import Action, actor, needs, require
+from api.errors import NoSuchProcess
+from api.identity import Action, needs, require
 from api.models import (
     BatchExecution,
     BatchInputs,
+    BufferExecution,
+    BufferInputs,
+    Execution,
+    NearestExecution,
+    NearestInputs,
+    OverlayExecution,
+    OverlayInputs,
     ScreenExecution,
     ScreenInputs,
     UpstreamExecution,
@@ -21,60 +31,84 @@ from api.models import (
 from api.routes.reports import report_link
 from api.writing import own_page, with_json
 
-if TYPE_CHECKING:
-    from gis.screening.request import ScreenRequest
-
 router = APIRouter(prefix="/processes", tags=["Processes"], dependencies=[Depends(strict_parameters)])
 
 _READ = [Depends(needs(Action.READ))]
 _SCREEN = [Depends(needs(Action.SCREEN))]
-_TITLES = {
-    "screen": {"zh": "空间准入审查", "en": "Screening of a site"},
-    "screen-batch": {"zh": "批量准入审查", "en": "Screening of many sites"},
-    "upstream": {"zh": "上游溯源", "en": "Sources upstream of a point"},
-}
-_WORDS = {
-    "screen": {
-        "zh": "此处可否建设：逐条规则给出结论、严重程度、面积与法律依据。",
-        "en": "May this stand here? A verdict, severity, areas and legal basis, rule by rule.",
-    },
-    "screen-batch": {
-        "zh": "对许多地块逐一审查，作为后台任务；每块一行结果，并按规则和乡镇汇总。",
-        "en": "Many sites, each judged as a background job: a row a site, and counts by rule and township.",
-    },
-    "upstream": {
-        "zh": "沿河网向上游查找可能的污染来源，按已知证据排序，逐项说明理由。",
-        "en": "Who may have discharged what is found here? Candidates up the river, ranked by evidence.",
-    },
-}
+EXECUTE = "http://www.opengis.net/def/rel/ogc/1.0/execute"
+SYNC, ASYNC = "sync-execute", "async-execute"
+
+
+@dataclass(frozen=True)
+class Described:
+    """A process in words."""
+
+    inputs: type[BaseModel]
+    title: dict[str, str]
+    words: dict[str, str]
+    control: tuple[str, ...] = (SYNC, ASYNC, "dismiss")
+
+
+DESCRIBED = {
+    "screen": Described(
+        ScreenInputs,
+        {"zh": "空间准入审查", "en": "Screening of a site"},
+        {"zh": "此处可否建设：逐条规则给出结论、严重程度、面积与法律依据。",
+         "en": "May this stand here? A verdict, severity, areas and legal basis, rule by rule."},
+    ),
+    "screen-batch": Described(
+        BatchInputs,
+        {"zh": "批量准入审查", "en": "Screening of many sites"},
+        {"zh": "对许多地块逐一审查，作为后台任务；每块一行结果，并按规则和乡镇汇总。",
+         "en": "Many sites, each judged as a background job: a row a site, and counts by rule and township."},
+        (ASYNC, "dismiss"),
+    ),
+    "upstream": Described(
+        UpstreamInputs,
+        {"zh": "上游溯源", "en": "Sources upstream of a point"},
+        {"zh": "沿河网向上游查找可能的污染来源，按已知证据排序，逐项说明理由。",
+         "en": "Who may have discharged what is found here? Candidates up the river, ranked by evidence."},
+    ),
+    "overlay": Described(
+        OverlayInputs,
+        {"zh": "叠加分析", "en": "Overlay"},
+        {"zh": "地块（或一个图层的各行）与其他图层的各行重叠多少：逐对给出面积或长度及占比。",
+         "en": "What of a site, or of the rows of a layer, lies in the rows of other layers, pair by pair."},
+    ),
+    "buffer": Described(
+        BufferInputs,
+        {"zh": "缓冲区", "en": "Buffer"},
+        {"zh": "距地块若干米以内的范围，在量测坐标系中计算。",
+         "en": "All that lies within so many metres of a site, measured in the plane."},
+    ),
+    "nearest": Described(
+        NearestInputs,
+        {"zh": "最近要素", "en": "Nearest rows"},
+        {"zh": "各图层中距地块最近的若干行，给出距离与方位。",
+         "en": "The rows of layers that lie nearest to a site, with distance and bearing."},
+    ),
+}  # fmt: skip
 
 
 @router.get("", summary="All processes", dependencies=_READ)
-def get_processes(request: Request, language: LanguageDep) -> Response:
+def get_processes(
+    request: Request, language: LanguageDep, limit: Annotated[int, Query(ge=1, le=1000)] = 100
+) -> Response:
     """The list of processes."""
-    return as_json({"processes": [_summary(name, request, language) for name in _TITLES], "links": []})
+    base = links_base(request)
+    link = {"rel": "self", "type": "application/json", "href": f"{base}/processes"}
+    found = [_summary(name, base, language) for name in list(DESCRIBED)[:limit]]
+    return as_json({"processes": found, "links": [link]})
 
 
-@router.get("/screen", summary="The process screen", dependencies=_READ)
-def get_screen(request: Request, state: StateDep, language: LanguageDep) -> Response:
+@router.get("/{process}", summary="One process", dependencies=_READ)
+def get_process(request: Request, state: StateDep, language: LanguageDep, process: str) -> Response:
     """Its inputs and outputs."""
-    from gis.screening.request import site_kinds
-
-    schema = ScreenInputs.model_json_schema()
-    kinds = site_kinds(state.definition).values()
-    schema["properties"]["kind"]["oneOf"] = [
-        {"const": k.kind, "title": k.title.text(language)} for k in kinds
-    ]
-    return as_json(_description("screen", schema, request, language))
-
-
-@router.get("/upstream", summary="The process upstream", dependencies=_READ)
-def get_upstream(request: Request, language: LanguageDep) -> Response:
-    """Its inputs and outputs."""
-    return as_json(_description("upstream", UpstreamInputs.model_json_schema(), request, language))
-
-
-def _description(name: str, schema: dict[str, Any], request: Request, language: str) -> dict[str, Any]:
+    if process not in DESCRIBED:
+        raise NoSuchProcess(process)
+    schema = DESCRIBED[process].inputs.model_json_schema()
+    if process == "screen":
+        schema["properties"]["kind"]["oneOf"] = _kinds(state, language)
     shared = {"$defs": schema["$defs"]} if "$defs" in schema else {}
     inputs = {
         field: {
@@ -85,34 +119,32 @@ def _description(name: str, schema: dict[str, Any], request: Request, language: 
         }
         for field, described in schema["properties"].items()
     }
-    outputs = {"answer": {"title": _TITLES[name][language], "schema": {"type": "object"}}}
-    return _summary(name, request, language) | {"inputs": inputs, "outputs": outputs}
+    outputs = {"answer": {"title": DESCRIBED[process].title[language], "schema": {"type": "object"}}}
+    told = _summary(process, links_base(request), language) | {"inputs": inputs, "outputs": outputs}
+    return as_json(told)
 
 
-def _summary(name: str, request: Request, language: str) -> dict[str, Any]:
-    own = f"{links_base(request)}/processes/{name}"
+def _kinds(state: MapState, language: str) -> list[dict[str, str]]:
+    from gis.screening.request import site_kinds
+
+    kinds = site_kinds(state.definition).values()
+    return [{"const": kind.kind, "title": kind.title.text(language)} for kind in kinds]
+
+
+def _summary(name: str, base: str, language: str) -> dict[str, Any]:
+    own, described = f"{base}/processes/{name}", DESCRIBED[name]
     return {
         "id": name,
         "version": "1.0.0",
-        "title": _TITLES[name][language],
-        "description": _WORDS[name][language],
-        "jobControlOptions": ["async-execute" if name == "screen-batch" else "sync-execute"],
+        "title": described.title[language],
+        "description": described.words[language],
+        "jobControlOptions": list(described.control),
         "outputTransmission": ["value"],
         "links": [
             {"rel": "self", "type": "application/json", "href": own},
-            {
-                "rel": "http://www.opengis.net/def/rel/ogc/1.0/execute",
-                "type": "application/json",
-                "href": f"{own}/execution",
-            },
+            {"rel": EXECUTE, "type": "application/json", "href": f"{own}/execution"},
         ],
     }
-
-
-@router.get("/screen-batch", summary="The process screen-batch", dependencies=_READ)
-def get_screen_batch(request: Request, language: LanguageDep) -> Response:
-    """Its inputs and outputs."""
-    return as_json(_description("screen-batch", BatchInputs.model_json_schema(), request, language))
 
 
 @router.post(
@@ -129,82 +161,127 @@ def post_screen_batch(request: Request, state: StateDep, execution: BatchExecuti
     if "as_of" in given:
         given["as_of"] = str(given["as_of"])
     job = queue_batch(state.engine, state.settings, orjson.dumps(execution.inputs.sites), given)
-    own = f"{links_base(request)}/jobs/{job}"
-    told = {
-        "jobID": str(job), "processID": "screen-batch", "type": "process", "status": "accepted",
-        "links": [{"rel": "self", "type": "application/json", "href": own}],
-    }  # fmt: skip
-    answer = as_json(told, headers={"Location": own})
-    answer.status_code = 201
-    return answer
-
-
-@router.post("/upstream/execution", summary="Look for sources upstream", dependencies=_SCREEN)
-def post_upstream(state: StateDep, execution: UpstreamExecution) -> Response:
-    """Candidate sources upstream of a point, ranked; nothing is stored."""
-    from gis.screening.candidates import UpstreamRequest, sources_upstream
-
-    inputs = execution.inputs
-    lon, lat = inputs.point.coordinates[:2]
-    asked = UpstreamRequest(
-        lon=lon,
-        lat=lat,
-        within_m=inputs.within_m,
-        aside_m=inputs.aside_m,
-        pollutant=inputs.pollutant,
-        accuracy_m=inputs.accuracy_m,
-        as_of=None if inputs.as_of is None else str(inputs.as_of),
-        limit=inputs.limit,
-    )
-    return as_json(sources_upstream(state.engine, state.definition, asked))
+    return _accepted(request, "screen-batch", job)
 
 
 @router.post("/screen/execution", summary="Screen a site", dependencies=_SCREEN)
 def post_screen(request: Request, state: StateDep, execution: ScreenExecution) -> Response:
     """The answer record for one site; only its verdicts, or stored with a link, where that is asked for."""
-    # The engine of judgement takes seconds to import; api.app.warm_up does it while the first page loads.
-    from gis.screening.answer import examine
-    from gis.screening.request import ScreenRequest
-    from gis.siteinput import site_from_json
+    if execution.inputs.detail == "live" and not execution.inputs.report and not _as_job(request):
+        return _live(state, execution)
+    if execution.inputs.report:
+        require(request, Action.REPORT)
+        if request.headers.get("origin") not in state.settings.cors:
+            own_page(request)
+        with_json(request)
+    return _run(request, state, "screen", execution, execution.inputs)
 
-    inputs = execution.inputs
-    geometry, crs = site_from_json(inputs.site)
-    asked = ScreenRequest(
-        geometry=geometry,
-        crs=crs,
-        kind=inputs.kind,
-        attributes=inputs.attributes,
-        accuracy_m=inputs.accuracy_m,
-        law_date=inputs.law_date,
-        as_of=None if inputs.as_of is None else str(inputs.as_of),
-    )
-    if inputs.report:
-        return _kept(request, state, asked)
-    limits, live = state.settings, inputs.detail == "live"
+
+def _live(state: MapState, execution: ScreenExecution) -> Response:
+    """The verdicts, and behind the answer what the next one needs."""
+    # The engine of judgement takes seconds to import; api.app.warm_up does it while the first page loads.
+    from gis.processing.screening import asked_of
+    from gis.screening.answer import examine
+
+    asked, limits = asked_of(_given(execution.inputs)), state.settings
     found = examine(
-        state.engine,
-        state.definition,
-        asked,
-        max_vertices=limits.max_vertices,
-        threads=limits.threads,
-        facts=not live,
-    )
-    answer = as_json(found.brief() if live else found.record())
+        state.engine, state.definition, asked, max_vertices=limits.max_vertices, threads=limits.threads,
+        facts=False,
+    )  # fmt: skip
+    answer = _told(found.brief(), execution.response)
     if not found.snapshot.traced.is_set():
         answer.background = BackgroundTask(found.snapshot.trace)
     return answer
 
 
-def _kept(request: Request, state: MapState, asked: ScreenRequest) -> Response:
-    """The record of a stored report, and where it is."""
-    from gis.reports import keep_report
+@router.post("/upstream/execution", summary="Look for sources upstream", dependencies=_SCREEN)
+def post_upstream(request: Request, state: StateDep, execution: UpstreamExecution) -> Response:
+    """Candidate sources upstream of a point, ranked; nothing is stored."""
+    return _run(request, state, "upstream", execution, execution.inputs)
 
-    require(request, Action.REPORT)
-    if request.headers.get("origin") not in state.settings.cors:
+
+@router.post("/overlay/execution", summary="Overlay a site or a layer with layers", dependencies=_SCREEN)
+def post_overlay(request: Request, state: StateDep, execution: OverlayExecution) -> Response:
+    """Pairs that share a point, and how much they share."""
+    return _run(request, state, "overlay", execution, execution.inputs)
+
+
+@router.post("/buffer/execution", summary="Grow or shrink a site", dependencies=_SCREEN)
+def post_buffer(request: Request, state: StateDep, execution: BufferExecution) -> Response:
+    """What lies within a distance, as GeoJSON in lon/lat."""
+    return _run(request, state, "buffer", execution, execution.inputs)
+
+
+@router.post("/nearest/execution", summary="Find the nearest rows", dependencies=_SCREEN)
+def post_nearest(request: Request, state: StateDep, execution: NearestExecution) -> Response:
+    """The nearest rows of layers, with distance and bearing."""
+    return _run(request, state, "nearest", execution, execution.inputs)
+
+
+@router.post("/{process}/execution", summary="Run a process that is not there", include_in_schema=False, dependencies=_SCREEN)
+def post_unknown(process: str) -> Response:
+    """There is no such process."""
+    raise NoSuchProcess(process)
+
+
+def _run(request: Request, state: MapState, name: str, execution: Execution, inputs: BaseModel) -> Response:
+    """Run a process now, or queue it where the client prefers that (RFC 7240, respond-async)."""
+    from gis.processing import Place, run
+
+    if _as_job(request):
+        require(request, Action.OPERATE)
         own_page(request)
-    with_json(request)
-    report = keep_report(state.engine, state.definition, state.settings, asked, who=actor(request, "http"))
-    request.state.audited = f"report {report.report_id}"
-    created, expires = report.created.isoformat(), report.expires.isoformat()
-    link = report_link(links_base(request), report.report_id, created, expires)
-    return as_json(report.record | {"report": link})
+        with_json(request)
+        from gis.tasks import queue_process
+
+        job = queue_process(state.engine, name, _given(inputs), execution.response)
+        return _accepted(request, name, job, {"Preference-Applied": "respond-async"})
+    answer = run(Place(state.engine, state.definition, state.settings), name, _given(inputs))
+    if isinstance(kept := answer.get("report"), dict):
+        request.state.audited = f"report {kept['id']}"
+    told = _told(with_report_link(answer, links_base(request)), execution.response)
+    if "respond-sync" in _preferences(request):
+        told.headers["Preference-Applied"] = "respond-sync"
+    return told
+
+
+def with_report_link(answer: dict[str, Any], base: str) -> dict[str, Any]:
+    """An answer that was stored as a report, with the addresses of its forms."""
+    held = answer.get("report")
+    if not isinstance(held, dict) or set(held) != {"id", "created", "expires"}:
+        return answer
+    return answer | {"report": report_link(base, held["id"], held["created"], held["expires"])}
+
+
+def _given(inputs: BaseModel) -> dict[str, Any]:
+    """Inputs as processes take them: JSON, without what was not said."""
+    given = inputs.model_dump(mode="json", exclude_none=True)
+    if "as_of" in given:
+        given["as_of"] = str(given["as_of"])
+    return given
+
+
+def _told(answer: dict[str, Any], response: str) -> Response:
+    return as_json({"answer": answer} if response == "document" else answer)
+
+
+def _preferences(request: Request) -> set[str]:
+    """The words of the Prefer headers, in lower case."""
+    given = ",".join(request.headers.getlist("prefer"))
+    return {entry.partition(";")[0].strip().lower() for entry in given.split(",")}
+
+
+def _as_job(request: Request) -> bool:
+    wanted = _preferences(request)
+    return "respond-async" in wanted and "respond-sync" not in wanted
+
+
+def _accepted(request: Request, process: str, job: int, headers: dict[str, str] | None = None) -> Response:
+    own = f"{links_base(request)}/jobs/{job}"
+    told = {
+        "jobID": str(job), "processID": process, "type": "process", "status": "accepted",
+        "links": [{"rel": "self", "type": "application/json", "href": own}],
+    }  # fmt: skip
+    answer = as_json(told, headers={"Location": own, **(headers or {})})
+    answer.status_code = 201
+    return answer

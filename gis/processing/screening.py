@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from datetime import date
 from typing import Any
 
+from gis.db import scope_of
 from gis.processing.place import Place
 from gis.screening.request import ScreenRequest
 from gis.siteinput import site_from_json
@@ -36,7 +37,9 @@ def screen_site(place: Place, inputs: Mapping[str, Any]) -> dict[str, Any]:
     asked, settings = asked_of(inputs), place.settings
     place.progress("judging", 0, None)
     if inputs["report"]:
-        kept = keep_report(place.engine, place.definition, settings, asked, who="http")
+        asker = scope_of(place.engine)
+        who = (asker and asker.account) or "http"
+        kept = keep_report(place.engine, place.definition, settings, asked, who=who)
         told = {
             "id": kept.report_id,
             "created": kept.created.isoformat(),

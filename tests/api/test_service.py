@@ -57,9 +57,9 @@ def test_the_description_is_openapi_30_and_complete(service: TestClient) -> None
     text = json.dumps(document)
     assert '"type": "null"' not in text and '"const"' not in text and '"examples"' not in text
     for path, operations in document["paths"].items():
-        uploads = path.startswith("/imports") or path == "/session"
-        assert set(operations) <= ({"get", "post", "delete"} if uploads else {"get", "post"})
-        assert uploads or ("post" in operations) == path.endswith("/execution")
+        writes = path.startswith(("/imports", "/webhooks")) or path == "/session"
+        assert set(operations) <= {"get", "post", "delete"}
+        assert writes or ("post" in operations) == path.endswith("/execution")
         for operation in operations.values():
             assert operation["responses"]["default"]["content"].keys() == {"application/problem+json"}
     wells = document["paths"]["/collections/wells/items"]["get"]["parameters"]

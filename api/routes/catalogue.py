@@ -1,0 +1,189 @@
+"""The catalogue as a collection of records (OGC API Records, 20-004r1): layers and stored reports."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+from urllib.parse import urlencode
+
+from fastapi import APIRouter, Depends, Query, Request, Response
+
+from api.deps import (
+    GEOJSON,
+    BBoxDep,
+    ConnDep,
+    IntervalDep,
+    LanguageDep,
+    StateDep,
+    as_json,
+    links_base,
+    strict_parameters,
+)
+from api.identity import Action, may, needs, scope_of
+from gis.access import Role
+from gis.catalogue import CATALOGUE, CatalogueQuery, Entry, entries, entry
+
+router = APIRouter(
+    prefix=f"/collections/{CATALOGUE}",
+    tags=["Records"],
+    dependencies=[Depends(needs(Action.READ)), Depends(strict_parameters)],
+)
+
+CORE = "http://www.opengis.net/spec/ogcapi-records-1/1.0/conf/record-core"
+_REL = "http://www.opengis.net/def/rel/ogc/1.0"
+_TITLE = {"zh": "目录", "en": "Catalogue"}
+_WORDS = {
+    "zh": "全部图层与已存报告：来源、精度、许可、更新与获取方式。",
+    "en": "All layers and stored reports: sources, accuracy, licence, updates, and where to get them.",
+}
+_FRESH = {"Cache-Control": "no-cache", "Vary": "Accept-Language"}
+
+
+@router.get("", summary="The catalogue")
+def get_catalogue(request: Request, state: StateDep, language: LanguageDep) -> Response:
+    """A collection of records."""
+    extent = state.definition.district.extent
+    return as_json(described(links_base(request), language, extent), headers=_FRESH)
+
+
+def described(base: str, language: str, extent: tuple[float, ...]) -> dict[str, Any]:
+    """The catalogue as /collections lists it."""
+    own = f"{base}/collections/{CATALOGUE}"
+    return {
+        "id": CATALOGUE,
+        "title": _TITLE[language],
+        "description": _WORDS[language],
+        "itemType": "record",
+        "extent": {
+            "spatial": {"bbox": [list(extent)], "crs": "http://www.opengis.net/def/crs/OGC/1.3/CRS84"}
+        },
+        "links": [
+            {"rel": "self", "type": "application/json", "href": own},
+            {"rel": "items", "type": GEOJSON, "href": f"{own}/items"},
+        ],
+    }
+
+
+@router.get("/items", summary="Records")
+def get_records(
+    request: Request,
+    state: StateDep,
+    conn: ConnDep,
+    language: LanguageDep,
+    bbox: BBoxDep,
+    interval: IntervalDep,
+    q: Annotated[
+        str | None, Query(max_length=500, description="Terms with commas between them; one must be found")
+    ] = None,
+    type: Annotated[str | None, Query(max_length=100, description="dataset, report, or both")] = None,
+    ids: Annotated[str | None, Query(max_length=10_000, description="Ids with commas between them")] = None,
+    limit: Annotated[int, Query(ge=1, description="Records a page; more than 1000 is cut to it")] = 100,
+    offset: Annotated[int, Query(ge=0, le=10**6, description="Set by links")] = 0,
+) -> Response:
+    """Records that fit all that is asked."""
+    query = CatalogueQuery(
+        q=_listed(q) or (), bbox=bbox, interval=interval, ids=_listed(ids), kinds=_listed(type),
+        reports=_shows_reports(request),
+    )  # fmt: skip
+    found = entries(conn, state.definition, query)
+    size, base = min(limit, 1000), links_base(request)
+    page = found[offset : offset + size]
+    body = {
+        "type": "FeatureCollection",
+        "features": [record(each, base, language) for each in page],
+        "numberMatched": len(found),
+        "numberReturned": len(page),
+        "links": _page_links(request, base, offset, size, len(found)),
+    }
+    return as_json(body, GEOJSON, _FRESH)
+
+
+@router.get("/items/{id}", summary="One record")
+def get_record(request: Request, state: StateDep, conn: ConnDep, language: LanguageDep, id: str) -> Response:
+    """The record of a layer or a report."""
+    found = entry(conn, state.definition, id, reports=_shows_reports(request))
+    return as_json(record(found, links_base(request), language), GEOJSON, _FRESH)
+
+
+def _shows_reports(request: Request) -> bool:
+    """To the public a report is open by its number only, so it is not listed."""
+    return scope_of(request).role is not Role.PUBLIC or may(request, Action.ADMIN)
+
+
+def _listed(text: str | None) -> list[str] | None:
+    return None if text is None else [each.strip() for each in text.split(",") if each.strip()]
+
+
+def _page_links(request: Request, base: str, offset: int, size: int, total: int) -> list[dict[str, str]]:
+    own = f"{base}/collections/{CATALOGUE}"
+    kept = [
+        (name, value) for name, value in request.query_params.multi_items() if name not in ("offset", "limit")
+    ]
+
+    def link(rel: str, at: int) -> dict[str, str]:
+        query = urlencode([*kept, ("limit", size), ("offset", at)])
+        return {"rel": rel, "type": GEOJSON, "href": f"{own}/items?{query}"}
+
+    links = [link("self", offset), {"rel": "collection", "type": "application/json", "href": own}]
+    if offset + size < total:
+        links.append(link("next", offset + size))
+    if offset:
+        links.append(link("prev", max(0, offset - size)))
+    return links
+
+
+def record(found: Entry, base: str, language: str) -> dict[str, Any]:
+    """A record as GeoJSON (20-004r1, 8.2)."""
+    properties: dict[str, Any] = {
+        "type": found.kind,
+        "title": found.title[language],
+        "description": found.words[language],
+        "language": {"code": language},
+        "keywords": found.keywords[language],
+        "created": found.created,
+        "updated": found.updated,
+        "license": found.licence,
+        "contacts": list(found.contacts) or None,
+        **found.facts,
+    }
+    if found.theme is not None:
+        concept = {"id": found.theme, "title": found.keywords[language][-1]}
+        properties["themes"] = [{"concepts": [concept], "scheme": "urn:onemap:themes"}]
+    if found.layer is not None:
+        properties["formats"] = [{"name": "GeoJSON", "mediaType": GEOJSON}]
+    return {
+        "id": found.id,
+        "type": "Feature",
+        "conformsTo": [CORE],
+        "time": None if found.created is None else {"interval": [found.created, found.updated]},
+        "geometry": None if found.extent is None else _box(found.extent),
+        "properties": {name: value for name, value in properties.items() if value is not None},
+        "links": _links(found, base),
+    }
+
+
+def _box(extent: tuple[float, float, float, float]) -> dict[str, Any]:
+    west, south, east, north = extent
+    ring = [[west, south], [east, south], [east, north], [west, north], [west, south]]
+    return {"type": "Polygon", "coordinates": [ring]}
+
+
+def _links(found: Entry, base: str) -> list[dict[str, str]]:
+    own = f"{base}/collections/{CATALOGUE}"
+    links = [
+        ("self", GEOJSON, f"{own}/items/{found.id}"),
+        ("collection", "application/json", own),
+    ]
+    if found.layer is None:
+        report = f"{base}/reports/{found.id}"
+        links += [("item", "application/json", report), ("alternate", "text/html", f"{report}?f=html"),
+                  ("enclosure", "application/pdf", f"{report}?f=pdf"),
+                  ("latest-version", "application/json", f"{report}/current")]  # fmt: skip
+    else:
+        layer = f"{base}/collections/{found.id}"
+        links += [("related", "application/json", layer), ("items", GEOJSON, f"{layer}/items"),
+                  ("describedby", "application/schema+json", f"{layer}/schema"),
+                  ("status", "application/json", f"{base}/health/layers/{found.id}")]  # fmt: skip
+        if found.layer.has_geometry:
+            links += [(f"{_REL}/tilesets-vector", "application/json", f"{layer}/tiles"),
+                      (f"{_REL}/styles", "application/json", f"{base}/styles/{found.id}")]  # fmt: skip
+    return [{"rel": rel, "type": kind, "href": href} for rel, kind, href in links]

@@ -1,0 +1,224 @@
+"""Whatever is asked, at once or twice: the service says so, stays well, and ends what nobody waits for."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx
+import pytest
+import uvicorn
+from sqlalchemy import text
+
+from api import guards
+from api.cli.serve import address, listen
+from api.rates import Rates, parse_rate
+from gis.answers import claim, forget_answers, keep
+from gis.db import connect
+from gis.errors import SettingsError
+from tests.api.conftest import SmallMap, client_of
+from tests.api.test_errors import SCREEN, shape
+
+HOOK = {"name": "desk", "url": "https://1.1.1.1/hook"}
+
+
+@contextmanager
+def serving(own_map: SmallMap, **settings: Any) -> Iterator[str]:
+    """The service as a server in a thread, with other settings; its address."""
+    listening = listen("127.0.0.1", 0)
+    server = uvicorn.Server(uvicorn.Config(own_map.app(**settings), log_level="critical"))
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
+    thread.start()
+    while not server.started:
+        time.sleep(0.01)
+    try:
+        yield address(listening)
+    finally:
+        server.should_exit = True
+        thread.join()
+
+
+@contextmanager
+def locked(own_map: SmallMap) -> Iterator[None]:
+    """Nobody can read the wells."""
+    with own_map.engine.connect() as conn, conn.begin():
+        conn.execute(text("LOCK TABLE layer.wells IN ACCESS EXCLUSIVE MODE"))
+        yield
+
+
+def test_more_than_can_be_done_is_told_to_come_again_and_the_service_stays_well(own_map: SmallMap) -> None:
+    no_limit = httpx.Limits(max_connections=None)
+    with (
+        serving(own_map, max_requests=6) as base,
+        httpx.Client(base_url=base, timeout=20, limits=no_limit) as client,
+    ):
+        items = "/collections/wells/items"
+        with ThreadPoolExecutor(60) as pool, locked(own_map):
+            asked = [pool.submit(client.get, items) for _ in range(60)]
+            time.sleep(0.5)
+            for _ in range(5):
+                assert client.get("/healthz").status_code == client.get("/healthz/live").status_code == 200
+            answers = [each.result() for each in asked]
+        assert Counter(each.status_code for each in answers) == {503: 60}
+        assert all(int(each.headers["Retry-After"]) >= 1 for each in answers)
+        codes = Counter(each.json()["code"] for each in answers)
+        assert codes["overloaded"] >= 40 and codes["database_busy"] >= 6
+        assert client.get(items).status_code == 200
+        told = client.get("/metrics").text
+        assert 'onemap_refused_total{reason="busy"}' in told
+        assert 'onemap_database_connections{pool="reads"}' in told and 'onemap_jobs{state="failed"}' in told
+        assert 'route="/collections/{layer}/items",status="503"' in told
+
+
+def test_a_statement_whose_asker_has_gone_is_ended(own_map: SmallMap) -> None:
+    waiting = text(
+        "SELECT count(*) FROM pg_stat_activity "
+        "WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    )
+    with serving(own_map) as base, locked(own_map):
+        parts = urlsplit(base)
+        with socket.create_connection((parts.hostname, parts.port)) as asker:
+            asker.sendall(b"GET /collections/wells/items HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+            until(lambda: counted(own_map, waiting) == 1)
+        begun = time.monotonic()
+        until(lambda: counted(own_map, waiting) == 0)
+        assert time.monotonic() - begun < 1.5  # the limit of waiting for a lock is 2 s
+
+
+def counted(own_map: SmallMap, query: Any) -> int:
+    with connect(own_map.engine) as conn:
+        return int(conn.scalar(query) or 0)
+
+
+def until(told: Any, seconds: float = 10.0) -> None:
+    end = time.monotonic() + seconds
+    while not told():
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
+def test_a_body_that_never_ends_is_not_waited_for(
+    shared_map: SmallMap, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(guards, "PATIENCE_S", 0.3)
+    lines = (f"POST {SCREEN} HTTP/1.1", "Host: 127.0.0.1", "Content-Type: application/json")
+    head = "\r\n".join([*lines, "Content-Length: 99", "", ""])
+    with serving(shared_map) as base:
+        parts = urlsplit(base)
+        with socket.create_connection((parts.hostname, parts.port), timeout=10) as slow:
+            slow.sendall(head.encode() + b"{")
+            assert slow.recv(65_536).startswith(b"HTTP/1.1 408 ")
+
+
+# --- twice ------------------------------------------------------------------------------------------------
+
+
+def test_a_request_sent_twice_under_one_key_is_done_once(own_map: SmallMap) -> None:
+    client = client_of(own_map.app())
+    key = {"Idempotency-Key": "k1"}
+    first, again = (client.post("/webhooks", json=HOOK, headers=key) for _ in range(2))
+    assert first.status_code == again.status_code == 201 and first.json() == again.json()
+    assert again.headers["Idempotency-Replayed"] == "true" and again.headers["Location"]
+    assert "Idempotency-Replayed" not in first.headers
+    other = shape(client.post("/webhooks", json={**HOOK, "name": "two"}, headers=key), 422)
+    assert other["code"] == "idempotency_key_reused"
+    refused = client.post("/webhooks", json=HOOK, headers={"Idempotency-Key": '"k2"'})
+    shape(refused, 400)
+    assert client.post("/webhooks", json=HOOK, headers={"Idempotency-Key": "k2"}).text == refused.text
+    stranger = client.post("/webhooks", json=HOOK, headers={**key, "Authorization": "Bearer x"})
+    shape(stranger, 400)  # the key of another: a request of its own
+    assert len(client.get("/webhooks").json()["webhooks"]) == 1
+    shape(client.post("/webhooks", json=HOOK, headers={"Idempotency-Key": "x" * 256}), 400)
+
+
+def test_many_at_once_under_one_key_are_done_once(own_map: SmallMap) -> None:
+    app = own_map.app()
+    with ThreadPoolExecutor(10) as pool:
+        asked = [
+            pool.submit(client_of(app).post, "/webhooks", json=HOOK, headers={"Idempotency-Key": "k"})
+            for _ in range(10)
+        ]
+        answers = [each.result() for each in asked]
+    assert {each.status_code for each in answers} <= {201, 409}
+    assert len({each.text for each in answers if each.status_code == 201}) == 1
+    assert all(each.headers["Retry-After"] for each in answers if each.status_code == 409)
+
+
+def test_an_upload_sent_twice_is_one_upload(own_map: SmallMap, tmp_path: Path) -> None:
+    app = own_map.app(home=tmp_path)
+    client = client_of(app)
+    key = {"Idempotency-Key": "up"}
+    body = b"code,lon,lat\nA,120,28.9\n"
+    first, again = (client.post("/imports", files={"file": ("a.csv", body)}, headers=key) for _ in range(2))
+    assert first.status_code == again.status_code == 201 and first.json()["id"] == again.json()["id"]
+    other = client.post("/imports", files={"file": ("a.csv", body + b"B,120,28.9\n")}, headers=key)
+    shape(other, 422)
+    app.state.workshop.close()
+
+
+def test_a_key_is_free_again_after_a_day_and_after_a_death(own_map: SmallMap) -> None:
+    engine = own_map.engine
+    assert claim(engine, "me", "a", b"1") is None and claim(engine, "you", "a", b"1") is None
+    held = claim(engine, "me", "a", b"1")
+    assert held is not None and held.status is None
+    aged = text("UPDATE core.kept_answers SET at = at - make_interval(mins => :m) WHERE who = 'me'")
+    with connect(engine, write=True) as conn:
+        conn.execute(aged, {"m": 11})
+    assert claim(engine, "me", "a", b"2") is None  # whoever had it died
+    keep(engine, "me", "a", type(held)(b"2", 201, [("a", "b")], b"done"))
+    again = claim(engine, "me", "a", b"2")
+    assert again is not None and (again.status, again.headers, again.body) == (201, [("a", "b")], b"done")
+    with connect(engine, write=True) as conn:
+        conn.execute(aged, {"m": 24 * 60 + 1})
+        forget_answers(conn)
+        assert conn.scalar(text("SELECT count(*) FROM core.kept_answers")) == 1
+    assert claim(engine, "me", "a", b"3") is None
+
+
+# --- too often --------------------------------------------------------------------------------------------
+
+
+def test_what_the_headers_say_of_the_limit_is_so(shared_map: SmallMap, tmp_path: Path) -> None:
+    client = client_of(shared_map.app(home=tmp_path, rate_limit="5/600"))
+    answers = [client.get("/conformance") for _ in range(7)]
+    assert [each.status_code for each in answers] == [200] * 5 + [429] * 2
+    assert answers[0].headers["RateLimit-Policy"] == '"default";q=5;w=600'
+    left = [each.headers["RateLimit"].split(";")[1] for each in answers]
+    assert left == ["r=4", "r=3", "r=2", "r=1", "r=0", "r=0", "r=0"]
+    assert 100 < int(answers[6].headers["Retry-After"]) <= 120
+    shape(answers[6], 429)
+    assert client.get("/healthz").status_code == 200
+    beside = client_of(shared_map.app(home=tmp_path, rate_limit="5/600"))  # another worker, the same file
+    assert beside.get("/conformance").status_code == 429
+
+
+def test_a_client_that_waits_as_told_is_let_in(tmp_path: Path) -> None:
+    rates = Rates(tmp_path / "rates", 10, 60)
+    now, allowed = 1_000_000.0, 0
+    for _ in range(1000):
+        standing = rates.take("one", now)
+        allowed += standing.allowed
+        now += 0.01 if standing.allowed else standing.retry_after_s
+        if not standing.allowed:
+            assert rates.take("one", now).allowed
+    assert rates.take("other", now).remaining == 9
+    full = rates.take("one", now + 60)
+    assert (full.allowed, full.remaining) == (True, 9)
+    many = [rates.take(f"client {n}", now).allowed for n in range(5000)]
+    assert all(many)
+    begun = time.process_time()
+    for n in range(5000):
+        rates.take(f"client {n}", now)
+    assert (time.process_time() - begun) / 5000 < 0.0001
+    rates.close()
+    for wrong in ("", "0/60", "60", "a/b", "1/0", "-1/5"):
+        with pytest.raises(SettingsError):
+            parse_rate(wrong)
