@@ -64,6 +64,7 @@ __all__ = [
     "TooManyRequests",
     "TooSlow",
     "Unsupported",
+    "failure",
     "install",
     "problem",
     "refuse",
@@ -307,6 +308,14 @@ async def refuse(
     if retry_after_s is not None:
         answer.headers["Retry-After"] = str(retry_after_s)
     await answer(scope, receive, send)
+
+
+def failure(request: Request, told: Mapping[str, str]) -> Response:
+    """The error by which a job failed (`gis.jobs.error_words`), as if it had happened now."""
+    plain = [kind for kind in STATUS if kind.__init__ is OneMapError.__init__]
+    kind = next((kind for kind in plain if kind.code == told["code"]), OneMapError)
+    error = kind(told["en"], told["zh"], remedy_en=told["remedy_en"], remedy_zh=told["remedy_zh"])
+    return _answer(request, error)
 
 
 def install(app: FastAPI) -> None:

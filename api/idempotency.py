@@ -3,8 +3,8 @@
 As draft-ietf-httpapi-idempotency-key has it: the same key with the same request gets the answer that was
 given, marked ``Idempotency-Replayed``; with another request 422; while the first is under way 409. A key is
 its sender's own (`api.senders.sender_of`), so nobody is given what another account was told. Answers are
-kept for a day, refusals too; what failed on our side, was refused for its number or the lack of an account, opens a
-session or is larger than `MOST_BYTES` is not kept and may be tried again.
+kept for a day, refusals too; what failed on our side, was refused for its number or the lack of an account,
+opens a session or is larger than `MOST_BYTES` is not kept and may be tried again.
 """
 
 from __future__ import annotations

@@ -29,6 +29,10 @@ __all__ = [
 ]
 
 
+_SITE = {"type": "Point", "coordinates": [120.047, 28.888]}
+_FEATURE = {"type": "Feature", "properties": {}, "geometry": _SITE}
+
+
 class Output(BaseModel):
     """How one output is wanted; only by value."""
 
@@ -44,7 +48,7 @@ class ScreenInputs(BaseModel):
         dict[str, Any],
         Field(
             description="GeoJSON geometry or feature in lon/lat, or {wkt, crs}",
-            examples=[{"type": "Point", "coordinates": [120.047, 28.888]}],
+            examples=[_SITE],
         ),
     ]
     kind: Annotated[str, Field(description="What the site is to be; see the process description")] = "new"
@@ -89,7 +93,11 @@ class BatchInputs(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     sites: Annotated[
-        dict[str, Any], Field(description="GeoJSON feature collection in lon/lat; properties are attributes")
+        dict[str, Any],
+        Field(
+            description="GeoJSON feature collection in lon/lat; properties are attributes",
+            examples=[{"type": "FeatureCollection", "features": [_FEATURE]}],
+        ),
     ]
     kind: Annotated[str, Field(description="What the sites are to be; see the process screen")] = "new"
     columns: Annotated[
@@ -162,7 +170,6 @@ class UpstreamExecution(Execution):
     inputs: UpstreamInputs
 
 
-_SITE = {"type": "Point", "coordinates": [120.047, 28.888]}
 SiteInput = Annotated[
     dict[str, Any],
     Field(description="GeoJSON geometry or feature in lon/lat, or {wkt, crs}", examples=[_SITE]),
@@ -181,7 +188,10 @@ class OverlayInputs(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    site: SiteInput | None = None
+    site: Annotated[
+        dict[str, Any] | None,
+        Field(description="GeoJSON geometry or feature in lon/lat, or {wkt, crs}", examples=[_SITE]),
+    ] = None
     layer: Annotated[
         str | None, Field(max_length=100, description="All rows of this layer, instead of a site")
     ] = None
@@ -204,7 +214,13 @@ class BufferInputs(BaseModel):
     site: SiteInput
     distance_m: Annotated[
         float,
-        Field(ge=-100_000, le=100_000, allow_inf_nan=False, description="Metres; negative shrinks a polygon"),
+        Field(
+            ge=-100_000,
+            le=100_000,
+            allow_inf_nan=False,
+            description="Metres; negative shrinks a polygon",
+            examples=[500],
+        ),
     ]
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from fastapi import FastAPI
 
 from api.queries import DEFAULT_LIMIT
+from api.representation import FEATURE, FEATURES, FORMS
 from gis.filters import filterable
 from layers.model import Field, Layer
 
@@ -48,6 +49,7 @@ _SCHEMES = {
     },
     "session": {"type": "apiKey", "in": "cookie", "name": "onemap_session"},
 }
+_NOT_CHANGED = {"description": "What the client holds is current"}
 _FAILURE = {
     "description": "What was wrong and what to do (RFC 9457)",
     "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
@@ -56,18 +58,22 @@ _FAILURE = {
 _GEOJSON, _SCHEMA = "application/geo+json", "application/schema+json"
 _MEDIA: dict[str, tuple[str, ...]] = {
     "/": ("application/json", "text/html"),
-    "/collections/{layer}/items": (_GEOJSON,),
-    "/collections/{layer}/items/{uid}": (_GEOJSON,),
+    "/collections/{layer}/items": tuple(FORMS[name].essence for name in FEATURES),
+    "/collections/{layer}/items/{uid}": tuple(FORMS[name].essence for name in FEATURE),
     "/collections/catalogue/items": (_GEOJSON,),
     "/collections/catalogue/items/{id}": (_GEOJSON,),
     "/collections/{layer}/queryables": (_SCHEMA,),
     "/collections/{layer}/schema": (_SCHEMA,),
+    "/collections/{layer}/sortables": (_SCHEMA,),
     "/collections/{layer}/tiles/{matrix_set}/{z}/{y}/{x}": ("application/vnd.mapbox-vector-tile",),
     "/styles/{style}": ("application/vnd.mapbox.style+json", "application/json"),
     "/rasters/{raster}/tiles/{matrix_set}/{z}/{y}/{x}.png": ("image/png",),
     "/jobs/{job_id}/sites": ("text/csv", "application/geopackage+sqlite3", "application/octet-stream"),
 }
 _ITEMS = "/collections/{layer}/items"
+_REFUSED = {"$ref": "#/components/responses/Problem"}
+# What GET may refuse for its content, its state, or what the machine lacks.
+_JUDGED: dict[str, tuple[int, ...]] = {"/jobs/{job_id}/results": (409, 422, 500)}
 
 
 def describe(app: FastAPI, layers: Mapping[str, Layer], max_features: int) -> dict[str, Any]:
@@ -82,19 +88,42 @@ def describe(app: FastAPI, layers: Mapping[str, Layer], max_features: int) -> di
     for name in ("HTTPValidationError", "ValidationError"):
         schemas.pop(name, None)
     schemas["Problem"] = _PROBLEM
-    document["components"]["securitySchemes"] = _SCHEMES
+    document["components"] |= {"securitySchemes": _SCHEMES, "responses": {"Problem": _FAILURE}}
     document["security"] = [{}, *({name: []} for name in _SCHEMES)]
     for name, path in document["paths"].items():
         for method, operation in path.items():
             for parameter in operation.get("parameters", ()):
                 _as_ogc_writes(parameter, max_features)
-            if method == "get" and name in _MEDIA:
-                operation["responses"]["200"]["content"] = {media: {} for media in _MEDIA[name]}
+            if method == "get":
+                _say_forms(name, operation["responses"]["200"])
             operation["responses"].pop("422", None)
-            operation["responses"]["default"] = _FAILURE
+            operation["responses"] |= _refusals(name, method)
     for layer in layers.values():
         document["paths"][_ITEMS.format(layer=layer.id)] = _items_path(document["paths"][_ITEMS], layer)
     return document
+
+
+def _say_forms(path: str, answer: dict[str, Any]) -> None:
+    """Write the media types of GET beside its 200; JSON answers have a page too (`api.pages`)."""
+    if path in _MEDIA:
+        answer["content"] = {media: {} for media in _MEDIA[path]}
+    if any("json" in media for media in answer["content"]):
+        answer["content"]["text/html"] = {}
+
+
+def _refusals(path: str, method: str) -> dict[str, Any]:
+    """How ``method`` of ``path`` answers besides as wished: `api.errors.STATUS`, and what is found unchanged.
+
+    A parameter, credential, right, host or number of requests that is refused, what is not there, and a
+    service that is busy are for every route; the rest depends on it.
+    """
+    found = [400, 401, 403, 404, 421, 429, 503]
+    if method != "get":
+        found += [408, 409, 413, 415, 422]
+    elif path in _JUDGED:
+        found += _JUDGED[path]
+    unchanged = {"304": _NOT_CHANGED} if method == "get" else {}
+    return unchanged | {str(status): _REFUSED for status in sorted(found)}
 
 
 def _as_ogc_writes(parameter: dict[str, Any], max_features: int) -> None:

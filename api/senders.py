@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import ipaddress
 
 from starlette.datastructures import Headers
@@ -14,14 +15,17 @@ __all__ = ["client_of", "sender_of"]
 
 
 def sender_of(scope: Scope) -> str:
-    """Whose a kept answer is: an account with what it sees at the time, else an address.
+    """Whose a kept answer is: an account or key with what it sees at the time, else an address.
 
     What was told to an account before its rights were changed is not told to it again.
     """
     caller = _caller(scope)
-    if caller.is_known:
-        return f"account {caller.scope.account} {caller.scope.digest}"
-    return _address(scope)
+    if not caller.is_known:
+        return _address(scope)
+    # Keys that belong to no account may have one label.
+    shown = Headers(scope=scope).get("authorization", "") if caller.via == "key" else ""
+    mark = hashlib.sha256(shown.encode()).hexdigest() if shown else ""
+    return f"{caller.via} {caller.scope.account} {caller.scope.digest} {mark}"
 
 
 def client_of(scope: Scope) -> str | None:

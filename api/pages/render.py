@@ -37,12 +37,16 @@ _PAGES: Mapping[str, str] = MappingProxyType(
         "/collections/{layer}/items/{uid:path}": "item",
         "/collections/{layer}/queryables": "schema",
         "/collections/{layer}/schema": "schema",
+        "/collections/catalogue": "collection",
+        "/collections/catalogue/items": "items",
+        "/collections/catalogue/items/{id}": "item",
+        "/changes": "changes",
         "/styles": "styles",
         "/styles/{style}": "style",
         "/processes": "processes",
         "/processes/{process}": "process",
         "/jobs": "jobs",
-        "/jobs/{job}": "job",
+        "/jobs/{job_id}": "job",
     }
 )
 _NO_TEXT = "—"
@@ -70,6 +74,7 @@ def _environment() -> Environment:
     environment.filters |= {
         "number": _number,
         "pretty": _pretty,
+        "compact": lambda value: orjson.dumps(value).decode(),
         "segment": lambda text: quote(str(text), safe=""),
         "is_link": lambda value: isinstance(value, str) and value.startswith(("http://", "https://")),
     }

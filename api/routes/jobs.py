@@ -15,7 +15,7 @@ from pydantic import Field
 from starlette.background import BackgroundTask
 
 from api.deps import ConnDep, StateDep, as_json, links_base, strict_parameters, wants
-from api.errors import NoResults, NoSuchJob
+from api.errors import NoResults, NoSuchJob, failure
 from api.identity import Action, needs
 from api.routes.processes import with_report_link
 from api.shapes import job_status
@@ -84,8 +84,10 @@ def delete_job(request: Request, state: StateDep, job_id: JobId) -> Response:
 
 @router.get("/jobs/{job_id}/results", summary="What came of a job")
 def get_results(request: Request, conn: ConnDep, job_id: JobId) -> Response:
-    """What its task returned; 404 until it was successful."""
+    """What its task returned, or the error by which it failed; 404 before it has ended."""
     job = _found(conn, job_id)
+    if job.state == "failed" and job.error:
+        return failure(request, job.error)
     if job.state != "successful":
         raise NoResults(job_id, job.state)
     result, base = job.result or {}, links_base(request)

@@ -109,6 +109,8 @@ def get_process(request: Request, state: StateDep, language: LanguageDep, proces
     schema = DESCRIBED[process].inputs.model_json_schema()
     if process == "screen":
         schema["properties"]["kind"]["oneOf"] = _kinds(state, language)
+    if "layers" in schema["properties"]:
+        schema["properties"]["layers"]["examples"] = _layers_at_hand(state)
     shared = {"$defs": schema["$defs"]} if "$defs" in schema else {}
     inputs = {
         field: {
@@ -122,6 +124,11 @@ def get_process(request: Request, state: StateDep, language: LanguageDep, proces
     outputs = {"answer": {"title": DESCRIBED[process].title[language], "schema": {"type": "object"}}}
     told = _summary(process, links_base(request), language) | {"inputs": inputs, "outputs": outputs}
     return as_json(told)
+
+
+def _layers_at_hand(state: MapState) -> list[list[str]]:
+    """An example of layers that this map has."""
+    return [[layer.id] for layer in state.definition.layers.values() if layer.has_geometry][:1]
 
 
 def _kinds(state: MapState, language: str) -> list[dict[str, str]]:
@@ -218,7 +225,12 @@ def post_nearest(request: Request, state: StateDep, execution: NearestExecution)
     return _run(request, state, "nearest", execution, execution.inputs)
 
 
-@router.post("/{process}/execution", summary="Run a process that is not there", include_in_schema=False, dependencies=_SCREEN)
+@router.post(
+    "/{process}/execution",
+    summary="Run a process that is not there",
+    include_in_schema=False,
+    dependencies=_SCREEN,
+)
 def post_unknown(process: str) -> Response:
     """There is no such process."""
     raise NoSuchProcess(process)

@@ -7,9 +7,9 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Path, Request, Response
 
 from api.deps import StoreDep, as_json, links_base, strict_parameters
+from api.identity import Action, actor, needs
 from api.models import NewWebhook, Replay
 from api.shapes import dead_letter, subscription_entry
-from api.identity import Action, actor, needs
 from api.writing import own_page, with_json
 from gis.db import connect
 from gis.webhooks import (

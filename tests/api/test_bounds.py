@@ -21,11 +21,14 @@ from sqlalchemy import text
 from api import guards
 from api.cli.serve import address, listen
 from api.rates import Rates, parse_rate
+from gis.accounts import register
+from gis.accounts.passwords import Passwords
 from gis.answers import claim, forget_answers, keep
 from gis.db import connect
 from gis.errors import SettingsError
 from tests.api.conftest import SmallMap, client_of
 from tests.api.test_errors import SCREEN, shape
+from tests.api.test_session import COSTS, WORD, key_of, sign_in
 
 HOOK = {"name": "desk", "url": "https://1.1.1.1/hook"}
 
@@ -133,10 +136,36 @@ def test_a_request_sent_twice_under_one_key_is_done_once(own_map: SmallMap) -> N
     refused = client.post("/webhooks", json=HOOK, headers={"Idempotency-Key": '"k2"'})
     shape(refused, 400)
     assert client.post("/webhooks", json=HOOK, headers={"Idempotency-Key": "k2"}).text == refused.text
-    stranger = client.post("/webhooks", json=HOOK, headers={**key, "Authorization": "Bearer x"})
-    shape(stranger, 400)  # the key of another: a request of its own
     assert len(client.get("/webhooks").json()["webhooks"]) == 1
     shape(client.post("/webhooks", json=HOOK, headers={"Idempotency-Key": "x" * 256}), 400)
+
+
+def test_a_key_and_a_quota_are_the_accounts_own(own_map: SmallMap, tmp_path: Path) -> None:
+    with connect(own_map.engine, write=True) as conn:
+        for name in ("one", "two"):
+            register.add(conn, name, WORD, Passwords(1, 8, 1), role="viewer")
+    one, two, alike = (
+        key_of(own_map, **who) for who in ({"account": "one"}, {"account": "two"}, {"role": "viewer"})
+    )
+    client = client_of(own_map.app(home=tmp_path, rate_limit="4/600"))
+    body = {"inputs": {"site": {"type": "Point", "coordinates": [120.05, 28.9]}, "distance_m": 5}}
+
+    def ask(key: dict[str, str]) -> httpx.Response:
+        return client.post("/processes/buffer/execution", json=body, headers={"Idempotency-Key": "k", **key})
+
+    seen = [ask(key) for key in (one, one, two, alike, key_of(own_map, role="viewer"))]
+    assert [each.status_code for each in seen] == [200] * 5
+    assert ["Idempotency-Replayed" in each.headers for each in seen] == [False, True, False, False, False]
+    assert [each.headers["RateLimit"].split(";")[1] for each in seen[:4]] == ["r=3", "r=2", "r=3", "r=3"]
+
+
+def test_a_session_is_nobodys_to_be_given_again(own_map: SmallMap) -> None:
+    with connect(own_map.engine, write=True) as conn:
+        register.add(conn, "one", WORD, Passwords(1, 8, 1), role="viewer")
+    app = own_map.app(**COSTS)
+    answers = [sign_in(client_of(app), "one", **{"Idempotency-Key": "s"}) for _ in range(2)]
+    assert [each.status_code for each in answers] == [200, 200]
+    assert len({each.headers["set-cookie"] for each in answers}) == 2
 
 
 def test_many_at_once_under_one_key_are_done_once(own_map: SmallMap) -> None:

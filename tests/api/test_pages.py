@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import re
 from html.parser import HTMLParser
 
@@ -36,7 +37,13 @@ PAGES = [
     "/tiles/WebMercatorQuad",
     "/processes",
     "/processes/screen",
+    *(f"/processes/{name}" for name in ("screen-batch", "upstream", "overlay", "buffer", "nearest")),
     "/jobs",
+    "/changes?since=0&limit=5",
+    "/collections/catalogue",
+    "/collections/catalogue/items",
+    "/collections/catalogue/items/wells",
+    "/webhooks",
     "/tileMatrixSets",
     "/tileMatrixSets/WebMercatorQuad",
     "/health/layers",
@@ -118,6 +125,22 @@ def test_a_page_says_what_the_json_says(service: TestClient) -> None:
     for feature in items["features"]:
         assert feature["id"] in page.words and (feature["properties"]["name"] or "") in page.words
     assert "Bored" in page.words and "bored" not in page.words
+
+
+def test_the_page_of_changes_leads_to_each_item(service: TestClient) -> None:
+    told = service.get("/changes?since=0&limit=5").json()["changes"]
+    page = Outline(service.get("/changes?since=0&limit=5", headers=BROWSER).text)
+    assert {change["links"][0]["href"] for change in told} <= set(page.links)
+    assert all(change["uid"] in page.words and "added" in page.words for change in told)
+
+
+@pytest.mark.parametrize("process", ["screen", "overlay", "buffer", "nearest"])
+def test_the_example_of_a_process_runs_as_it_stands(service: TestClient, process: str) -> None:
+    page = Outline(service.get(f"/processes/{process}", headers=BROWSER).text)
+    body = re.search(r"-d '(.+)'", page.words)
+    assert body
+    answer = service.post(f"/processes/{process}/execution", json=json.loads(body[1]))
+    assert answer.status_code == 200, answer.text
 
 
 def test_the_language_of_a_page_can_be_chosen(service: TestClient) -> None:

@@ -168,6 +168,20 @@ def test_a_process_runs_as_a_job_where_the_client_prefers_that(working: TestClie
     assert (sync.status_code, sync.headers["Preference-Applied"]) == (200, "respond-sync")
 
 
+def test_the_results_of_a_failed_job_are_its_error(working: TestClient) -> None:
+    body = {"inputs": {"site": SQUARE, "distance_m": -99999}}
+    address = "/processes/buffer/execution"
+    job = working.post(address, json=body, headers={"Prefer": "respond-async"}).json()["jobID"]
+    end = time.monotonic() + 30
+    while (told := working.get(f"/jobs/{job}").json())["status"] in ("accepted", "running"):
+        assert time.monotonic() < end
+        time.sleep(0.05)
+    assert told["status"] == "failed"
+    now, later = working.post(address, json=body), working.get(f"/jobs/{job}/results")
+    assert shape(later, 422)["detail"] == shape(now, 422)["detail"]
+    assert later.json()["code"] == now.json()["code"]
+
+
 def test_a_waiting_job_is_dismissed_and_strangers_start_none(own_map: SmallMap, tmp_path: Path) -> None:
     body, prefer = {"inputs": {"site": SQUARE, "layers": ["pads"]}}, {"Prefer": "respond-async"}
     client = client_of(own_map.app(home=tmp_path))

@@ -61,7 +61,10 @@ def test_the_description_is_openapi_30_and_complete(service: TestClient) -> None
         assert set(operations) <= {"get", "post", "delete"}
         assert writes or ("post" in operations) == path.endswith("/execution")
         for operation in operations.values():
-            assert operation["responses"]["default"]["content"].keys() == {"application/problem+json"}
+            told = operation["responses"]
+            refused = {"$ref": "#/components/responses/Problem"}
+            assert "default" not in told and told["400"] == told["401"] == told["503"] == refused
+            assert all(int(status) < 400 or answer == refused for status, answer in told.items())
     wells = document["paths"]["/collections/wells/items"]["get"]["parameters"]
     kind = next(p for p in wells if p["name"] == "kind")
     assert kind["schema"] == {"type": "string", "enum": ["dug", "bored"]}

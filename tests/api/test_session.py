@@ -21,6 +21,7 @@ from tests.api.conftest import SmallMap, client_of
 from tests.api.test_errors import SCREEN, shape
 
 WORD = "three quiet herons"
+BATCH = "/processes/screen-batch/execution"
 COSTS = {"password_time_cost": 1, "password_memory_kib": 8, "password_lanes": 1}
 SITE = {"inputs": {"site": {"type": "Point", "coordinates": [120.005, 28.905]}, "kind": "new"}}
 KEEP = {"inputs": SITE["inputs"] | {"report": True}}
@@ -233,8 +234,11 @@ def test_every_route_says_what_it_is_for(peopled: SmallMap) -> None:
     assert len(found) > 40 and [at for at, actions in found.items() if len(actions) != 1] == []
     writing = {at: actions[0] for at, actions in found.items() if at[0] != "GET" and at[1] != "/session"}
     screens = {at for at, action in writing.items() if action is Action.SCREEN}
-    assert screens == {("POST", SCREEN), ("POST", "/processes/upstream/execution")}
-    assert set(writing.values()) == {Action.SCREEN, Action.OPERATE, Action.IMPORT}
+    assert screens == {at for at in writing if at[1].endswith("/execution")} - {("POST", BATCH)}
+    assert set(writing.values()) == {Action.SCREEN, Action.OPERATE, Action.IMPORT, Action.ADMIN}
+    assert {at for at, action in writing.items() if action is Action.ADMIN} == {
+        at for at in writing if at[1].startswith("/webhooks")
+    }
 
 
 def test_looks_and_changes_are_written_down(peopled: SmallMap) -> None:
