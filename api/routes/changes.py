@@ -27,7 +27,9 @@ def get_changes(
     conn: ConnDep,
     since: Annotated[
         int | None,
-        Query(ge=0, le=2**62, description="The last revision that is known already; 0: from the first"),
+        Query(
+            ge=0, le=2**62, description="The last revision that is known already; without it from the first"
+        ),
     ] = None,
     cursor: Annotated[
         str | None, Query(max_length=2000, description="Where the answer before ended, instead of since")
@@ -40,15 +42,12 @@ def get_changes(
     Follow the link ``next`` while there is one; later go on with the last ``cursor``. Nothing is left out and
     nothing comes twice, also while others write.
     """
-    if (since is None) == (cursor is None):
+    if since is not None and cursor is not None:
         raise QueryError(
-            "Say where to begin: either since or cursor.",
-            "请指明起点：since 或 cursor 二选一。",
-            remedy_en="since=0 begins with the first revision.",
-            remedy_zh="since=0 从第一次修订开始。",
+            "Say where to begin: either since or cursor.", "起点只能用 since 或 cursor 之一指明。"
         )
     asked = None if layer is None else [find_layer(state.definition, name).id for name in layer]
-    position = after_revision(conn, since) if since is not None else read_cursor(cursor or "")
+    position = after_revision(conn, since or 0) if cursor is None else read_cursor(cursor)
     page = changes(conn, state.definition, position, layers=asked, limit=limit)
     base, word = links_base(request), write_cursor(page.position)
     kept = [("layer", name) for name in asked or ()] + [("limit", str(limit))]

@@ -42,7 +42,7 @@ def sign_in(engine: Engine, passwords: Passwords, lifetime: Lifetime, origin: Or
     TooManyGuesses
         When name or address have had their share of guesses; the password is not looked at then.
     """
-    name = folded(given.name[:LONGEST])
+    name = folded(given.name[:LONGEST]).replace("\0", "\ufffd")  # which the database does not take
     with connect(engine, write=True) as conn:
         attempt = throttle.note_guess(conn, name, origin.address)
         row = conn.execute(select(accounts).where(accounts.c.name == name)).mappings().one_or_none()

@@ -136,7 +136,8 @@ def _too_many(layer: str, most: int, waited_for: bool) -> QueryError:
 
 def _box_meets(place: Place, table: Table, near: shapely.Geometry, within_m: float) -> ColumnElement[bool]:
     west, south, east, north = shapely.bounds(near)
-    grown = shapely.box(west - within_m, south - within_m, east + within_m, north + within_m)
+    reach = max(within_m, 1.0)  # the box of a point must have sides
+    grown = shapely.box(west - reach, south - reach, east + reach, north + reach)
     side = max(grown.bounds[2] - grown.bounds[0], grown.bounds[3] - grown.bounds[1], 1.0)
     stored = shapely.bounds(_stored(place, shapely.segmentize(grown, side / 16)))
     if not np.isfinite(stored).all():

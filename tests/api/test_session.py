@@ -241,6 +241,10 @@ def test_every_route_says_what_it_is_for(peopled: SmallMap) -> None:
     }
 
 
+def test_a_name_that_the_database_cannot_hold_is_nobodys(client: TestClient) -> None:
+    shape(sign_in(client, "a.\0planner"), 401)
+
+
 def test_looks_and_changes_are_written_down(peopled: SmallMap) -> None:
     shown = key_of(peopled, account="a.planner")
     with client_of(peopled.app(**COSTS)) as client:

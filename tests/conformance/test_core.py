@@ -91,9 +91,10 @@ def test_collections_describe_all_layers(service: TestClient, shared_map: SmallM
     body = answer.json()
     (link,) = by_rel(body["links"], "self")
     assert link["type"] == "application/json" and service.get(link["href"]).status_code == 200
-    assert [c["id"] for c in body["collections"]] == list(shared_map.definition.layers)
+    assert [c["id"] for c in body["collections"]] == [*shared_map.definition.layers, "catalogue"]
     for described in body["collections"]:
-        assert isinstance(described["links"], list) and described["itemType"] == "feature"
+        kind = "record" if described["id"] == "catalogue" else "feature"
+        assert isinstance(described["links"], list) and described["itemType"] == kind
         assert described["title"] and described["extent"]["spatial"]["bbox"]
 
 
@@ -219,7 +220,15 @@ def test_the_api_definition_is_valid_openapi(service: TestClient) -> None:
 
 
 def test_every_path_of_the_definition_is_there(service: TestClient) -> None:
-    values = {"layer": "wells", "uid": "IN", "matrix": "WebMercatorQuad", "z": "0", "y": "0", "x": "0"}
+    values = {
+        "layer": "wells",
+        "uid": "IN",
+        "matrix": "WebMercatorQuad",
+        "z": "0",
+        "y": "0",
+        "x": "0",
+        "id": "pads",
+    }
     for path, operations in service.get("/api").json()["paths"].items():
         if "get" in operations and path.startswith("/collections") and "/claims/" not in path:
             address = path.replace("{uid}", "IN")

@@ -105,6 +105,17 @@ def test_every_command_of_the_api_page_works(demonstration: Demonstration) -> No
         assert (demonstration.folder / name).stat().st_size > 500
 
 
+@pytest.mark.parametrize("page", ["docs/feeds.md", "docs/processes.md"])
+def test_every_command_of_the_feeds_and_processes_works(demonstration: Demonstration, page: str) -> None:
+    commands = _commands(page)
+    assert len(commands) > 3
+    for command in commands:
+        done = demonstration.run(command)
+        assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
+        if command.startswith("curl"):
+            assert "urn:onemap:problem" not in done.stdout, f"{command}\n{done.stdout}"
+
+
 def test_every_command_of_the_readme_works(demonstration: Demonstration) -> None:
     # `make demo` is what the fixture runs; `make test` runs this very test; the stop comes last.
     commands = [c for c in _commands("README.md") if c not in ("make demo", "make test")]
