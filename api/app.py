@@ -229,7 +229,7 @@ def _guard(
     app.add_middleware(
         TileCache,
         ask=Newest(credentials.engine).now,
-        given=watch.seen_from_memory,
+        given=told.seen_from_memory,
         limit_bytes=settings.tile_cache_mb * 2**20,
     )
     app.add_middleware(HostGuard, hosts=(*settings.hosts, *_public_host(settings)))
