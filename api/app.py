@@ -27,7 +27,7 @@ from api.admission import Admission, Disconnects
 from api.auditing import Watch
 from api.basemaps import basemap_hosts
 from api.deps import MapState
-from api.guards import BodyGuard, HostGuard, SecurityHeaders
+from api.guards import BodyGuard, HostGuard, SecurityHeaders, TextGuard
 from api.idempotency import Idempotency
 from api.identity import Action, Credentials, Identity, needs
 from api.methods import PlainMethods
@@ -232,6 +232,7 @@ def _guard(
         given=told.seen_from_memory,
         limit_bytes=settings.tile_cache_mb * 2**20,
     )
+    app.add_middleware(TextGuard)
     app.add_middleware(HostGuard, hosts=(*settings.hosts, *_public_host(settings)))
     app.add_middleware(SecurityHeaders, headers=security_headers(settings, web))
     app.add_middleware(Measured)

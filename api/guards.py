@@ -7,18 +7,19 @@ import ipaddress
 import time
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
+from urllib.parse import unquote_to_bytes
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.errors import MisdirectedHost, Overloaded, TooLarge, TooSlow, Unsupported, refuse
-from gis.errors import OneMapError
+from gis.errors import OneMapError, QueryError
 
 PATIENCE_S = 30.0
 LEAST_BYTES_S = 10_000
 MOST_HELD = 256 * 2**20
 
-__all__ = ["BodyGuard", "HostGuard", "SecurityHeaders", "is_known_host"]
+__all__ = ["BodyGuard", "HostGuard", "SecurityHeaders", "TextGuard", "is_known_host"]
 
 
 class HostGuard:
@@ -159,6 +160,34 @@ def _replayed(body: bytes, receive: Receive) -> Receive:
         return {"type": "http.request", "body": body, "more_body": False}
 
     return replay
+
+
+class TextGuard:
+    """Refuses a query that is not UTF-8: what was meant cannot be told, and would find other rows."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on, or answer 400."""
+        if scope["type"] == "http" and not _is_utf8(scope.get("query_string", b"")):
+            wrong = QueryError(
+                "The parameters of the address are not in UTF-8.",
+                "地址中的参数不是 UTF-8 编码。",
+                remedy_en="Write other characters than ASCII percent-encoded in UTF-8.",
+                remedy_zh="请将非 ASCII 字符按 UTF-8 作百分号编码。",
+            )
+            await refuse(wrong, scope, receive, send)
+            return
+        await self.app(scope, receive, send)
+
+
+def _is_utf8(query: bytes) -> bool:
+    try:
+        unquote_to_bytes(query).decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 class SecurityHeaders:
