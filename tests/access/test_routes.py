@@ -23,6 +23,8 @@ TRIED = ("farms", "farmland", "redlines", "keepers")
 MAKER = scope_of(Role.REGULATOR, EAST)
 VALUES = {
     "matrix_set": "WebMercatorQuad",
+    "matrix": "WebMercatorQuad",
+    "process": "screen",
     "z": "8",
     "y": "106",
     "x": "213",
@@ -52,7 +54,9 @@ def actions(world: World) -> dict[tuple[str, str], list[Action]]:
 
 def filled(path: str, made: dict[str, str]) -> Iterator[tuple[str, str | None, str | None]]:
     """Addresses of a route, each with the layer and the row that it names."""
-    values = VALUES | {"job_id": made["job"], "id": made["report"] if "reports" in path else "A" * 22}
+    named = {"reports": made["report"], "catalogue": "parishes"}
+    found = next((name for part, name in named.items() if part in path), "A" * 22)
+    values = VALUES | {"job_id": made["job"], "id": found}
     layers = TRIED if "{layer}" in path or "{style}" in path else (None,)
     for layer in layers:
         uids = sorted(ROWS.get(layer or "", {"": set()})[""] & {"W", "E"}) if "{uid" in path else [None]
@@ -81,7 +85,7 @@ def expected(
     """The statuses that a rule allows, to a role that may do what the route is for."""
     unlimited = scope.areas is None
     if path == "/session":
-        return {200, 400, 403, 415}  # who one is; a body, or the word of the session, is missing
+        return {200, 204, 400, 403, 415}  # who one is; a body, or the word of the session, is missing
     if rule == Rule.OPEN:
         return {200, 204}
     if rule == Rule.SEEN:
@@ -92,6 +96,8 @@ def expected(
         return {200} if path == "/jobs" else {404}
     if rule == Rule.MEMBER:
         return {400, 415, 422}
+    if rule == Rule.ADMIN:
+        return {200, 204, 400, 404, 415, 422}
     return {400, 404, 415, 422} if unlimited else {403}
 
 
