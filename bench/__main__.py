@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 
 from bench.distance_join import DISTANCE_JOIN
+from bench.ending import end_in_order
 from bench.import_points import import_points
 from bench.joins import measured
 from bench.ledger_update import ledger_update
@@ -56,4 +57,5 @@ def main(words: list[str]) -> int:
     return 0
 
 
+end_in_order()
 sys.exit(main(sys.argv[1:]))

@@ -16,7 +16,6 @@ import shutil
 import statistics
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +26,7 @@ import shapely
 from sqlalchemy import create_engine, text
 from sqlalchemy.engine import make_url
 
+from bench.ending import own_folder
 from bench.report import Row
 from bench.workload import SEED, _towns
 from gis.cluster import Cluster
@@ -99,14 +99,12 @@ print(json.dumps(told))
 def import_points() -> list[Row]:
     """Measure every system `RUNS` times, taking turns; the database is emptied between the turns."""
     first, rewritten = _files()
-    folder = Path(tempfile.mkdtemp(prefix="onemap-bench-", dir="/tmp"))
-    folder.chmod(0o755)
-    layers = folder / "layers"
-    (layers / "defs" / "bench_points").mkdir(parents=True)
-    (layers / "defs" / "bench_points" / "layer.toml").write_text(LAYER, encoding="utf-8")
-    cluster = Cluster(folder / "home")
     times: dict[str, list[dict[str, Any]]] = {}
-    try:
+    with own_folder() as folder:
+        layers = folder / "layers"
+        (layers / "defs" / "bench_points").mkdir(parents=True)
+        (layers / "defs" / "bench_points" / "layer.toml").write_text(LAYER, encoding="utf-8")
+        cluster = Cluster(folder / "home")
         url = cluster.ensure_running()
         for turn in range(RUNS):
             _empty(url, layers)
@@ -121,9 +119,6 @@ def import_points() -> list[Row]:
                 if told is not None:
                     print(f"import-points {turn + 1}/{RUNS} {name}: {told}", flush=True)
                     times.setdefault(name, []).append(told)
-    finally:
-        cluster.stop()
-        shutil.rmtree(folder)
     _check(times)
     return [_row(name, runs) for name, runs in times.items()]
 

@@ -12,10 +12,8 @@ from __future__ import annotations
 import http.client
 import os
 import re
-import shutil
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -31,6 +29,7 @@ import psycopg
 import shapely
 from sqlalchemy import create_engine
 
+from bench.ending import own_folder, taken_down
 from bench.latency import latency
 from bench.report import Row
 from bench.workload import EXTENT, ROOT, SEED, SHARED, _ring, _towns, workload
@@ -78,13 +77,8 @@ def _parcels(count: int) -> list[Any]:
 
 @contextmanager
 def _home() -> Iterator[Path]:
-    folder = Path(tempfile.mkdtemp(prefix="onemap-bench-", dir="/tmp"))
-    folder.chmod(0o755)
-    try:
+    with own_folder() as folder:
         yield folder / "home"
-    finally:
-        Cluster(folder / "home").stop()
-        shutil.rmtree(folder)
 
 
 def _fill(settings: Any, zones: Any, home: Path) -> None:
@@ -116,10 +110,8 @@ def _served(home: Path) -> Iterator[tuple[str, int]]:
             [*command, "--workers", str(WORKERS)], cwd=ROOT, env=environment, stdout=output, stderr=output
         ) as served,
     ):
-        try:
+        with taken_down(served.terminate):
             yield _address(served, log), served.pid
-        finally:
-            served.terminate()
 
 
 def _address(served: subprocess.Popen[bytes], log: Path) -> str:

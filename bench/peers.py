@@ -6,8 +6,6 @@ statement selects (subject, zone and perhaps a measure) comes back as numpy arra
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,6 +20,7 @@ import shapely
 from numpy.typing import NDArray
 from sqlalchemy import create_engine, text
 
+from bench.ending import own_folder
 from bench.report import Answer
 from gis.cluster import Cluster
 
@@ -35,11 +34,9 @@ Ask = Callable[[str], Answer]
 @contextmanager
 def postgis(tables: Mapping[str, Table]) -> Iterator[Ask]:
     """A private server tuned for the machine, GiST indexes, two processes to a statement."""
-    folder = Path(tempfile.mkdtemp(prefix="onemap-bench-", dir="/tmp"))
-    folder.chmod(0o755)
-    cluster = Cluster(folder / "home", durable=False)
-    engine = create_engine(cluster.ensure_running(), isolation_level="AUTOCOMMIT")
-    try:
+    with own_folder() as folder:
+        cluster = Cluster(folder / "home", durable=False)
+        engine = create_engine(cluster.ensure_running(), isolation_level="AUTOCOMMIT")
         with engine.connect() as conn:
             for setting in ("work_mem = '256MB'", "jit = off", "max_parallel_workers_per_gather = 2"):
                 conn.execute(text(f"SET {setting}"))
@@ -52,10 +49,7 @@ def postgis(tables: Mapping[str, Table]) -> Iterator[Ask]:
                 cursor.execute(f"CREATE INDEX ON {name} USING gist (geom)")
                 cursor.execute(f"VACUUM ANALYZE {name}")
             yield lambda sql: _copied(cursor, sql)
-    finally:
         engine.dispose()
-        cluster.stop()
-        shutil.rmtree(folder)
 
 
 def _copied(cursor: Any, sql: str) -> Answer:

@@ -6,9 +6,7 @@ The row "onemap" is the PDF; the first print of a process, which loads the print
 
 from __future__ import annotations
 
-import shutil
 import statistics
-import tempfile
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -18,6 +16,7 @@ from pathlib import Path
 import shapely
 from sqlalchemy import create_engine
 
+from bench.ending import own_folder
 from bench.report import Row
 from gis.cluster import Cluster
 from gis.instep import bring_in_step
@@ -37,13 +36,8 @@ PARCEL = "POLYGON((120.134 29.03,120.1385 29.03,120.1385 29.033,120.134 29.033,1
 
 def report_faces() -> list[Row]:
     """The record, then each face in Chinese, `RUNS` times."""
-    folder = Path(tempfile.mkdtemp(prefix="onemap-bench-", dir="/tmp"))
-    folder.chmod(0o755)
-    try:
+    with own_folder() as folder:
         record, made_s = _record(folder / "home")
-    finally:
-        Cluster(folder / "home").stop()
-        shutil.rmtree(folder)
     now = datetime.now(UTC)
     beside = Beside(report_id(record), now, now + timedelta(days=180), "https://map.example/reports/1")
     rows = [_row("making", made_s)]
