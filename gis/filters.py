@@ -16,7 +16,7 @@ import numpy as np
 import shapely
 from geoalchemy2 import WKBElement
 from shapely.geometry.base import BaseGeometry
-from sqlalchemy import ColumnElement, Table, and_, func, or_, true
+from sqlalchemy import ColumnElement, FromClause, and_, func, or_, true
 
 from gis import tables
 from gis.axes import CRS84, NamedCrs
@@ -108,7 +108,7 @@ def _bad_bbox(text: str, wanted_en: str, wanted_zh: str) -> QueryError:
     )
 
 
-def bbox_condition(table: Table, bbox: BBox, district: District) -> ColumnElement[bool]:
+def bbox_condition(table: FromClause, bbox: BBox, district: District) -> ColumnElement[bool]:
     """Rows of ``table`` whose geometry meets ``bbox``, touching included, and rows that have none.
 
     Those are never left out by a box (OGC 17-069r4, /req/core/fc-bbox-response C).
@@ -206,7 +206,9 @@ _ROW_FIELDS: Mapping[str, Field] = {
 }
 
 
-def property_condition(layer: Layer, table: Table, name: str, values: Sequence[str]) -> ColumnElement[bool]:
+def property_condition(
+    layer: Layer, table: FromClause, name: str, values: Sequence[str]
+) -> ColumnElement[bool]:
     """Rows whose property ``name`` equals one of ``values``, each read as the field's type.
 
     The caller joins ``table`` with ``core.sources``. Raises QueryError for an unknown name, a value that
@@ -224,7 +226,7 @@ def property_condition(layer: Layer, table: Table, name: str, values: Sequence[s
     return column_of(table, name).in_([_read(field, value) for value in values])
 
 
-def column_of(table: Table, name: str) -> ColumnElement[Any]:
+def column_of(table: FromClause, name: str) -> ColumnElement[Any]:
     """The column of a property, of ``table`` or of ``core.sources``, which the caller joins."""
     of_source: dict[str, ColumnElement[Any]] = {
         "source": tables.sources.c.name,
@@ -322,7 +324,7 @@ def _day(text: str) -> date:
     return date.fromisoformat(text) if len(text) == 10 else _read_datetime(text).date()
 
 
-def interval_condition(table: Table, interval: Interval) -> ColumnElement[bool]:
+def interval_condition(table: FromClause, interval: Interval) -> ColumnElement[bool]:
     """Rows that hold in law on some day of ``interval``; a row without a date holds without that bound."""
     conditions: list[ColumnElement[bool]] = []
     if interval.end is not None:

@@ -15,12 +15,16 @@ from typing import Any, Literal
 
 from geoalchemy2 import Geometry
 from sqlalchemy import (
+    BigInteger,
+    Column,
     ColumnElement,
     Connection,
     FromClause,
+    MetaData,
     Table,
     Text,
     and_,
+    any_,
     cast,
     func,
     insert,
@@ -38,6 +42,7 @@ from sqlalchemy.types import NULLTYPE
 
 from gis import tables
 from gis.errors import ImportRefused, RevertRefused, RevisionError
+from layers.model import Layer
 
 __all__ = [
     "Change",
@@ -55,6 +60,7 @@ __all__ = [
     "resolve_as_of",
     "revert",
     "show_revision",
+    "shown",
 ]
 
 Mode = Literal["upsert", "replace", "append"]
@@ -109,6 +115,27 @@ def alive(table: FromClause, rev: int | None) -> ColumnElement[bool]:
     if rev is None:
         return table.c.rev_to.is_(None)
     return and_(table.c.rev_from <= rev, or_(table.c.rev_to.is_(None), table.c.rev_to > rev))
+
+
+def shown(layer: Layer, storage_crs: int, rev: int | None) -> FromClause:
+    """The rows of ``layer`` with all its fields, for the condition `alive` at the same revision.
+
+    Most layers keep them all, and this is their table. What conflicts tell by their rules is joined to them
+    as it was at ``rev``; the day on which a conflict may change is the sooner one of its own and its rules'.
+    """
+    table, texts, told = tables.table_for(layer, storage_crs), tables.rule_texts, tables.told(layer)
+    if not told:
+        return table
+    columns: list[ColumnElement[Any]] = [
+        func.least(column, texts.c[column.name], type_=column.type).label(column.name)
+        if column.name in told
+        else column
+        for column in table.c
+        if column.name not in tables.NOT_CONTENT
+    ]
+    columns += [texts.c[name] for name in sorted(told - set(table.c.keys()))]
+    same = and_(texts.c.rules == table.c.rules, alive(texts, rev))
+    return select(*columns).select_from(table.outerjoin(texts, same)).subquery(layer.id)
 
 
 def head(conn: Connection) -> int:
@@ -247,12 +274,10 @@ def compare_staged(
     within: ColumnElement[bool] | None = None,
 ) -> Change:
     """What `apply_staged` would do now. Raises ImportRefused for an "append" that would change rows."""
-    same = and_(table.c.uid == staged.c.uid, alive(table, None))
     total = conn.scalar(select(func.count()).select_from(staged)) or 0
-    known, changed = conn.execute(
-        select(func.count(), func.count().filter(differs(table, staged, volatile)))
-        .select_from(staged)
-        .join(table, same)
+    news = _find_news(conn, table, staged, volatile)
+    added, changed = conn.execute(
+        select(func.count().filter(news.c.row_id.is_(None)), func.count(news.c.row_id)).select_from(news)
     ).one()
     if mode == "append" and changed:
         raise ImportRefused(
@@ -265,7 +290,29 @@ def compare_staged(
     closed = (
         0 if closing is None else conn.scalar(select(func.count()).select_from(table).where(closing)) or 0
     )
-    return Change(None, total - known, changed, closed, known - changed)
+    return Change(None, added, changed, closed, total - added - changed)
+
+
+def _news(table: Table) -> Table:
+    """The table that `_find_news` makes."""
+    columns = Column("uid", Text), Column("row_id", BigInteger)
+    return Table(f"news_{table.name}", MetaData(schema="pg_temp"), *columns)
+
+
+def _find_news(conn: Connection, table: Table, staged: Table, volatile: frozenset[str]) -> Table:
+    """A temporary table of the staged rows that say something new, with the row that each replaces, if any.
+
+    The comparison is made once: what follows looks rows up by what it found.
+    """
+    news = _news(table)
+    conn.execute(text(f'DROP TABLE IF EXISTS pg_temp."{news.name}"'))
+    conn.execute(text(f'CREATE TEMP TABLE "{news.name}" (uid text, row_id bigint) ON COMMIT DROP'))
+    same = and_(table.c.uid == staged.c.uid, alive(table, None))
+    found = select(staged.c.uid, table.c.row_id).select_from(staged.outerjoin(table, same))
+    new = or_(table.c.row_id.is_(None), differs(table, staged, volatile))
+    conn.execute(insert(news).from_select(["uid", "row_id"], found.where(new)))
+    conn.execute(text(f'ANALYZE pg_temp."{news.name}"'))
+    return news
 
 
 def apply_staged(
@@ -310,7 +357,7 @@ def apply_staged(
             )
     first = change.changed == change.closed == change.unchanged == 0
     if not (first and fill is not None and fill(conn, table, staged, rev)):
-        _close_and_add(conn, table, staged, rev, mode, source_id, volatile, within)
+        _close_and_add(conn, table, staged, rev, mode, source_id, within)
     change = Change(rev, change.added, change.changed, change.closed, change.unchanged)
     note_touch(conn, rev, table.name, change)
     return change
@@ -323,18 +370,18 @@ def _close_and_add(
     rev: int,
     mode: Mode,
     source_id: int | None,
-    volatile: frozenset[str],
     within: ColumnElement[bool] | None,
 ) -> None:
     closing = closing_condition(table, staged, mode, source_id, within)
     if closing is not None:
         conn.execute(update(table).where(closing).values(rev_to=rev))
-    same = and_(table.c.uid == staged.c.uid, alive(table, None))
-    conn.execute(update(table).where(same, differs(table, staged, volatile)).values(rev_to=rev))
-    # What is still current after the closing says the same already; everything else staged is new content.
+    news = _news(table)
+    # As an array the planner looks the rows up one by one.
+    replaced = select(news.c.row_id).where(news.c.row_id.is_not(None)).scalar_subquery()
+    conn.execute(update(table).where(table.c.row_id == any_(func.array(replaced))).values(rev_to=rev))
     names = [c.name for c in table.columns if c.name not in ("row_id", "rev_from", "rev_to")]
-    current = select(literal(1)).where(same).exists()
-    rows = select(*(_plain(staged.c[n]) for n in names), literal(rev)).where(not_(current))
+    rows = select(*(_plain(staged.c[n]) for n in names), literal(rev))
+    rows = rows.select_from(staged.join(news, news.c.uid == staged.c.uid))
     conn.execute(insert(table).from_select([*names, "rev_from"], rows))
 
 

@@ -33,7 +33,7 @@ OPEN_VIEWS = "now"
 
 # What anybody may know of the store, and what of it is told by layer: only to those who see the layer. The
 # latter says how much a layer holds as a whole, which is not for those who see but a part of it.
-_FOR_ALL = ("store", "revisions", "sources")
+_FOR_ALL = ("store", "revisions", "sources", "rule_texts")
 _BY_LAYER = ("revision_layers", "coverage", "judgings")
 _BY_WHOLE_LAYER = ("promises", "import_runs", "links", "uncovered", "harvests")
 # Made from all rows of a layer: for those only from whom no row of it is withheld.

@@ -239,10 +239,21 @@ def _renew_view(conn: Connection, inspector: Inspector, layer: Layer, table: Tab
         ]:
             return
         conn.execute(text(f"DROP VIEW now.{quoted(layer.id)}"))
-    columns = ", ".join(f"t.{quoted(name)}" for name in names)
+    told = tables.told(layer)
+    columns = ", ".join(_shown(table, name, told) for name in names)
+    texts = "LEFT JOIN core.rule_texts x ON x.rules = t.rules AND x.rev_to IS NULL " if told else ""
     conn.execute(
         text(
             f"CREATE VIEW now.{quoted(layer.id)} AS SELECT {columns}, s.name AS source, s.is_demonstration "
-            f"FROM layer.{quoted(table.name)} t JOIN core.sources s USING (source_id) WHERE t.rev_to IS NULL"
+            f"FROM layer.{quoted(table.name)} t JOIN core.sources s USING (source_id) {texts}"
+            "WHERE t.rev_to IS NULL"
         )
     )
+
+
+def _shown(table: Table, name: str, told: frozenset[str]) -> str:
+    """A column of the view: the row's own, what its rules tell, or the sooner of both."""
+    own, rules = f"t.{quoted(name)}", f"x.{quoted(name)}"
+    if name not in told:
+        return own
+    return f"LEAST({own}, {rules}) AS {quoted(name)}" if name in table.c else rules

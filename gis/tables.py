@@ -53,6 +53,7 @@ __all__ = [
     "reports",
     "revision_layers",
     "revisions",
+    "rule_texts",
     "sources",
     "store",
     "table_for",
@@ -60,6 +61,7 @@ __all__ = [
     "tile_levels",
     "tile_rows",
     "tile_shapes",
+    "told",
     "uncovered",
 ]
 
@@ -297,6 +299,23 @@ uncovered = Table(
     comment="Rules that are open for a subject although it meets no zone: now, at the last judging",
 )
 
+rule_texts = Table(
+    "rule_texts",
+    CORE,
+    Column("text_id", BigInteger, Identity(), primary_key=True),
+    Column("rules", Text, nullable=False, comment="ids as rows of the conflicts list them"),
+    Column("title", Text),
+    Column("article", Text),
+    Column("article_en", Text),
+    Column("rule_hash", Text, nullable=False),
+    Column("next_date", Date, comment="the next day on which a legal text behind the rules begins or ends"),
+    Column("rev_from", BigInteger, nullable=False),
+    Column("rev_to", BigInteger),
+    Index("uq_rule_texts_current", "rules", unique=True, postgresql_where=text("rev_to IS NULL")),
+    Index(None, "rules", "rev_from"),
+    comment="What rules say and rest on, for all conflicts that list them: from revision to revision",
+)
+
 conflict_marks = Table(
     "conflict_marks",
     CORE,
@@ -432,6 +451,15 @@ _TYPES: dict[str, type[TypeEngine[Any]]] = {
     "date": Date,
 }
 
+
+def told(layer: Layer) -> frozenset[str]:
+    """The fields of ``layer`` that `rule_texts` tells, alone or beside its rows; none for most layers."""
+    if len(layer.stored_fields) == len(layer.fields):
+        return frozenset()
+    own = {"text_id", "rules", "rev_from", "rev_to"}
+    return frozenset(field.name for field in layer.fields) & set(rule_texts.c.keys()) - own
+
+
 COARSE_M = 100
 """Metres: current rows with a larger error have an index of their own."""
 
@@ -471,7 +499,7 @@ def table_for(layer: Layer, storage_crs: int) -> Table:
     columns: list[Column[object]] = [
         Column("row_id", BigInteger, Identity(), primary_key=True),
         Column("uid", Text, nullable=False),
-        *(_field_column(field) for field in layer.fields),
+        *(_field_column(field) for field in layer.stored_fields),
     ]
     if layer.has_geometry:
         columns += [
@@ -490,7 +518,7 @@ def table_for(layer: Layer, storage_crs: int) -> Table:
     ]
     if layer.role == "derived":
         columns.append(Column("rests_on", ARRAY(Text), comment="layers, and layer.field, it was made from"))
-    checks = [check for field in layer.fields if (check := code_check(layer, field)) is not None]
+    checks = [check for field in layer.stored_fields if (check := code_check(layer, field)) is not None]
     title = f"{layer.title.zh} / {layer.title.en}"
     table = Table(layer.id, metadata, *columns, *checks, comment=title, info={"layer": layer})
     current = table.c.rev_to.is_(None)
@@ -500,7 +528,7 @@ def table_for(layer: Layer, storage_crs: int) -> Table:
     # For roles that see some areas only; where no areas are known it is empty and costs nothing.
     known = table.c.areas.is_not(None)
     Index(f"ix_{layer.id}_areas", table.c.areas, postgresql_using="gin", postgresql_where=known)
-    for field in layer.fields:
+    for field in layer.stored_fields:
         if field.indexed:
             Index(f"ix_{layer.id}_{field.name}", table.c[field.name], postgresql_where=current)
     if layer.has_geometry:

@@ -86,7 +86,9 @@ class CodeValue(Frozen):
 class Field(Frozen):
     """One typed attribute of a layer; ``aliases`` are what its column is called in tables to be imported.
 
-    ``indexed``: current rows are looked up by its value often and in large layers.
+    ``indexed``: current rows are looked up by its value often and in large layers. ``stored`` false: its
+    value is not kept in each row but once for all rows of the same rules, so that a new wording of the law
+    changes no row.
     """
 
     name: Identifier
@@ -103,6 +105,7 @@ class Field(Frozen):
     description: Text | None = None
     volatile: bool = False
     indexed: bool = False
+    stored: bool = True
     aliases: tuple[str, ...] = ()
 
     @property
@@ -311,6 +314,11 @@ class Layer(Frozen):
         """Whether rows have a place; a register has none."""
         return self.geometry != "none"
 
+    @property
+    def stored_fields(self) -> tuple[Field, ...]:
+        """The fields that each row keeps."""
+        return tuple(entry for entry in self.fields if entry.stored)
+
     def field(self, name: str) -> Field:
         """The field called ``name``; KeyError when there is none."""
         for entry in self.fields:
@@ -350,6 +358,11 @@ class Layer(Frozen):
         for entry in self.fields:
             if entry.volatile and self.role != "derived":
                 raise Unfit(f"Field {entry.name!r} is volatile.", "Only derived layers have volatile fields.")
+            if not entry.stored and (self.derived != "conflicts" or entry.required or entry.indexed):
+                raise Unfit(
+                    f"Field {entry.name!r} is not stored.",
+                    "Only conflicts tell fields by their rules, and those are neither required nor indexed.",
+                )
         return self
 
     @model_validator(mode="after")

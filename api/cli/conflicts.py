@@ -49,17 +49,22 @@ def refresh_command(
 ) -> None:
     """Judge, and write what changed as one revision."""
     from api.cli.opening import opened
+    from gis.db import connect
+    from gis.screening.conflicts import totals
 
     with opened() as onemap:
         result = refresh_now(onemap, day(law_date), full=full)
+        with connect(onemap.engine) as conn:
+            all_of_it = totals(conn, onemap.definition)
     change = result.change
+    unchanged = all_of_it.rows - change.added - change.changed
     if as_json:
         emit_json({"revision": change.rev, "judged_revision": result.judged_rev, "added": change.added,
-                   "changed": change.changed, "closed": change.closed, "unchanged": change.unchanged,
-                   "uncovered": result.uncovered, "subjects": result.subjects,
+                   "changed": change.changed, "closed": change.closed, "unchanged": unchanged,
+                   "retold": result.retold, "uncovered": all_of_it.open, "subjects": result.subjects,
                    "full": result.full})  # fmt: skip
         return
-    counts = f"+{change.added} ~{change.changed} -{change.closed} ={change.unchanged}"
+    counts = f"+{change.added} ~{change.changed} -{change.closed} ={unchanged}"
     tell(
         say(
             f"Judged {result.subjects} subjects at revision {result.judged_rev}: {counts}",

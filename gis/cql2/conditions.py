@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from sqlalchemy import Boolean, ColumnElement, Table, and_, collate, literal, not_, or_
+from sqlalchemy import Boolean, ColumnElement, FromClause, and_, collate, literal, not_, or_
 
 from gis.cql2.errors import refused, unknown
 from gis.cql2.functions import FUNCTIONS
@@ -21,7 +21,7 @@ __all__ = ["filter_condition"]
 Condition = ColumnElement[bool]
 
 
-def filter_condition(found: Filter, layer: Layer, table: Table, district: District) -> Condition:
+def filter_condition(found: Filter, layer: Layer, table: FromClause, district: District) -> Condition:
     """The condition for rows of ``table`` for which the filter is true; the caller joins ``core.sources``.
 
     Literal geometries come with the axes of the filter's CRS and are taken to the storage CRS.

@@ -15,8 +15,8 @@ from sqlalchemy import (
     Date,
     DateTime,
     Double,
+    FromClause,
     Numeric,
-    Table,
     Text,
     cast,
     func,
@@ -50,10 +50,10 @@ _WORDS = {
 
 @dataclass(frozen=True)
 class Scene:
-    """What a filter is about: a layer, its table (joined with ``core.sources``) and the CRS of literals."""
+    """What a filter is about: a layer, its rows (joined with ``core.sources``) and the CRS of literals."""
 
     layer: Layer
-    table: Table
+    table: FromClause
     district: District
     crs: NamedCrs
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, Table, func, select
+from sqlalchemy import Connection, FromClause, Row, Select, func, select
 
 from gis import tables
 from gis.cql2 import computing
@@ -18,7 +18,7 @@ from gis.features.places import Place
 from gis.features.query import ItemQuery, condition
 from gis.features.reading import Feature, select_rows, shaped
 from gis.features.sorting import behind, in_order, sort_columns
-from gis.revisions import head
+from gis.revisions import head, shown
 from gis.settings import MapDefinition
 from layers.model import Layer
 
@@ -49,8 +49,8 @@ def items(conn: Connection, definition: MapDefinition, layer: Layer, query: Item
     CrsError
         When no trustworthy transformation leads from the bbox's or the filter's CRS, or to the answer's.
     """
-    table = tables.table_for(layer, definition.district.storage_crs)
     rev = head(conn) if query.rev is None else query.rev
+    table = shown(layer, definition.district.storage_crs, rev)
     kept = condition(definition, layer, table, query, rev)
     with computing():
         matched = _count(conn, table, kept) if query.count else None
@@ -65,13 +65,13 @@ def items(conn: Connection, definition: MapDefinition, layer: Layer, query: Item
     )
 
 
-def _count(conn: Connection, table: Table, kept: Any) -> int:
+def _count(conn: Connection, table: FromClause, kept: Any) -> int:
     joined = table.join(tables.sources, table.c.source_id == tables.sources.c.source_id)
     return conn.scalar(select(func.count()).select_from(joined).where(kept)) or 0
 
 
 def _window(
-    conn: Connection, layer: Layer, table: Table, kept: Any, query: ItemQuery
+    conn: Connection, layer: Layer, table: FromClause, kept: Any, query: ItemQuery
 ) -> tuple[Sequence[Row[Any]], bool, bool]:
     """The rows of one page in order, and whether rows stand before and behind them."""
     assert query.limit is not None

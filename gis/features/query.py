@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import ColumnElement, Table, and_, true
+from sqlalchemy import ColumnElement, FromClause, and_, true
 
 from gis.axes import CRS84, NamedCrs
 from gis.cql2 import Filter, filter_condition
@@ -60,7 +60,7 @@ class ItemQuery:
 
 
 def condition(
-    definition: MapDefinition, layer: Layer, table: Table, query: ItemQuery, rev: int | None
+    definition: MapDefinition, layer: Layer, table: FromClause, query: ItemQuery, rev: int | None
 ) -> ColumnElement[bool]:
     """All conditions of ``query`` together; the caller joins ``table`` with ``core.sources``.
 

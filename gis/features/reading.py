@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 from sqlalchemy import (
     ColumnElement,
     Connection,
+    FromClause,
     LargeBinary,
     Row,
     Select,
-    Table,
     func,
     null,
     select,
@@ -32,7 +32,7 @@ from gis.errors import NotFound
 from gis.features.query import ItemQuery, condition, property_fields
 from gis.features.sorting import in_order, sort_columns
 from gis.filters import column_of
-from gis.revisions import alive
+from gis.revisions import alive, shown
 from gis.settings import MapDefinition
 from layers.model import Layer
 
@@ -66,7 +66,7 @@ def item(
     geometry: bool = True,
 ) -> Feature:
     """The feature ``uid`` as it was at revision ``rev``; NotFound when it did not live then."""
-    table = tables.table_for(layer, definition.district.storage_crs)
+    table = shown(layer, definition.district.storage_crs, rev)
     statement = select_rows(layer, table, properties, geometry=geometry)
     rows: Sequence[Row[Any]] = []
     if "\0" not in uid:
@@ -83,7 +83,7 @@ def read_rows(
     conn: Connection, definition: MapDefinition, layer: Layer, rev: int, crs: int
 ) -> tuple[list[Row[Any]], NDArray[np.object_] | None]:
     """All rows of ``layer`` at ``rev`` in order, and their geometries in EPSG:``crs`` (None: a register)."""
-    table = tables.table_for(layer, definition.district.storage_crs)
+    table = shown(layer, definition.district.storage_crs, rev)
     statement = select_rows(layer, table).where(alive(table, rev)).order_by(table.c.row_id)
     rows = list(conn.execute(statement).all())
     return rows, row_geometries(definition, rows, crs) if layer.has_geometry else None
@@ -99,7 +99,7 @@ def select_items(definition: MapDefinition, layer: Layer, query: ItemQuery) -> S
     QueryError
         For a property the layer does not have, a value that its type cannot read, a filter that does not fit.
     """
-    table = tables.table_for(layer, definition.district.storage_crs)
+    table = shown(layer, definition.district.storage_crs, query.rev)
     columns = sort_columns(layer, table, query.sort)
     statement = (
         select_rows(layer, table, query.properties, geometry=query.geometry)
@@ -111,7 +111,7 @@ def select_items(definition: MapDefinition, layer: Layer, query: ItemQuery) -> S
 
 def select_rows(
     layer: Layer,
-    table: Table,
+    table: FromClause,
     properties: Sequence[str] | None = None,
     *,
     geometry: bool = True,

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Table, UnaryExpression, and_, bindparam, collate, false, or_
+from sqlalchemy import ColumnElement, FromClause, UnaryExpression, and_, bindparam, collate, false, or_
 
 from gis.errors import QueryError
 from gis.features.places import Place
@@ -65,7 +65,7 @@ def _key(part: str) -> SortKey:
     return SortKey(bare.lstrip("+-").strip(), bare.startswith("-"))
 
 
-def sort_columns(layer: Layer, table: Table, sort: Sequence[SortKey]) -> list[ColumnElement[Any]]:
+def sort_columns(layer: Layer, table: FromClause, sort: Sequence[SortKey]) -> list[ColumnElement[Any]]:
     """The expressions that ``sort`` compares; texts by their code points, on every database alike."""
     fields = filterable(layer)
     columns = [(column_of(table, key.name), fields[key.name].type) for key in sort]

@@ -62,14 +62,14 @@ class Stage:
         rows : int64 array
             Row numbers in the file, from 0.
         values : mapping of str to Array
-            Every field of the layer, typed as `gis.importing.values.ARROW` says, and of accuracy_m,
+            Every stored field of the layer, typed as `gis.importing.values.ARROW` says, and of accuracy_m,
             is_indicative, valid_from and valid_to those that are known.
         geometry : object array or None
             In the storage CRS, x,y order; None for a layer without geometry.
         """
         count = len(rows)
         out: dict[str, pa.Array] = {ROW_NO: pa.array(rows, pa.int64()), "uid": uids}
-        for field in self.layer.fields:
+        for field in self.layer.stored_fields:
             out[field.name] = values[field.name]
         if self.layer.has_geometry:
             assert geometry is not None
@@ -128,7 +128,7 @@ def stage_rows(
         From the storage CRS to EPSG:3857.
     """
     stage = Stage(conn, layer, table, to_web)
-    kinds = {f.name: f.type for f in layer.fields} | {n: k for n, k in _OWN.items() if n in rows}
+    kinds = {f.name: f.type for f in layer.stored_fields} | {n: k for n, k in _OWN.items() if n in rows}
     values = {name: _arrow(rows[name], ARROW[kind]) for name, kind in kinds.items()}
     if "rests_on" in rows:
         listed = list(dict.fromkeys(rows["rests_on"]))
@@ -148,7 +148,7 @@ def _srid(table: Table, column: str) -> int:
 
 
 def _arrow(values: pd.Series[Any], kind: pa.DataType) -> pa.Array:
-    return pa.array([None if v is None or v is pd.NA or v != v else v for v in values], kind)
+    return pa.array(values.to_numpy(dtype=object), kind, from_pandas=True)
 
 
 def _create_like(conn: Connection, table: Table) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from datetime import date
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -14,19 +15,53 @@ from sqlalchemy import Connection, select
 from gis import tables
 from gis.screening.snapshot import enabled_rules
 from gis.settings import MapDefinition
-from layers.predicates import UpstreamWithin
-from layers.rulemodel import Rule, canonical_hash
+from layers.predicates import DWithin, NotDWithin, UpstreamWithin
+from layers.rulemodel import Rule, canonical_hash, capped
 
 __all__ = ["Basis", "JudgedRule", "network_of", "zone_layer_of"]
 
 
 @dataclass(frozen=True)
 class JudgedRule:
-    """A rule as it was applied: a digest of all that it says, and whom and what it was about."""
+    """A rule as it was applied: whom and what it was about, and what tells how a change of it is followed.
+
+    Attributes
+    ----------
+    digest : str
+        Of all that decides which subjects and zones it finds, but for a fixed distance.
+    reach_m : float or None
+        That distance; None for a rule without one.
+    weight : str
+        What it makes of what it finds: its severity on the law date, and its group.
+    """
 
     digest: str
+    reach_m: float | None
+    weight: str
     zone_layer: str
     subjects: tuple[str, ...]
+
+    @classmethod
+    def of(cls, definition: MapDefinition, rule: Rule, law_date: date) -> JudgedRule:
+        """The rule as it is now; what it says and cites is told apart from rows (`gis.screening.telling`)."""
+        pack = definition.packs[rule.pack]
+        fixed = isinstance(rule.predicate, (DWithin, NotDWithin))
+        tables = [
+            [table.decides, table.complete, [(row.code, row.zone, row.subject) for row in table.deciding]]
+            for table in pack.deciding(rule)
+        ]
+        decides = [
+            rule.zone_where, rule.subject_where, [exception.where for exception in rule.unless],
+            rule.predicate.model_dump(mode="json", exclude={"distance_m"} if fixed else None), tables,
+        ]  # fmt: skip
+        severity = rule.severity if pack.has_basis(rule.legal, law_date) else capped(rule.severity)
+        return cls(
+            canonical_hash(decides),
+            rule.predicate.reach_m if fixed else None,
+            f"{severity} {rule.group}",
+            zone_layer_of(rule),
+            rule.subjects,
+        )
 
 
 @dataclass(frozen=True)
@@ -54,19 +89,14 @@ class Basis:
     demonstration: Mapping[str, bool]
 
     @classmethod
-    def of(cls, conn: Connection, definition: MapDefinition) -> Basis:
-        """The basis as it is now."""
+    def of(cls, conn: Connection, definition: MapDefinition, law_date: date) -> Basis:
+        """The basis as it is now, for judging by the law of ``law_date``."""
         district, rules = definition.district, enabled_rules(definition)
         ids = {name for rule in rules for name in (zone_layer_of(rule), network_of(rule), *rule.subjects)}
         s = tables.sources
         flags = conn.execute(select(s.c.source_id, s.c.is_demonstration).order_by(s.c.source_id))
         return cls(
-            {
-                rule.id: JudgedRule(
-                    canonical_hash([rule.hash, rule.pack, rule.group]), zone_layer_of(rule), rule.subjects
-                )
-                for rule in rules
-            },
+            {rule.id: JudgedRule.of(definition, rule, law_date) for rule in rules},
             canonical_hash([_program(), district.storage_crs, district.measuring_crs, district.extent]),
             {name: _layer_digest(definition, name) for name in sorted(ids & definition.layers.keys())},
             district.coarse_position_m,
@@ -77,7 +107,7 @@ class Basis:
     def from_record(cls, record: Mapping[str, Any]) -> Basis:
         """What `record` gave."""
         rules = {
-            name: JudgedRule(rule["digest"], rule["zone_layer"], tuple(rule["subjects"]))
+            name: JudgedRule(**{**rule, "subjects": tuple(rule["subjects"])})
             for name, rule in record["rules"].items()
         }
         rest = {name: record[name] for name in ("ground", "layers", "coarse_m", "demonstration")}
@@ -85,10 +115,7 @@ class Basis:
 
     def record(self) -> dict[str, Any]:
         """As plain values for JSON."""
-        rules = {
-            name: {"digest": rule.digest, "zone_layer": rule.zone_layer, "subjects": list(rule.subjects)}
-            for name, rule in self.rules.items()
-        }
+        rules = {name: {**asdict(rule), "subjects": list(rule.subjects)} for name, rule in self.rules.items()}
         rest = {name: getattr(self, name) for name in ("ground", "layers", "coarse_m", "demonstration")}
         return {"rules": rules, **rest}
 
@@ -98,11 +125,11 @@ class Basis:
         same_flags = all(later.demonstration.get(name) == own for name, own in self.demonstration.items())
         return self.ground == later.ground and same_layers and same_flags
 
-    def changed_rules(self, later: Basis) -> dict[str, list[JudgedRule]]:
-        """The rules that are new, gone or different, each as it was and as it is."""
+    def changed_rules(self, later: Basis) -> dict[str, tuple[JudgedRule | None, JudgedRule | None]]:
+        """The rules that are new, gone or different, each as it was and as it is; None: there is none."""
         ids = self.rules.keys() | later.rules.keys()
         return {
-            name: [rules[name] for rules in (self.rules, later.rules) if name in rules]
+            name: (self.rules.get(name), later.rules.get(name))
             for name in sorted(ids)
             if self.rules.get(name) != later.rules.get(name)
         }

@@ -17,8 +17,7 @@ import numpy as np
 import orjson
 import pandas as pd
 import shapely
-from sqlalchemy import Connection, Engine, Text, any_, literal, select, text
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy import Connection, Engine, any_, select, text
 
 from gis import tables
 from gis.crs import LONLAT, transformation
@@ -27,7 +26,7 @@ from gis.errors import NotFound
 from gis.importing.rehearsal import write_map
 from gis.revisions import alive, head
 from gis.screening.basis import Basis
-from gis.screening.columns import read_columns
+from gis.screening.columns import read_columns, texts
 from gis.screening.conflicts import conflicts_layer, last_judging
 from gis.screening.keeping import all_rows
 from gis.screening.rejudging import Rejudged, rejudge
@@ -160,7 +159,8 @@ def _blast(
             remedy_en="Run onemap conflicts refresh first.",
             remedy_zh="请先执行 onemap conflicts refresh。",
         )
-    now = Judging(head(conn), datetime.now(UTC).date(), Basis.of(conn, changed))
+    today = datetime.now(UTC).date()
+    now = Judging(head(conn), today, Basis.of(conn, changed, today))
     found = touched(conn, changed, layer, last, now)
     judged = rejudge(conn, changed, found, threads=threads, keep=keep)
     before = _before(conn, definition, found.scope, judged)
@@ -181,7 +181,7 @@ def _lagging(conn: Connection, definition: MapDefinition, last: Judging, now: Ju
     until = now.rev if keep else now.rev - 1
     layer = conflicts_layer(definition).id
     later = select(t.c.rev).where(t.c.rev > last.rev, t.c.rev <= until, t.c.layer != layer).limit(1)
-    same_rules = Basis.of(conn, definition).rules == last.basis.rules
+    same_rules = Basis.of(conn, definition, last.law_date).rules == last.basis.rules
     return conn.scalar(later) is not None or last.law_date != now.law_date or not same_rules
 
 
@@ -194,7 +194,7 @@ def _before(conn: Connection, definition: MapDefinition, scope: Scope, found: Re
     for part in found.open:
         query = select(*columns).where(alive(t, None), t.c.subject_layer == part.subject_layer)
         if not scope.every(part.subject_layer):
-            query = query.where(t.c.subject_uid == any_(literal(part.uids.tolist(), ARRAY(Text))))
+            query = query.where(t.c.subject_uid == any_(texts(part.uids)))
         frame = pd.DataFrame(read_columns(conn, query), dtype=object)
         own = frame["subject_uid"].isin(set(part.uids))
         said = zip(frame["rules"], frame["zone_layer"].fillna(""), strict=True)

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -33,6 +33,7 @@ __all__ = [
     "SMALL",
     "Judged",
     "RefreshResult",
+    "Totals",
     "conflicts_layer",
     "judged_up_to",
     "last_judged",
@@ -42,6 +43,7 @@ __all__ = [
     "rules_hash",
     "scope_since",
     "summary",
+    "totals",
 ]
 
 
@@ -53,18 +55,30 @@ SMALL = 20_000
 class RefreshResult:
     """What a refresh did.
 
-    ``counts`` is (rule, verdict, severity) -> rows of the whole ledger. ``subjects`` counts those that were
-    judged, ``uncovered`` the pairs of subject and rule in all that are unknown for want of coverage, accuracy
-    or access, and so are no rows. ``full``: everything was judged.
+    ``change`` counts what was judged; rows beyond it are as they were. ``subjects`` counts those that were
+    judged, ``retold`` the lists of rules that say or cite something else now. ``full``: all was judged.
     """
 
     change: Change
     judged_rev: int
     law_date: date
     subjects: int
-    uncovered: int
-    counts: dict[tuple[str, str, str], int] = field(default_factory=dict)
+    retold: int
     full: bool = True
+
+
+@dataclass(frozen=True)
+class Totals:
+    """What the ledger holds now.
+
+    ``by_rule`` is (rule, verdict, severity) -> rows; one that lists several rules counts for each. ``open``
+    counts the pairs of subject and rule that are unknown for want of coverage, accuracy or access, and so are
+    no rows.
+    """
+
+    rows: int
+    open: int
+    by_rule: dict[tuple[str, str, str], int]
 
 
 @dataclass(frozen=True)
@@ -136,7 +150,7 @@ def _run(
     with _judging(engine):
         with connect(engine) as conn:
             conn.execute(text("SET LOCAL statement_timeout = 0"))
-            now = Judging(head(conn), law_date, Basis.of(conn, definition))
+            now = Judging(head(conn), law_date, Basis.of(conn, definition, law_date))
             last = None if full else last_judging(conn, definition, layer)
             found = scope_since(conn, definition, layer, last, now)
             if at_most is not None and _size(conn, definition, found.scope) > at_most:
@@ -144,14 +158,15 @@ def _run(
             judged = rejudge(conn, definition, found, threads=threads, progress=progress)
         with connect(engine, write=True) as conn:
             conn.execute(text("SET LOCAL statement_timeout = 0"))
-            change = write(conn, definition, layer, found.scope, judged, now, who)
-    with connect(engine) as conn:
-        kinds = _kinds(conn, definition, layer, None)
-        open_ = _open_rules(conn)
-    rest = sum(row["count"] for row in kinds) - change.added - change.changed
-    change = replace(change, unchanged=rest)
+            change, retold = write(conn, definition, layer, found.scope, judged, now, who)
+    return RefreshResult(change, now.rev, law_date, judged.subjects, retold, found.scope.everything)
+
+
+def totals(conn: Connection, definition: MapDefinition) -> Totals:
+    """Count the ledger as it is now: all of it is looked at."""
+    kinds = _kinds(conn, definition, conflicts_layer(definition), None)
     by_rule = {(row["rule"], row["verdict"], row["severity"]): row["count"] for row in _by_rule(kinds)}
-    return RefreshResult(change, now.rev, law_date, judged.subjects, open_, by_rule, found.scope.everything)
+    return Totals(sum(row["count"] for row in kinds), _open_rules(conn), by_rule)
 
 
 def _size(conn: Connection, definition: MapDefinition, scope: Scope) -> float:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import date, datetime, timedelta
 
 import numpy as np
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from layers.predicates import LAW_DATE, Bounds, Where
 from layers.rulemodel import Reference, Rule, with_predecessors
 
-__all__ = ["FAR", "crossed", "dated", "days_of_law", "next_days", "valid_until"]
+__all__ = ["FAR", "dated", "days_of_law", "next_days", "valid_until"]
 
 _DAY = timedelta(days=1)
 FAR = date.max
@@ -35,15 +35,12 @@ def days_of_law(rule: Rule, references: Mapping[str, Reference]) -> tuple[date, 
     return tuple(sorted(begin | end))
 
 
-def crossed(days: Iterable[date], one: date, other: date) -> bool:
-    """Whether any of ``days`` parts two law dates: one lies before it, the other on or after it."""
-    low, high = sorted((one, other))
-    return any(low < day <= high for day in days)
-
-
 def valid_until(values: NDArray[np.object_]) -> NDArray[np.object_]:
     """The first day on which rows are no more in force, by their last day; `FAR` where that is open."""
-    return np.array([FAR if v is None or v >= FAR else v + _DAY for v in values], dtype=object)
+    days = np.full(len(values), FAR, dtype=object)
+    for row in np.flatnonzero(values != None):  # noqa: E711  # for each value
+        days[row] = values[row] + _DAY if values[row] < FAR else FAR
+    return days
 
 
 def next_days(values: NDArray[np.object_], law_date: date) -> NDArray[np.object_]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -36,12 +37,13 @@ from gis.importing.fill import fill_empty
 from gis.importing.options import SourceInfo
 from gis.importing.register import register_source
 from gis.importing.stage import stage_rows
-from gis.revisions import Change, apply_staged
+from gis.revisions import Change, alive, apply_staged, new_revision, note_touch
 from gis.screening.asking import subject_filters, zone_filters
-from gis.screening.columns import read_columns
+from gis.screening.columns import read_columns, texts
 from gis.screening.ledger import no_rows
 from gis.screening.rejudging import Open, Rejudged
 from gis.screening.scope import WHOLE, Scope, holds, parted
+from gis.screening.telling import Retelling, retelling
 from gis.screening.touched import Judging
 from gis.settings import MapDefinition
 from layers.model import Layer
@@ -75,8 +77,10 @@ def write(
     found: Rejudged,
     now: Judging,
     who: str,
-) -> Change:
+) -> tuple[Change, int]:
     """Bring the ledger to what was found, as one revision unless it says so already.
+
+    Returns what became of rows, and of how many lists of rules the words did.
 
     ``conn`` is in a transaction that writes; the caller holds the lock of judging.
     """
@@ -97,12 +101,26 @@ def write(
         volatile=volatile, fill=fill_empty, within=in_scope(conn, table, scope, found),
     )  # fmt: skip
     _renew_access(conn, table, staged)
+    told = retelling(conn, definition, rows["rules"].unique(), now.law_date)
+    if len(told):
+        change = _told(conn, layer, told, change, who, now)
     _keep_uncovered(conn, scope, found, now)
     values = {
         "layer": layer.id, "judged_rev": now.rev, "rev": change.rev, "law_date": now.law_date,
         "basis": now.basis.record(), "rejudged": None if scope.everything else found.subjects,
     }  # fmt: skip
     conn.execute(insert(tables.judgings).values(**values, rules_hash=rules_hash(definition)))
+    return change, len(told)
+
+
+def _told(conn: Connection, layer: Layer, told: Retelling, change: Change, who: str, now: Judging) -> Change:
+    """Write what rules say now, in the revision of the rows, or in one of its own that changes no row."""
+    if change.rev is None:
+        rev = new_revision(conn, who=who, kind="refresh", note=f"rules told anew at {now.rev}")
+        change = replace(change, rev=rev)
+        note_touch(conn, rev, layer.id, change)
+    assert change.rev is not None
+    told.write(conn, change.rev)
     return change
 
 
@@ -178,19 +196,16 @@ def in_scope(conn: Connection, table: Table, scope: Scope, found: Rejudged) -> C
     conn.execute(text("ANALYZE pg_temp.judged_scope"))
     split = [func.string_to_array(column, " ") for column in (_SCOPE.c.rules, table.c.rules)]
     ruled = or_(_SCOPE.c.rules.is_(None), split[0].op("&&")(split[1]))
-    listed = (
-        select(literal(1))
-        .where(
-            _SCOPE.c.uid == table.c.subject_uid,
-            _SCOPE.c.layer == table.c.subject_layer,
-            or_(
-                _SCOPE.c.zone_layer == WHOLE,
-                and_(_SCOPE.c.zone_layer == func.coalesce(table.c.zone_layer, ""), ruled),
-            ),
-        )
-        .exists()
+    meant = and_(_SCOPE.c.zone_layer == func.coalesce(table.c.zone_layer, ""), ruled)
+    same = and_(_SCOPE.c.uid == table.c.subject_uid, _SCOPE.c.layer == table.c.subject_layer)
+    rows = (
+        select(table.c.row_id)
+        .select_from(_SCOPE.join(table, same))
+        .where(alive(table, None), or_(_SCOPE.c.zone_layer == WHOLE, meant))
     )
-    return or_(*every, listed)
+    # As an array the planner looks its rows up one by one; of a join it thinks that it finds nearly all.
+    single = table.c.row_id == any_(func.array(rows.correlate(None).scalar_subquery()))
+    return or_(*every, single) if every else single
 
 
 def _folded(table: Table) -> ColumnElement[bool]:
@@ -213,16 +228,16 @@ def _keep_uncovered(conn: Connection, scope: Scope, found: Rejudged, now: Judgin
             differ = np.flatnonzero(merged != ("" if old is None else old))
             uids.append(part.uids[differ])
             rules.append(merged[differ])
-        changed, texts = np.concatenate(uids), np.concatenate(rules)
+        changed, listed = np.concatenate(uids), np.concatenate(rules)
         if before and len(changed):
-            stale = u.c.uid == any_(literal(changed.tolist(), ARRAY(Text)))
+            stale = u.c.uid == any_(texts(changed))
             conn.execute(delete(u).where(u.c.layer == name, stale))
-        filled = np.flatnonzero(texts != "")
+        filled = np.flatnonzero(listed != "")
         if len(filled):
             columns = {
                 "layer": pa.array([name] * len(filled), pa.string()),
                 "uid": pa.array(changed[filled], pa.string()),
-                "rules": pa.array(texts[filled], pa.string()),
+                "rules": pa.array(listed[filled], pa.string()),
             }
             copy_batch(conn, "core.uncovered", columns)
 
@@ -232,7 +247,7 @@ def _before(conn: Connection, name: str, parts: list[Open], every: bool) -> dict
     query = select(u.c.uid, u.c.rules).where(u.c.layer == name)
     if not every:
         uids = np.concatenate([part.uids for part in parts])
-        query = query.where(u.c.uid == any_(literal(uids.tolist(), ARRAY(Text))))
+        query = query.where(u.c.uid == any_(texts(uids)))
     found = read_columns(conn, query)
     return dict(zip(found["uid"], found["rules"], strict=True))
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import date
 from typing import Any
 
@@ -22,10 +21,10 @@ __all__ = ["COLUMNS", "ledger_rows", "no_rows", "uncovered_rules"]
 
 # The contract between this module and the definition of the derived layer "conflicts".
 COLUMNS = (
-    "uid", "verdict", "severity", "severity_if_official", "rule_group", "rules", "title", "subject_layer",
+    "uid", "verdict", "severity", "severity_if_official", "rule_group", "rules", "subject_layer",
     "subject_uid", "subject_name", "zone_layer", "zone_uid", "zone_name", "township", "county", "overlap_m2",
-    "share", "distance_m", "margin_m", "error_m", "on_boundary", "missing", "article", "article_en",
-    "rule_hash", "next_date", "judged_rev", "is_indicative", "is_demonstration", "geom",
+    "share", "distance_m", "margin_m", "error_m", "on_boundary", "missing", "next_date", "judged_rev",
+    "is_indicative", "is_demonstration", "geom",
 )  # fmt: skip
 
 # The last digits of a measure depend on which subjects were measured together; they are no difference.
@@ -39,7 +38,6 @@ def ledger_rows(
     rev: int,
     *,
     coarse_m: float,
-    law_days: Mapping[str, Sequence[date]],
 ) -> pd.DataFrame:
     """One row a subject, zone and rule in conflict or doubt; one a subject and zone that lack an attribute.
 
@@ -56,8 +54,6 @@ def ledger_rows(
     coarse_m : float
         A subject with a larger position error gets one row for all edges and one for all that is unknown, at
         its own place: which of the zones around it would be a guess.
-    law_days : mapping of rule id to sequence of date
-        When the law behind each rule changes; see `gis.screening.dates.days_of_law`.
 
     Returns
     -------
@@ -76,8 +72,7 @@ def ledger_rows(
             _alone(outcome, judged, subjects, origin),
         ):
             if len(frame):
-                days = [day for day in law_days[outcome.rule.id] if day > judged.law_date]
-                frames.append(_with_next_date(frame, outcome, subjects, zones, judged.law_date, days))
+                frames.append(_with_next_date(frame, outcome, subjects, zones, judged.law_date))
     if not frames:
         return empty
     found = pd.concat(frames, ignore_index=True)
@@ -122,12 +117,13 @@ def _with_next_date(
     subjects: LayerRows,
     zones: Mapping[str, LayerRows],
     law_date: date,
-    days: Sequence[date],
 ) -> pd.DataFrame:
-    """Add the next day on which each row may become another: of the law, the subject, or the zone."""
+    """Add the next day on which each row may become another: of the subject, or the zone.
+
+    That of the law is told with the rules; see `gis.screening.telling`.
+    """
     rule, s, z = outcome.rule, frame.pop("_subject").to_numpy(), frame.pop("_zone").to_numpy()
-    soonest = np.full(len(frame), min(days, default=FAR), dtype=object)
-    soonest = np.minimum(soonest, valid_until(subjects.valid_to[s]))
+    soonest = valid_until(subjects.valid_to[s])
     named = {name for where in (rule.subject_where, *(u.where for u in rule.unless)) for name in dated(where)}
     for name in sorted(named & subjects.attributes.keys()):
         soonest = np.minimum(soonest, next_days(subjects.attributes[name][s], law_date))
@@ -220,78 +216,94 @@ def _described(
     }
     frame = frame.assign(
         **at, severity_if_official=outcome.severity_if_official, rule_group=rule.group, rules=rule.id,
-        title=f"{rule.title.zh} / {rule.title.en}", subject_layer=subjects.layer.id,
-        subject_uid=subjects.uids[s],
-        subject_name=subjects.labels[s], rule_hash=rule.hash, _subject=s,
-        article="；".join(c.citation("zh") for c in outcome.citations) or None,
-        article_en="; ".join(c.citation("en") for c in outcome.citations) or None,
+        subject_layer=subjects.layer.id, subject_uid=subjects.uids[s], subject_name=subjects.labels[s],
+        _subject=s,
     )  # fmt: skip
     zone = frame["zone_layer"].fillna("").astype(str) + "/" + frame["zone_uid"].fillna("").astype(str)
-    frame["uid"] = (
-        frame["subject_layer"] + "/" + frame["subject_uid"].astype(str) + "|" + zone + "|" + frame["rules"]
-    )
+    frame["_pair"] = frame["subject_layer"] + "/" + frame["subject_uid"].astype(str) + "|" + zone
+    frame["uid"] = frame["_pair"] + "|" + frame["rules"]
     return frame
 
 
 def _merge_doubts(found: pd.DataFrame, coarse: set[str], at: Mapping[str, Any]) -> pd.DataFrame:
-    """Make one row of what is open between a subject and a zone, and of all doubts on a coarse subject."""
-    is_coarse = found["subject_uid"].isin(coarse) & (found["verdict"] != "conflict")
-    merged = is_coarse | (found["verdict"] == "unknown")
-    together: dict[tuple[str, ...], list[dict[str, Any]]] = {}
-    for record in (
-        found[merged].sort_values(["rules", "zone_layer", "zone_uid"], kind="stable").to_dict("records")
-    ):
-        row = {str(name): value for name, value in record.items()}
-        pair = () if row["subject_uid"] in coarse else (row["zone_layer"], row["zone_uid"])
-        together.setdefault((row["subject_uid"], row["verdict"], *pair), []).append(row)
-    joined = [_joined(rows, at if rows[0]["subject_uid"] in coarse else None) for rows in together.values()]
-    if not joined:
+    """Make one row of what is open between a subject and a zone, and of all doubts on a coarse subject.
+
+    The severest row stands for all, with the rules and missing names of each; at ``at`` for a coarse subject.
+    """
+    is_coarse = found["subject_uid"].isin(coarse).to_numpy()
+    merged = (is_coarse & (found["verdict"] != "conflict").to_numpy()) | (found["verdict"] == "unknown")
+    if not merged.any():
         return found
-    return pd.concat([found[~merged], pd.DataFrame(joined, columns=found.columns)], ignore_index=True)
+    rows = found[merged].sort_values(["rules", "zone_layer", "zone_uid"], kind="stable")
+    apart = ~rows["subject_uid"].isin(coarse)
+    key = [rows["subject_uid"], rows["verdict"], *(rows[n].where(apart) for n in ("zone_layer", "zone_uid"))]
+    group = pd.DataFrame(dict(enumerate(key))).groupby([0, 1, 2, 3], sort=False, dropna=False)
+    groups, ranks = (np.asarray(part, dtype=np.int64) for part in (group.ngroup(), group.cumcount()))
+    joined = _joined(rows, groups, ranks)
+    folded = np.flatnonzero(joined["subject_uid"].isin(coarse))
+    if len(folded):
+        joined = _folded(joined, folded, at)
+    return pd.concat([found[~merged], joined.drop(columns="_nearest")], ignore_index=True)
 
 
-def _joined(rows: list[dict[str, Any]], at: Mapping[str, Any] | None) -> dict[str, Any]:
-    """The severest row, with the rules, articles and missing names of all; at ``at`` for a coarse subject."""
-    severest = min(rows, key=lambda row: SEVERITIES.index(row["severity"]))
-    rules = dict.fromkeys(row["rules"] for row in rows)
-    hashes = dict.fromkeys(row["rule_hash"] for row in rows)
-    joined = {
-        **severest,
-        "uid": f"{severest['uid'].rpartition('|')[0]}|{severest['verdict']}",
-        "rules": " ".join(rules),
-        "severity_if_official": min((r["severity_if_official"] for r in rows), key=SEVERITIES.index),
-        "title": _all(rows, "title", "；"),
-        "missing": _all(rows, "missing", " "),
-        "article": _all(rows, "article", "；"),
-        "article_en": _all(rows, "article_en", "; "),
-        "rule_hash": hashlib.sha256("".join(hashes).encode()).hexdigest(),
-        "is_demonstration": any(row["is_demonstration"] for row in rows),
-        "next_date": min(row["next_date"] for row in rows),
-    }
-    if at is None:
-        return joined
-    subject = f"{severest['subject_layer']}/{severest['subject_uid']}"
+def _joined(rows: pd.DataFrame, group: NDArray[np.int64], rank: NDArray[np.int64]) -> pd.DataFrame:
+    """One row a group: the severest, the first among equals; ``rank`` counts the rows within a group."""
+    count = int(group.max()) + 1
+    severity = _ranks(rows["severity"])
+    order = np.lexsort((rank, severity, group))
+    first = order[np.searchsorted(group[order], np.arange(count))]
+    official = np.full(count, len(SEVERITIES))
+    np.minimum.at(official, group, _ranks(rows["severity_if_official"]))
+    demonstration, indicative = np.zeros(count, dtype=bool), np.ones(count, dtype=bool)
+    np.logical_or.at(demonstration, group, rows["is_demonstration"].to_numpy(dtype=bool))
+    np.logical_and.at(indicative, group, rows["is_indicative"].to_numpy(dtype=bool))
+    soonest = np.full(count, np.datetime64(FAR, "D"))
+    np.minimum.at(soonest, group, rows["next_date"].to_numpy(dtype=object).astype("datetime64[D]"))
+    nearest = np.full(count, np.nan)
+    np.fmin.at(nearest, group, rows["distance_m"].to_numpy(dtype=float))
+    found = rows.iloc[first].reset_index(drop=True)
+    return found.assign(
+        uid=found["_pair"] + "|" + found["verdict"],
+        rules=_listed(rows["rules"], group, rank, count),
+        missing=_listed(rows["missing"].fillna(""), group, rank, count),
+        severity_if_official=np.array(SEVERITIES, dtype=object)[official],
+        is_demonstration=demonstration, _indicative=indicative, _nearest=nearest,
+        next_date=soonest.astype(object),
+    )  # fmt: skip
+
+
+def _folded(joined: pd.DataFrame, rows: NDArray[np.int64], at: Mapping[str, Any]) -> pd.DataFrame:
+    """The rows that stand for all doubts on a coarse subject name no zone and lie where it lies."""
+    part = joined.iloc[rows]
     nothing = dict.fromkeys(("zone_layer", "zone_uid", "zone_name", "overlap_m2", "share", "margin_m"))
     # A coarse position is its own missing piece: better coordinates would settle what attributes cannot.
-    missing = " ".join(dict.fromkeys(["accuracy_m", *(joined["missing"] or "").split()]))
-    nearest = min(row["distance_m"] for row in rows)
-    own = {
-        "uid": f"{subject}||{severest['verdict']}",
-        "geom": at[severest["subject_uid"]],
-        "missing": missing,
-    }
-    return {
-        **joined,
-        **nothing,
-        **own,
-        "distance_m": nearest,
-        "is_indicative": all(r["is_indicative"] for r in rows),
-    }
+    missing = _each_once(("accuracy_m " + part["missing"].fillna("")).to_numpy(dtype=object))
+    own = part.assign(
+        **nothing, missing=missing, distance_m=part["_nearest"], is_indicative=part["_indicative"],
+        uid=part["subject_layer"] + "/" + part["subject_uid"].astype(str) + "||" + part["verdict"],
+        geom=np.fromiter((at[uid] for uid in part["subject_uid"]), dtype=object, count=len(part)),
+    )  # fmt: skip
+    return pd.concat([joined.drop(index=joined.index[rows]), own], ignore_index=True)
 
 
-def _all(rows: list[dict[str, Any]], column: str, mark: str) -> str | None:
-    """The parts of a text column over all rows, each once, in order."""
-    parts = dict.fromkeys(
-        part for row in rows if isinstance(row[column], str) for part in row[column].split(mark)
-    )
-    return mark.join(parts) or None
+def _ranks(severities: pd.Series[Any]) -> NDArray[np.int64]:
+    """Each severity's place, the severest first."""
+    return np.asarray(pd.Index(SEVERITIES).get_indexer(pd.Index(severities)), dtype=np.int64)
+
+
+def _listed(
+    values: pd.Series[Any], group: NDArray[np.int64], rank: NDArray[np.int64], count: int
+) -> NDArray[np.object_]:
+    """The words of a text column over the rows of each group, each once, in order; None without any."""
+    texts, listed = values.to_numpy(dtype=object), np.full(count, "", dtype=object)
+    order = np.argsort(rank, kind="stable")
+    for part in np.split(order, np.searchsorted(rank[order], np.arange(1, int(rank.max()) + 1))):
+        listed[group[part]] += " " + texts[part]
+    return _each_once(listed)
+
+
+def _each_once(texts: NDArray[np.object_]) -> NDArray[np.object_]:
+    """The words of each text without those that it has before; None for one without words."""
+    kinds, kind = np.unique(texts.astype(str), return_inverse=True)
+    words = [" ".join(dict.fromkeys(text.split())) or None for text in kinds]
+    return np.array([*words, None], dtype=object)[kind.reshape(-1)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -15,14 +15,13 @@ from gis import tables
 from gis.kernel import CLEAR
 from gis.revisions import alive
 from gis.screening.basis import network_of, zone_layer_of
-from gis.screening.columns import read_columns
-from gis.screening.dates import days_of_law
+from gis.screening.columns import read_columns, texts
 from gis.screening.inputs import PreparedLayer
 from gis.screening.judge import Judgement, judge
 from gis.screening.ledger import ledger_rows, uncovered_rules
 from gis.screening.near import boxes, rows_in_boxes
 from gis.screening.rows import LayerRows, read_named, read_rows, read_some
-from gis.screening.scope import WHOLE, holds
+from gis.screening.scope import WHOLE, Scope, holds
 from gis.screening.snapshot import as_subjects, prepare_rows, take_snapshot
 from gis.screening.touched import Touched, is_local
 from gis.settings import MapDefinition
@@ -34,6 +33,8 @@ Progress = Callable[[str, int, int], None]
 
 # Beyond so many subjects at once all zones are used: looking for those near each would take longer.
 _NEAR_MOST = 50_000
+# So many subjects are judged at once.
+_BATCH = 100_000
 # Metres by which a margin may grow before a second look is needed.
 _ROOM_M = 100.0
 
@@ -130,14 +131,14 @@ def _subject_layers(case: _Case) -> list[str]:
 
 def _judge_layer(case: _Case, subjects: LayerRows, found: Rejudged) -> None:
     scope, name = case.touched.scope, subjects.layer.id
-    gone = np.setdiff1d(scope.uids(name), subjects.uids)
+    asked = scope.uids(name)
+    gone = asked[pd.Index(subjects.uids).get_indexer(pd.Index(asked)) < 0]
     if len(gone):
         found.open.append(
             Open(name, frozenset({WHOLE}), gone, frozenset(), np.full(len(gone), "", dtype=object))
         )
     coarse = np.nan_to_num(subjects.accuracy_m) > case.definition.district.coarse_position_m
-    for zone_layers, index in scope.groups(name, subjects.uids, coarse):
-        rows = subjects.take(index)
+    for zone_layers, rows in _batches(scope, subjects, coarse):
         force = rows.in_force(case.touched.now.law_date)
         ids = _rule_ids(case, name, zone_layers)
         uncovered = np.full(len(rows.uids), "", dtype=object)
@@ -147,7 +148,16 @@ def _judge_layer(case: _Case, subjects: LayerRows, found: Rejudged) -> None:
             found.rows.append(_rows(case, judged, in_force, zones))
             uncovered[force] = uncovered_rules(judged)
         found.open.append(Open(name, zone_layers, rows.uids, ids, uncovered))
-        found.subjects += len(index)
+        found.subjects += len(rows.uids)
+
+
+def _batches(
+    scope: Scope, subjects: LayerRows, coarse: NDArray[np.bool_]
+) -> Iterator[tuple[frozenset[str], LayerRows]]:
+    """The groups of a scope, no batch larger than `_BATCH`: what is found of each takes memory."""
+    for zone_layers, index in scope.groups(subjects.layer.id, subjects.uids, coarse):
+        for part in np.split(index, np.arange(_BATCH, len(index), _BATCH)):
+            yield zone_layers, subjects.take(part)
 
 
 def _rule_ids(case: _Case, subject_layer: str, zone_layers: frozenset[str]) -> frozenset[str]:
@@ -161,10 +171,8 @@ def _rule_ids(case: _Case, subject_layer: str, zone_layers: frozenset[str]) -> f
 def _rows(
     case: _Case, judged: Judgement, subjects: LayerRows, zones: Mapping[str, LayerRows]
 ) -> pd.DataFrame:
-    packs = case.definition.packs
-    law_days = {rule.id: days_of_law(rule, packs[rule.pack].references) for rule in case.rules}
     coarse_m = case.definition.district.coarse_position_m
-    return ledger_rows(judged, subjects, zones, case.touched.now.rev, coarse_m=coarse_m, law_days=law_days)
+    return ledger_rows(judged, subjects, zones, case.touched.now.rev, coarse_m=coarse_m)
 
 
 def _judge(
@@ -248,12 +256,12 @@ class _Near:
         if ledger is None:
             return margins
         t = tables.table_for(ledger, case.definition.district.storage_crs)
-        query = select(t.c.subject_uid, t.c.margin_m).where(
+        query = select(t.c.subject_uid, func.max(t.c.margin_m).label("margin_m")).where(
             alive(t, None), t.c.subject_layer == self._subjects.layer.id, t.c.margin_m > 0,
             func.string_to_array(t.c.rules, " ").op("&&")(literal(sorted(self._rules), ARRAY(Text))),
-            t.c.subject_uid == any_(literal(self._subjects.uids.tolist(), ARRAY(Text))),
+            t.c.subject_uid == any_(texts(self._subjects.uids)),
         )  # fmt: skip
-        found = read_columns(case.conn, query)
+        found = read_columns(case.conn, query.group_by(t.c.subject_uid))
         place = pd.Index(self._subjects.uids).get_indexer(pd.Index(found["subject_uid"]))
         np.maximum.at(margins, place, found["margin_m"].astype(float))
         return margins

@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from datetime import date
 from functools import cached_property
 from threading import Lock
-from typing import Any
 
 import numpy as np
 import shapely
@@ -18,7 +17,6 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Table,
-    Text,
     and_,
     any_,
     func,
@@ -34,7 +32,7 @@ from gis.crs import transformation
 from gis.db import scope_of
 from gis.errors import GeometryError
 from gis.revisions import alive, last_touch
-from gis.screening.columns import read_columns
+from gis.screening.columns import read_columns, texts
 from gis.screening.seeing import area_seen, scope_key
 from gis.settings import MapDefinition
 from layers.model import Layer
@@ -176,7 +174,14 @@ def read_some(
     """
     if row_ids is None:
         return _read(conn, definition, layer, rev, rev)
-    return _read(conn, definition, layer, rev, rev, lambda t: t.c.row_id == _any(row_ids, BigInteger))
+    return _read(
+        conn,
+        definition,
+        layer,
+        rev,
+        rev,
+        lambda t: t.c.row_id == any_(literal(row_ids.tolist(), ARRAY(BigInteger))),
+    )
 
 
 def read_named(
@@ -184,12 +189,8 @@ def read_named(
 ) -> LayerRows:
     """The rows alive at revision ``rev`` that have these ``uids``, as `read_some` gives them."""
     return _read(
-        conn, definition, layer, rev, rev, lambda t: and_(alive(t, rev), t.c.uid == _any(uids, Text))
+        conn, definition, layer, rev, rev, lambda t: and_(alive(t, rev), t.c.uid == any_(texts(uids)))
     )
-
-
-def _any(values: NDArray[Any], kind: type[Any]) -> ColumnElement[Any]:
-    return any_(literal(values.tolist(), ARRAY(kind)))
 
 
 def _read(

@@ -10,9 +10,12 @@ More may be judged again than need be, never less:
   no zone, whoever is not clear, because the nearest zone is named however far it is.
 * Zones of unknown accuracy decide everywhere; whether there are any is looked at for each rule.
 * A changed coverage: the subjects within the rules' distances of what it gained or lost.
-* A changed rule: all its subjects.
-* Another law date: what is in force on one of the days only counts as changed; where a legal text begins or
-  ends, the rows of the rules that cite it; where a filter compares with the law date, the values between.
+* A changed rule: all its subjects. Where only its distance is another, the subjects within the farther one
+  and the errors of the zones it asks, and at the rim of the coverage; where only its severity is, the rows
+  it made. Its words and legal texts are in no row: see `gis.screening.telling`.
+* Another law date: what is in force on one of the days only counts as changed; where the rules' last legal
+  basis ends or their first begins, their severity; where a filter compares with the law date, the values
+  between.
 """
 
 from __future__ import annotations
@@ -24,6 +27,7 @@ from itertools import product
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import shapely
 from numpy.typing import NDArray
 from sqlalchemy import (
@@ -33,7 +37,9 @@ from sqlalchemy import (
     Select,
     Table,
     Text,
+    all_,
     and_,
+    any_,
     cast,
     func,
     literal,
@@ -46,14 +52,15 @@ from gis import tables
 from gis.crs import transformation
 from gis.revisions import alive
 from gis.screening.asking import subject_filters
-from gis.screening.basis import Basis, network_of, zone_layer_of
-from gis.screening.columns import read_columns
-from gis.screening.dates import crossed, dated, days_of_law
+from gis.screening.basis import Basis, JudgedRule, network_of, zone_layer_of
+from gis.screening.columns import read_columns, texts
+from gis.screening.dates import dated
 from gis.screening.near import SLACK_M, boxes, near_place, padding, subjects_near
 from gis.screening.picture import Picture, linked, read_picture
 from gis.screening.rows import read_coverage, read_some
 from gis.screening.scope import WHOLE, Scope, part_of
 from gis.screening.snapshot import enabled_rules
+from gis.screening.telling import lists_with
 from gis.settings import MapDefinition
 from layers.model import Layer
 from layers.predicates import AreaShareOutside, Disjoint, DWithinStated, Predicate, UpstreamWithin
@@ -132,8 +139,6 @@ class Touched:
             if network_of(rule) and (network_of(rule) in touched or self._flips(network_of(rule))):
                 for subject in set(rule.subjects) & self.definition.layers.keys():
                     self.scope.add_every(subject, zone_layer_of(rule))
-        if self.last.law_date != self.now.law_date:
-            self._law_changed()
 
     def _flips(self, layer: str) -> bool:
         """Whether any row is in force on one of the two days only."""
@@ -151,11 +156,72 @@ class Touched:
         return set(self.conn.scalars(query))
 
     def _rules_changed(self) -> None:
-        for versions in self.last.basis.changed_rules(self.now.basis).values():
-            for rule in versions:
-                for subject in rule.subjects:
-                    if subject in self.definition.layers:
-                        self.scope.add_every(subject, rule.zone_layer)
+        for name, (old, new) in self.last.basis.changed_rules(self.now.basis).items():
+            was_for, is_for = (set(rule.subjects) if rule else set() for rule in (old, new))
+            for subject in sorted((was_for | is_for) & self.definition.layers.keys()):
+                if new is None or subject not in is_for:
+                    assert old is not None
+                    self._rule_gone(name, subject, old)
+                elif old is None or subject not in was_for:
+                    self.scope.add_every(subject, new.zone_layer)
+                else:
+                    self._rule_changed(name, subject, old, new)
+
+    def _rule_gone(self, name: str, subject: str, rule: JudgedRule) -> None:
+        self.scope.add(subject, rule.zone_layer, self._with_rows(subject, [name]))
+        self.scope.add(subject, rule.zone_layer, self._uncovered(subject, [name]))
+
+    def _rule_changed(self, name: str, subject: str, was: JudgedRule, now: JudgedRule) -> None:
+        if (was.digest, was.zone_layer) != (now.digest, now.zone_layer):
+            for zone_layer in {was.zone_layer, now.zone_layer}:
+                self.scope.add_every(subject, zone_layer)
+            return
+        if was.reach_m != now.reach_m:
+            self._distance_changed(name, subject, max(was.reach_m or 0.0, now.reach_m or 0.0))
+        if was.weight != now.weight:
+            self.scope.add(subject, self._part(name, now.zone_layer), self._with_rows(subject, [name]))
+
+    def _distance_changed(self, name: str, subject: str, farthest_m: float) -> None:
+        """Whoever is between, or near enough to have a row; and at the rim of the coverage."""
+        rule = next(rule for rule in self.rules if rule.id == name)
+        assert rule.zone_layer is not None
+        picture = self.picture(rule.zone_layer)
+        seen = picture.seen(rule, now=False).both | picture.seen(rule, now=True).both
+        if not is_local(rule.predicate) or np.isnan(picture.accuracy_m[seen]).any():
+            self.scope.add_every(subject, rule.zone_layer)
+            return
+        places = list(self._outlines(picture, rule.zone_layer, np.flatnonzero(seen)))
+        reach = [farthest_m + float(picture.accuracy_m[seen].max(initial=0.0))] * len(places)
+        for cover in self._coverages(rule.zone_layer):
+            places.append(shapely.boundary(cover))
+            reach.append(farthest_m)
+        layer = self.definition.layers[subject]
+        near = subjects_near(
+            self.conn, self.definition, layer, np.array(places, dtype=object), np.array(reach)
+        )
+        self.scope.add(subject, self._part(name, rule.zone_layer), near)
+
+    def _part(self, name: str, zone_layer: str) -> str:
+        """The part of the rules on a zone layer that is judged together with one of them."""
+        rules = [rule for rule in self.rules if zone_layer_of(rule) == zone_layer]
+        groups = linked(self.picture(zone_layer), rules) if zone_layer else [rules]
+        group = next(group for group in groups if any(rule.id == name for rule in group))
+        return zone_layer if len(groups) == 1 else part_of(zone_layer, [rule.id for rule in group])
+
+    def _outlines(self, picture: Picture, zone_layer: str, versions: NDArray[np.int64]) -> NDArray[Any]:
+        """The geometries of versions in the measuring plane."""
+        layer, ids = self.definition.layers[zone_layer], picture.row_ids[versions]
+        found = read_some(self.conn, self.definition, layer, ids, self.now.rev)
+        places = pd.Index(found.row_ids).get_indexer(pd.Index(ids))
+        return np.asarray(found.geoms[places], dtype=object)
+
+    def _coverages(self, zone_layer: str) -> list[Any]:
+        """Where the layer was complete, and where it is."""
+        layer = self.definition.layers[zone_layer]
+        return [
+            read_coverage(self.conn, self.definition, layer, rev) or shapely.Polygon()
+            for rev in (self.last.rev, self.now.rev)
+        ]
 
     def _coarseness_changed(self) -> None:
         low, high = sorted((self.last.basis.coarse_m, self.now.basis.coarse_m))
@@ -206,13 +272,7 @@ class Touched:
         versions = np.flatnonzero(np.logical_or.reduce(list(changed.values())))
         if not len(versions):
             return
-        outlines = read_some(
-            self.conn, self.definition, self.definition.layers[zone_layer], picture.row_ids[versions],
-            self.now.rev,
-        )  # fmt: skip
-        order = {row_id: place for place, row_id in enumerate(outlines.row_ids)}
-        places = np.array([order[row_id] for row_id in picture.row_ids[versions]], dtype=np.int64)
-        geoms = outlines.geoms[places]
+        geoms = self._outlines(picture, zone_layer, versions)
         widest = float(np.nan_to_num(picture.accuracy_m).max(initial=0.0))
         groups = linked(picture, rules)
         for subject, group in product(self._subject_layers(), groups):
@@ -231,7 +291,7 @@ class Touched:
             layer = self.definition.layers[subject]
             uids = subjects_near(self.conn, self.definition, layer, geoms[near], reach[near])
             self.scope.add(subject, part, uids)
-            self._follow_rows(subject, part, mine, picture, geoms[near])
+            self._follow_rows(subject, part, mine, picture, geoms[near], uids)
 
     @staticmethod
     def _is_everywhere(rule: Rule, picture: Picture, changed: NDArray[Any]) -> bool:
@@ -246,9 +306,10 @@ class Touched:
         return bool(open_.any()) or unknown[0] != unknown[1] or assumed
 
     def _follow_rows(
-        self, subject: str, part: str, rules: Sequence[Rule], picture: Picture, geoms: NDArray[Any]
-    ) -> None:
-        """Subjects with rows that a changed zone alters from afar."""
+        self, subject: str, part: str, rules: Sequence[Rule], picture: Picture, geoms: NDArray[Any],
+        near: NDArray[Any],
+    ) -> None:  # fmt: skip
+        """Subjects with rows that a changed zone alters from afar; those ``near`` are known already."""
         ids = [rule.id for rule in rules]
         absent = [rule.id for rule in rules if seeks_absence(rule.predicate)]
         if absent:
@@ -256,14 +317,19 @@ class Touched:
             self.scope.add(subject, part, self._uncovered(subject, absent))
         spread = [[picture.traits(rule, now=now)[1] for rule in rules] for now in (False, True)]
         if spread[0] == spread[1]:
-            self.scope.add(subject, part, self._deep(subject, ids, geoms))
+            self.scope.add(subject, part, self._deep(subject, ids, geoms, near))
         else:
             self.scope.add(subject, part, self._with_rows(subject, ids))
 
     def _with_rows(self, subject: str, rules: Sequence[str]) -> NDArray[Any]:
         t = self._table(self.ledger.id)
-        where = (alive(t, None), t.c.subject_layer == subject, _any_of(t.c.rules, rules))
+        where = (alive(t, None), t.c.subject_layer == subject, self._listing(rules))
         return self._uids(select(t.c.subject_uid.label("uid")).distinct().where(*where))
+
+    def _listing(self, rules: Sequence[str]) -> ColumnElement[bool]:
+        """Rows of the ledger that name any of ``rules``: few lists are many rows, and lists have an index."""
+        lists = lists_with(self.conn, rules)
+        return self._table(self.ledger.id).c.rules == any_(literal(lists, ARRAY(Text)))
 
     def _uncovered(self, subject: str, rules: Sequence[str]) -> NDArray[Any]:
         u = tables.uncovered
@@ -273,7 +339,9 @@ class Touched:
         )
         return self._uids(query)
 
-    def _deep(self, subject: str, rules: Sequence[str], geoms: NDArray[Any]) -> NDArray[Any]:
+    def _deep(
+        self, subject: str, rules: Sequence[str], geoms: NDArray[Any], known: NDArray[Any]
+    ) -> NDArray[Any]:
         """Subjects with a row whose margin to the boundary of the union reaches any of ``geoms``."""
         t = self._table(self.ledger.id)
         around = boxes(self.definition, geoms, np.zeros(len(geoms)))
@@ -284,8 +352,9 @@ class Touched:
         reach = t.c.margin_m + SLACK_M
         query = select(t.c.subject_uid.label("uid"), t.c.margin_m, func.ST_AsBinary(t.c.geom).label("wkb"))
         query = query.where(
-            alive(t, None), t.c.subject_layer == subject, _any_of(t.c.rules, rules), t.c.margin_m > 0,
+            alive(t, None), t.c.subject_layer == subject, self._listing(rules), t.c.margin_m > 0,
             func.ST_Expand(t.c.geom, reach * dx, reach * dy).op("&&")(box),
+            t.c.subject_uid != all_(texts(known)),
         )  # fmt: skip
         found = read_columns(self.conn, query)
         if not len(found["uid"]):
@@ -305,11 +374,7 @@ class Touched:
         since = or_(c.c.rev_from > self.last.rev, c.c.rev_to > self.last.rev)
         if not self.conn.scalar(select(func.count()).where(c.c.layer == zone_layer, since)):
             return
-        layer = self.definition.layers[zone_layer]
-        before, now = (
-            read_coverage(self.conn, self.definition, layer, rev) or shapely.Polygon()
-            for rev in (self.last.rev, self.now.rev)
-        )
+        before, now = self._coverages(zone_layer)
         other = np.array([shapely.symmetric_difference(before, now)], dtype=object)
         for subject in self._subject_layers():
             reach = [
@@ -322,24 +387,6 @@ class Touched:
                     self.conn, self.definition, self.definition.layers[subject], other, np.array([max(reach)])
                 )
                 self.scope.add(subject, zone_layer, near)
-
-    def _law_changed(self) -> None:
-        """Rows of rules whose law begins or ends between the two days."""
-        moved: dict[str, list[Rule]] = {}
-        for rule in self.rules:
-            references = self.definition.packs[rule.pack].references
-            if crossed(days_of_law(rule, references), *self._dates):
-                moved.setdefault(zone_layer_of(rule), []).append(rule)
-        for zone_layer, rules in moved.items():
-            for subject in self._subject_layers():
-                ids = [rule.id for rule in rules if subject in rule.subjects]
-                if ids:
-                    self.scope.add(subject, zone_layer, self._with_rows(subject, ids))
-
-
-def _any_of(listed: ColumnElement[str], rules: Sequence[str]) -> ColumnElement[bool]:
-    """Whether a list of rules, separated by spaces, names any of ``rules``."""
-    return func.string_to_array(listed, " ").op("&&", is_comparison=True)(literal(list(rules), ARRAY(Text)))
 
 
 def touched(

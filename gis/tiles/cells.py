@@ -11,9 +11,9 @@ from sqlalchemy import (
     ARRAY,
     BigInteger,
     ColumnElement,
+    FromClause,
     Integer,
     Select,
-    Table,
     and_,
     bindparam,
     cast,
@@ -78,7 +78,7 @@ def _around(layer: Layer, z: int) -> ColumnElement[bool]:
     return and_(c.layer == layer.id, c.z == z, c.gx == func.any(columns), c.gy.between(south, north))
 
 
-def touched_cells(table: Table, z: int) -> Select[Any]:
+def touched_cells(table: FromClause, z: int) -> Select[Any]:
     """Cells of the tile in which rows came or went after revision ``since`` up to ``until`` (parameters)."""
     web, size = table.c.geom_web, cell_size(z)
     since, until = bindparam("since", type_=BigInteger), bindparam("until", type_=BigInteger)
@@ -91,7 +91,9 @@ def touched_cells(table: Table, z: int) -> Select[Any]:
     return select(union(*found).subquery()).limit(MOST_TOUCHED + 1)
 
 
-def mended_cells(layer: Layer, table: Table, tile: Tile, lives: ColumnElement[bool]) -> list[Select[Any]]:
+def mended_cells(
+    layer: Layer, table: FromClause, tile: Tile, lives: ColumnElement[bool]
+) -> list[Select[Any]]:
     """The features of `cells_of`, but for cells in the parameters ``touched_x`` and ``touched_y``.
 
     Those are summed from the rows for which ``lives`` holds.

@@ -27,7 +27,6 @@ from sqlalchemy import (
     FromClause,
     Integer,
     Select,
-    Table,
     Text,
     and_,
     bindparam,
@@ -45,7 +44,7 @@ from gis import tables
 from gis.cql2 import Filter, computing, filter_condition
 from gis.errors import NotFound
 from gis.filters import property_condition
-from gis.revisions import alive
+from gis.revisions import alive, shown
 from gis.settings import MapDefinition
 from gis.tiles.cells import MOST_TOUCHED, cell_numbers, cells_of, mended_cells, touched_cells
 from gis.tiles.levels import Levels, held_levels, rendering_hash
@@ -119,7 +118,10 @@ def vector_tile(
         )
     if tile.z < layer.zoom.min - 1:
         return b""
-    table = tables.table_for(layer, definition.district.storage_crs)
+    table: FromClause = tables.table_for(layer, definition.district.storage_crs)
+    if filters or filter is not None:
+        # What is drawn stands in the table; what is asked about may not.
+        table = shown(layer, definition.district.storage_crs, rev)
     kept = [property_condition(layer, table, name, values) for name, values in (filters or {}).items()]
     if filter is not None:
         kept.append(filter_condition(filter, layer, table, definition.district))
@@ -172,7 +174,7 @@ def map_tile(
 class _Drawing:
     conn: Connection
     layer: Layer
-    table: Table
+    table: FromClause
     tile: Tile
     shapes: bool
     rev: int | None

@@ -12,7 +12,6 @@ from sqlalchemy import (
     FromClause,
     Integer,
     Select,
-    Table,
     Text,
     and_,
     bindparam,
@@ -64,14 +63,14 @@ def fenced(statement: Select[Any], name: str) -> FromClause:
     return statement.offset(literal_column("0")).subquery(name)
 
 
-def inside(table: Table) -> ColumnElement[bool]:
+def inside(table: FromClause) -> ColumnElement[bool]:
     """The condition that a row's box meets the tile and its buffer."""
     met: ColumnElement[bool] = table.c.geom_web.op("&&")(square("web", WEB_MERCATOR))
     return met
 
 
 def tile_rows(
-    layer: Layer, table: Table, tile: Tile, condition: ColumnElement[bool],
+    layer: Layer, table: FromClause, tile: Tile, condition: ColumnElement[bool],
     *, shapes: bool, small: float, tolerance: float,
 ) -> CTE:  # fmt: skip
     """The rows that lie in the tile and meet ``condition``.
@@ -86,7 +85,7 @@ def tile_rows(
     return _sorted_out(layer, fenced(select(union_all(*parts).subquery()), "found"), tile, small)
 
 
-def _said(layer: Layer, table: Table) -> list[Expression]:
+def _said(layer: Layer, table: FromClause) -> list[Expression]:
     s = tables.sources
     by = table.c[layer.style.by] if layer.style and layer.style.by else cast(null(), Text)
     label = cast(table.c[layer.names.label], Text)
@@ -95,7 +94,12 @@ def _said(layer: Layer, table: Table) -> list[Expression]:
 
 
 def _live(
-    layer: Layer, table: Table, tile: Tile, condition: ColumnElement[bool], tolerance: float, prepared: bool
+    layer: Layer,
+    table: FromClause,
+    tile: Tile,
+    condition: ColumnElement[bool],
+    tolerance: float,
+    prepared: bool,
 ) -> Select[Any]:
     """Rows whose shape is made from the row itself, simplified where the map is not magnified."""
     s, p = tables.sources, tables.tile_rows
@@ -113,7 +117,7 @@ def _live(
     return select(*(rows.c[name] for name in _SAID), shape.label("shape"), *boxed)
 
 
-def _prepared(layer: Layer, table: Table, tile: Tile, condition: ColumnElement[bool]) -> Select[Any]:
+def _prepared(layer: Layer, table: FromClause, tile: Tile, condition: ColumnElement[bool]) -> Select[Any]:
     """Rows whose piece for this tile has been cut, or which cover it, or a tile above it, wholly."""
     s, p, t = tables.sources, tables.tile_rows, tables.tile_shapes
     z = min(tile.z, EXACT_FROM_ZOOM)

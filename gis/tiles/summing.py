@@ -47,7 +47,7 @@ _COLUMNS = (
 Expression = ColumnElement[Any]
 
 
-def sum_anew(conn: Connection, layer: Layer, table: Table, rev: int) -> int | None:
+def sum_anew(conn: Connection, layer: Layer, table: FromClause, rev: int) -> int | None:
     """Sum all rows of ``layer`` at ``rev``; the finest zoom where a tile may need it, None when none does."""
     c = tables.tile_cells
     conn.execute(delete(c).where(c.c.layer == layer.id))
@@ -63,7 +63,7 @@ def sum_anew(conn: Connection, layer: Layer, table: Table, rev: int) -> int | No
     return finest
 
 
-def _finest(conn: Connection, table: Table, rev: int) -> int | None:
+def _finest(conn: Connection, table: FromClause, rev: int) -> int | None:
     """The finest zoom with a tile of so many rows that it is summed (its buffer not counted).
 
     Where a cell holds fewer than `_WORTH` rows on average, reading the rows themselves costs no more.
@@ -96,7 +96,7 @@ def _made(conn: Connection, name: str, columns: tuple[str, ...]) -> Table:
     return Table(name, MetaData(), *(Column(each, Integer) for each in columns))
 
 
-def sum_touched(conn: Connection, layer: Layer, table: Table, since: int, rev: int, finest: int) -> None:
+def sum_touched(conn: Connection, layer: Layer, table: FromClause, since: int, rev: int, finest: int) -> None:
     """Sum anew the cells of every zoom in which rows came or went after ``since`` up to ``rev``."""
     c, web, size = tables.tile_cells, table.c.geom_web, cell_size(finest)
     changed = or_(
@@ -145,7 +145,7 @@ def _half(value: Expression) -> Expression:
     return value.op(">>")(1)
 
 
-def _rows_summed(layer: Layer, table: Table, z: int, condition: ColumnElement[bool]) -> Select[Any]:
+def _rows_summed(layer: Layer, table: FromClause, z: int, condition: ColumnElement[bool]) -> Select[Any]:
     web, size = table.c.geom_web, cell_size(z)
     found = points_summed(
         layer, table, cell_of(func.ST_X(web), size), cell_of(func.ST_Y(web), size), condition

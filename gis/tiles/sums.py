@@ -8,10 +8,10 @@ from typing import Any
 from sqlalchemy import (
     CTE,
     ColumnElement,
+    FromClause,
     Numeric,
     Select,
     SmallInteger,
-    Table,
     Text,
     case,
     cast,
@@ -87,7 +87,7 @@ def cast_box(box: Expression) -> Expression:
 
 
 def points_summed(
-    layer: Layer, table: Table, gx: Expression, gy: Expression, condition: ColumnElement[bool]
+    layer: Layer, table: FromClause, gx: Expression, gy: Expression, condition: ColumnElement[bool]
 ) -> Select[Any]:
     """The points of ``table`` that meet ``condition`` in groups by ``gx`` and ``gy``.
 
@@ -124,7 +124,7 @@ def bbox_of(summed: Any) -> Expression:
     return case((summed.n > 1, box_text(ends, _DECIMALS_CELL)))
 
 
-def cells_on_the_spot(layer: Layer, table: Table, tile: Tile, condition: Any, cells: int) -> Select[Any]:
+def cells_on_the_spot(layer: Layer, table: FromClause, tile: Tile, condition: Any, cells: int) -> Select[Any]:
     """One feature a cell of the grid of a tile, from the points themselves."""
     web, cell = table.c.geom_web, tile.side / cells
     at = web if tile.is_web else func.ST_Transform(web, tile.matrix.srid)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import gzip
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
 from pyproj import Transformer
 
+from gis.screening.conflicts import refresh
+from layers.model import Text
 from tests.api.conftest import SmallMap, client_of, uids
 
 ITEMS = "/collections/wells/items"
@@ -159,3 +162,39 @@ def test_schema_and_queryables_describe_what_items_hold(service: TestClient) -> 
         if name != "geometry" and feature[name] is not None:
             value = str(feature[name]).lower() if isinstance(feature[name], bool) else feature[name]
             assert "IN" in uids(service.get(ITEMS, params={name: value})), name
+
+
+CONFLICTS = "/collections/conflicts/items"
+TITLE = "禁区内的水井 / Well on a pad"
+
+
+def test_what_rules_tell_is_a_property_of_conflicts_as_any_other(service: TestClient) -> None:
+    every = service.get(CONFLICTS).json()
+    assert every["numberMatched"] == 3
+    assert {item["properties"]["title"] for item in every["features"]} == {TITLE}
+    names = sorted(item["properties"]["subject_uid"] for item in every["features"])
+    cql2 = "title LIKE '%25Well%25' AND rule_hash IS NOT NULL AND next_date IS NULL"
+    for kept in (f"title={TITLE}", f"filter={cql2}"):
+        shown = f"{kept}&sortby=title,-subject_uid&properties=subject_uid&limit=1"
+        pages = follow(service, f"{CONFLICTS}?{shown}")
+        assert [uid.split("|")[0].split("/")[1] for page in pages for uid in page] == names[::-1]
+    assert uids(service.get(f"{CONFLICTS}?filter=title = 'another'&bbox=120,28,121,29")) == []
+    table = service.get(f"{CONFLICTS}?f=csv&filter=title = '{TITLE}'").content.decode("utf-8-sig")
+    assert table.count("Well on a pad") == 3
+
+
+def test_conflicts_tell_what_their_rules_said_then(own_map: SmallMap) -> None:
+    client = client_of(own_map.app())
+    first = client.get(CONFLICTS)
+    pack = own_map.definition.packs["wells"]
+    worded = {"title": Text(zh="改", en="Reworded"), "hash": "another"}
+    rules = tuple(rule.model_copy(update=worded) for rule in pack.rules)
+    changed = pack.model_copy(update={"rules": rules, "hash": "another"})
+    done = refresh(own_map.engine, replace(own_map.definition, packs={"wells": changed}))
+    assert (done.change.is_empty, done.retold) == (True, 1)
+    now = client.get(CONFLICTS, headers={"If-None-Match": first.headers["etag"]})
+    then = client.get(f"{CONFLICTS}?as-of={done.judged_rev}")
+    for answer, title in ((now, "改 / Reworded"), (then, TITLE)):
+        assert uids(answer) == uids(first)
+        assert {item["properties"]["title"] for item in answer.json()["features"]} == {title}
+    assert uids(client.get(f"{CONFLICTS}?filter=title = '{TITLE}'")) == []

@@ -309,10 +309,25 @@ class World:
                 severity = "notice"
             legal = self._one([("EVER",), ("CODE",), ("LATE",)])
             subjects = self._one([chosen.subjects, chosen.subjects, ("plots",)])
-            changes = {"severity": severity, "legal": legal, "subjects": subjects}
+            title = Text(zh=self._one(["文", "字"]), en="text")
+            changes = {
+                "severity": severity, "legal": legal, "subjects": subjects, "title": title,
+                "predicate": self._predicate(chosen.predicate),
+            }  # fmt: skip
+            # Most edits change one thing only: each kind is followed in its own way.
+            if self.rng.random() < 0.7:
+                name = self._one(sorted(changes))
+                chosen, changes = rules.get(chosen.id, chosen), {name: changes[name]}
             rules[chosen.id] = hashed(chosen.model_copy(update=changes))
         self.definition = replace(self.definition, packs={"test": pack_of(tuple(rules.values()))})
         return f"{chosen.id} {sorted(rules)}"
+
+    def _predicate(self, predicate: Any) -> Any:
+        """The same with another distance, where it has one."""
+        if not hasattr(predicate, "distance_m"):
+            return predicate
+        factor = self._one([0.5, 1.0, 1.5, 2.0])
+        return predicate.model_copy(update={"distance_m": predicate.distance_m * factor})
 
     def edit_date(self) -> str:
         """Take another law date, forward or back."""
@@ -329,13 +344,13 @@ class World:
     # --- looking ------------------------------------------------------------------------------------------
 
     def ledger(self) -> dict[str, dict[str, Any]]:
-        """The rows of the ledger by uid, without what says when they were judged."""
-        drop = "'{row_id,rev_from,rev_to,judged_rev,law_date,geom_web,geom}'::text[]"
+        """The rows of the ledger by uid as they are shown, without what says when they were judged."""
+        drop = "'{row_id,rev_from,judged_rev,law_date,geom}'::text[]"
         with connect(self.engine) as conn:
             found = conn.execute(
                 text(
                     f"SELECT uid, to_jsonb(t) - {drop} AS said, encode(ST_AsBinary(geom), 'hex') AS shape "
-                    "FROM layer.conflicts t WHERE rev_to IS NULL ORDER BY uid"
+                    "FROM now.conflicts t ORDER BY uid"
                 )
             )
             return {row.uid: {**row.said, "geom": row.shape} for row in found}

@@ -17,7 +17,7 @@ from gis import tables
 from gis.db import connect
 from gis.revisions import head, revert
 from gis.screening.answer import screen
-from gis.screening.conflicts import judged_up_to, refresh, summary
+from gis.screening.conflicts import judged_up_to, refresh, summary, totals
 from gis.screening.request import ScreenRequest
 from gis.tiles import tile_at, vector_tile
 from tests.system.conftest import OpenMap
@@ -49,10 +49,11 @@ def _conflicts(opened: OpenMap, rev: int | None = None) -> dict[str, tuple[str, 
 
 
 def test_a_layer_from_a_folder_has_table_view_and_conflicts(wells: OpenMap) -> None:
-    result = refresh(wells.engine, wells.definition)
+    refresh(wells.engine, wells.definition)
     assert _conflicts(wells) == {"IN": ("conflict", "prohibited"), "RIM": ("edge", "prohibited")}
-    assert result.counts == {("WL-01", "conflict", "prohibited"): 1, ("WL-01", "edge", "prohibited"): 1}
     with connect(wells.engine) as conn:
+        found = totals(conn, wells.definition).by_rule
+        assert found == {("WL-01", "conflict", "prohibited"): 1, ("WL-01", "edge", "prohibited"): 1}
         assert conn.scalar(text("SELECT count(*) FROM now.wells WHERE source = 'survey'")) == 3
 
 
