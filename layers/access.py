@@ -74,6 +74,11 @@ def check_access(layer: Layer) -> None:
                 f"Field {name!r} is hidden from some and needed by all (key, label, township or style).",
                 "Use another field there, or restrict the layer with access.read.",
             )
+        if not fields[name].stored:
+            raise Unfit(
+                f"Field {name!r} is hidden from some and told by rules, which everybody may read.",
+                "Remove it from access.fields.",
+            )
     if access.generalise_m is not None and (access.read is None or not layer.has_geometry):
         raise Unfit(
             "access.generalise_m is for a layer with geometry that not everybody reads.",

@@ -148,6 +148,11 @@ REFUSALS = {
         "required = true\nvolatile = true",
         ["volatile", "derived"],
     ),
+    "not stored outside conflicts": (
+        "required = true",
+        "stored = false",
+        ["not stored", "conflicts"],
+    ),
     "derived by nobody": ('role = "subject"', 'role = "derived"', ["'derived'", "None"]),
     "subject without place": ('geometry = "Point"', 'geometry = "none"', ["without geometry", "register"]),
     "an id of its own": ("order = 5", 'order = 5\nid = "bores"', ["folder's name"]),

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
 
+from layers.access import Access, Role, check_access
+from layers.basis import Unfit
 from layers.model import DefinitionError, Layer
 from layers.registry import load_layers, resolve
 from layers.vocabulary import load_aliases, load_codes, load_issues, load_themes
@@ -110,6 +113,15 @@ def test_a_layer_defined_twice_is_refused_with_both_places(outside: Path) -> Non
         DefinitionError, match=r"more/defs/parks/layer\.toml.*'parks' is defined in .*defs/parks"
     ):
         load_layers([outside])
+
+
+def test_what_rules_tell_cannot_be_hidden_of_conflicts() -> None:
+    for name, refused in (("title", True), ("error_m", False)):
+        hidden = load_layers()["conflicts"].model_copy(
+            update={"access": Access(fields={name: (Role.ADMIN,)})}
+        )
+        with pytest.raises(Unfit, match=r"'title' .* told by rules") if refused else nullcontext():
+            check_access(hidden)
 
 
 def test_a_second_writer_of_conflicts_is_refused(outside: Path) -> None:
