@@ -149,8 +149,8 @@ REFUSALS = {
         ["volatile", "derived"],
     ),
     "not stored outside conflicts": (
-        "required = true",
-        "stored = false",
+        'type = "enum"',
+        'type = "enum"\nstored = false',
         ["not stored", "conflicts"],
     ),
     "derived by nobody": ('role = "subject"', 'role = "derived"', ["'derived'", "None"]),
