@@ -21,7 +21,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from api.errors import KeyInUse, KeyReused, refuse
 from api.senders import sender_of
 from gis.answers import Kept, claim, keep, release
-from gis.errors import QueryError
+from gis.errors import OneMapError, QueryError
 
 __all__ = ["Idempotency"]
 
@@ -60,7 +60,11 @@ class Idempotency:
         if not streamed:
             receive = await asked.read(receive)
         digest = None if streamed else asked.digest()
-        held = await to_thread.run_sync(claim, self.engine, who, key, digest)
+        try:
+            held = await to_thread.run_sync(claim, self.engine, who, key, digest)
+        except OneMapError as error:  # the store is away or busy: nothing has been done
+            await refuse(error, scope, receive, send)
+            return
         if held is None:
             await self._first(who, key, asked, scope, receive, send)
             return

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
+from weakref import WeakKeyDictionary, WeakSet
 
 import psycopg
 from sqlalchemy import Engine, create_engine, event
@@ -44,8 +45,22 @@ PULSE = Bounds(statement_s=1, lock_s=1, idle_s=5, connections=2)
 """Is the service well? Answered also when all else is busy."""
 
 
+_beside: WeakKeyDictionary[Engine, dict[tuple[Bounds, str], Engine]] = WeakKeyDictionary()
+_watched: WeakSet[Engine] = WeakSet()
+
+
 def companion(engine: Engine, bounds: Bounds, name: str) -> Engine:
-    """A second engine on the same database with limits of its own; it is disposed with ``engine``."""
+    """A second engine on the same database with limits of its own, the same for all who ask.
+
+    It is disposed with ``engine``.
+    """
+    found = _beside.setdefault(engine, {})
+    if (bounds, name) not in found:
+        found[bounds, name] = _made(engine, bounds, name)
+    return found[bounds, name]
+
+
+def _made(engine: Engine, bounds: Bounds, name: str) -> Engine:
     half = max(1, bounds.connections // 2)
     beside = create_engine(
         engine.url, pool_size=half, max_overflow=bounds.connections - half, pool_timeout=bounds.pool_s,
@@ -101,7 +116,13 @@ in_use: ContextVar[InUse | None] = ContextVar("in_use", default=None)
 
 
 def watch(engine: Engine, name: str, on_use: OnUse) -> None:
-    """Know which request uses which connection of ``engine``; ``on_use`` is told of each, +1 and -1."""
+    """Know which request uses which connection of ``engine``; ``on_use`` is told of each, +1 and -1.
+
+    The first to ask is the one who is told.
+    """
+    if engine in _watched:
+        return
+    _watched.add(engine)
 
     @event.listens_for(engine, "checkout")
     def _out(connection: DBAPIConnection, record: ConnectionPoolEntry, _proxy: object) -> None:

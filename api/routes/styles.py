@@ -122,7 +122,7 @@ def get_style_metadata(request: Request, state: StateDep, style: str, language: 
     )
 
 
-@router.get("/qgis", summary="A ready QGIS project")
+@router.get("/qgis", summary="A ready QGIS project", responses={200: {"content": {QGIS: {}}}})
 def get_qgis(request: Request, state: StateDep, language: LanguageDep) -> Response:
     """Every layer with its style, read from here; opened in QGIS 3.22 or newer."""
     base, definition = links_base(request), state.definition

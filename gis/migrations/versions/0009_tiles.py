@@ -17,7 +17,7 @@ def upgrade() -> None:
         sa.Column("layer", sa.Text(), nullable=False),
         sa.Column("rev", sa.BigInteger(), nullable=False, comment="last revision of the layer in the levels"),
         sa.Column(
-            "rendering", sa.Text(), nullable=False, comment="what was drawn and how; another: not used"
+            "rendering", sa.Text(), nullable=False, comment="what was drawn and how; else it is not used"
         ),
         sa.Column("demonstration", sa.Text(), nullable=False, comment="sources that were demonstration data"),
         sa.Column("finest", sa.SmallInteger(), comment="the last zoom whose points are summed; null: none"),
