@@ -129,9 +129,11 @@ def shared_map(make_map: Callable[[], SmallMap]) -> SmallMap:
 
 
 @pytest.fixture
-def own_map(make_map: Callable[[], SmallMap]) -> SmallMap:
+def own_map(make_map: Callable[[], SmallMap]) -> Iterator[SmallMap]:
     """A filled small map that this test may write to."""
-    return make_map()
+    small = make_map()
+    yield small
+    small.engine.dispose()
 
 
 @pytest.fixture(scope="session")
