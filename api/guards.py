@@ -90,7 +90,10 @@ class BodyGuard:
         if stated.isdigit() and int(stated) > limit:
             await refuse(_too_large(limit), scope, receive, send)
         elif streamed:
-            await self.app(scope, _counted(receive, limit), send)
+            try:
+                await self.app(scope, _counted(receive, limit), send)
+            except TooLarge as error:  # before any route has begun to read; a route's own refusals end there
+                await refuse(error, scope, receive, send)
         else:
             try:
                 body = await self._read(receive)
