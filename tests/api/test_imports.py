@@ -314,7 +314,7 @@ def test_too_much_is_refused_before_it_is_read(shared_map: SmallMap, home: Path)
 
     headers = {"Content-Type": "multipart/form-data; boundary=b"}
     shape(client.post("/imports", content=pieces(), headers=headers), 413)
-    assert list((home / "uploads").iterdir()) == []
+    assert list((home / "uploads").glob("*")) == []  # nor need there be a folder
     shape(client.post("/imports", content=b"code\n1\n", headers={"Content-Type": "text/csv"}), 415)
     shape(client.post("/imports", content=b"nonsense", headers=headers), 400)
     shape(client.post("/imports", files={"files": ("a", b"")}, headers={"Content-Encoding": "gzip"}), 415)
