@@ -82,11 +82,19 @@ class Disconnects:
                 return await receive()
             return await asyncio.shield(watcher)
 
+        answered = False
+
+        async def noted(message: Message) -> None:
+            nonlocal answered
+            # A server tells of a sender who has the whole answer as of one who has gone.
+            answered = message["type"] == "http.response.body" and not message.get("more_body", False)
+            await send(message)
+
         if not first.get("more_body", False):
             watcher = asyncio.create_task(_gone(receive))
-            watcher.add_done_callback(lambda task: _cancel(task, mine))
+            watcher.add_done_callback(lambda task: None if answered else _cancel(task, mine))
         try:
-            await self.app(scope, handed_on, send)
+            await self.app(scope, handed_on, noted)
         except asyncio.CancelledError:
             mine.cancel()  # the server ends: within a second
             raise

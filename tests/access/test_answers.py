@@ -87,7 +87,7 @@ def test_nobody_is_given_what_was_kept_for_another(someone: Someone) -> None:
         for scope, one, other in zip(scopes, first, again, strict=True):
             assert one.status_code == other.status_code, (path, scope)
             if path != "/health/layers/farms":  # tells the time of day
-                assert one.content == other.content and one.headers["ETag"] == other.headers["ETag"]
+                assert steady(one) == steady(other) and one.headers["ETag"] == other.headers["ETag"]
         tags = [one.headers.get("ETag") for one in first if "ETag" in one.headers]
         assert len(set(tags)) == len(tags), path
         held = someone.ask(scopes[0], path, headers={"If-None-Match": str(tags[1] if tags else "")})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import threading
 import time
@@ -16,9 +17,11 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 import uvicorn
+from anyio import to_thread
 from sqlalchemy import text
 
 from api import guards
+from api.admission import Disconnects
 from api.cli.serve import address, listen
 from api.rates import Rates, parse_rate
 from gis.accounts import register
@@ -55,6 +58,43 @@ def locked(own_map: SmallMap) -> Iterator[None]:
     with own_map.engine.connect() as conn, conn.begin():
         conn.execute(text("LOCK TABLE layer.wells IN ACCESS EXCLUSIVE MODE"))
         yield
+
+
+def test_what_goes_on_behind_an_answer_is_not_ended_with_it(own_map: SmallMap) -> None:
+    own_map.app()  # watches the engine
+    done: list[int] = []
+
+    def work() -> None:
+        with own_map.engine.connect() as conn:
+            done.append(conn.scalar(text("SELECT 1 FROM pg_sleep(0.4)")) or 0)
+
+    async def answer_and_work(_scope: Any, receive: Any, send: Any) -> None:
+        await receive()
+        working = asyncio.create_task(to_thread.run_sync(work))
+        await asyncio.sleep(0.2)
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b""})
+        await working
+
+    async def ask() -> None:
+        answered = asyncio.Event()
+        coming = iter([{"type": "http.request", "body": b""}])
+
+        async def receive() -> dict[str, Any]:
+            message = next(coming, None)
+            if message is None:
+                await answered.wait()
+                message = {"type": "http.disconnect"}
+            return message
+
+        async def send(message: dict[str, Any]) -> None:
+            if message["type"] == "http.response.body":
+                answered.set()  # from here on a server says that the sender has gone
+
+        await Disconnects(answer_and_work)({"type": "http"}, receive, send)
+
+    asyncio.run(ask())
+    assert done == [1]
 
 
 def test_more_than_can_be_done_is_told_to_come_again_and_the_service_stays_well(own_map: SmallMap) -> None:
