@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -29,8 +30,11 @@ def xy() -> np.ndarray[Any, Any]:
 
 def test_each_zone_is_given_to_one_thread_and_results_keep_the_order() -> None:
     worked: dict[int, list[int]] = {}
+    together, begun = threading.Barrier(2, timeout=60), itertools.count()
 
     def work(zone: int) -> int:
+        if next(begun) < 2:
+            together.wait()  # else one thread may have done all before another begins
         worked.setdefault(zone, []).append(threading.get_ident())
         return zone * 10
 
