@@ -28,6 +28,8 @@ from tests.api.conftest import SmallMap
 from tests.api.test_bounds import serving
 from tests.gis.importing import corpus
 
+# No answer tells where the program lies.
+HERE = str(Path(__file__).parents[2]).encode()
 NO_ACCOUNTS = "there are no accounts yet: everybody sees the same and nobody logs in"
 NO_ALERTS = "there are no alerts and photos yet"
 NO_WRITING = "items are not written over HTTP yet"
@@ -145,7 +147,7 @@ def check(must: str, entry: dict[str, Any], told: list[Told], base: str) -> None
     if name == "no_5xx":
         assert all(each.status not in range(500, 600) or each.headers.get("Retry-After") for each in told)
     elif name in ("no_sql_or_traceback_in_body", "no_file_content_leak"):
-        for word in (b"Traceback", b"psycopg", b"SELECT ", b"root:x:", b"sqlalchemy", b"/work/"):
+        for word in (b"Traceback", b"psycopg", b"SELECT ", b"root:x:", b"sqlalchemy", HERE):
             assert word not in bodies
     elif name.startswith(("under_", "p99_under_")):
         # The machine may be busy with other tests: three times the demand still tells hours from seconds.
