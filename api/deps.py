@@ -88,11 +88,6 @@ class MapState:
             self._seen.move_to_end(scope)
             return held
 
-    @property
-    def sees_all(self) -> bool:
-        """Whether the scope sees every row and field there is, so that it may share what is kept."""
-        return self.definition.seen_from is None and self.scope.areas is None
-
     @cached_property
     def _lock(self) -> Lock:
         return Lock()

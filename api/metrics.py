@@ -90,5 +90,5 @@ def told(jobs: dict[str, int]) -> bytes:
     counted = REGISTRY
     if SHARED in os.environ:
         counted = CollectorRegistry()
-        multiprocess.MultiProcessCollector(counted)  # type: ignore[no-untyped-call]
+        multiprocess.MultiProcessCollector(counted)  # type: ignore[no-untyped-call]  # the library has no types there
     return generate_latest(counted) + generate_latest(beside)

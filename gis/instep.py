@@ -60,7 +60,7 @@ def _digest(definition: MapDefinition) -> str:
     for layer in definition.layers.values():
         digest.update(layer.model_dump_json().encode())
     for file in (
-        _HERE / "tables.py",
+        *sorted((_HERE / "tables").glob("*.py")),
         _HERE / "sync.py",
         _HERE / "rights.py",
         _HERE / "jobs" / "schema.py",

@@ -18,7 +18,7 @@ from gis import tables
 from gis.access import Scope
 from gis.crs import LONLAT, WEB_MERCATOR, transformation
 from gis.db import connect, scoped
-from gis.errors import DatabaseError, NotFound
+from gis.errors import DatabaseBusy, DatabaseError, NotFound
 from gis.export import export_layer
 from gis.features import ItemQuery, Place, item, items, layer_facts, search
 from gis.leaks.expected import Expected
@@ -58,9 +58,11 @@ class Looking:
 
 
 def _tolerant(question: Callable[[], set[str]]) -> set[str]:
-    """What is refused shows nothing."""
+    """What is refused shows nothing; what the database did not answer in time is no answer. Raises then."""
     try:
         return question()
+    except DatabaseBusy:
+        raise
     except (NotFound, DatabaseError):
         return set()
 
@@ -70,7 +72,7 @@ def _by_sql(of: Looking, want: Expected) -> set[str]:
     shown = _tolerant(lambda: _uids(of, f"SELECT uid FROM {schema}.{quoted(want.id)} WHERE rev_to IS NULL"))
     for name in want.hidden:
         question = f"SELECT {quoted(name)}::text FROM layer.{quoted(want.id)} LIMIT 1"
-        shown |= {f"field {name}" for _ in _tolerant(lambda q=question: _uids(of, q))}  # type: ignore[misc]
+        shown |= {f"field {name}" for _ in _tolerant(partial(_uids, of, question))}
     return shown
 
 
@@ -103,8 +105,16 @@ def _by_items(of: Looking, want: Expected) -> set[str]:
             if after is None:
                 break
         for uid in _some(want.others):
-            shown |= _tolerant(lambda u=uid: {str(item(conn, of.seen, layer, u, rev=head(conn))["id"])})  # type: ignore[misc]
+            shown |= _tolerant(partial(_item, conn, of, layer, uid))
     return shown
+
+
+def _item(conn: Connection, of: Looking, layer: Layer, uid: str) -> set[str]:
+    return {str(item(conn, of.seen, layer, uid, rev=head(conn))["id"])}
+
+
+def _report(conn: Connection, name: str) -> set[str]:
+    return {open_report(conn, name).report_id}
 
 
 def _some(uids: Iterable[str]) -> list[str]:
@@ -273,5 +283,5 @@ def reports_seen(of: Looking, names: Iterable[str]) -> set[str]:
     seen = set()
     with of.connect() as conn:
         for name in names:
-            seen |= _tolerant(lambda n=name: {open_report(conn, n).report_id})  # type: ignore[misc]
+            seen |= _tolerant(partial(_report, conn, name))
     return seen

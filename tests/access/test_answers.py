@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from typing import Any
 
 import httpx
 import pytest
@@ -17,10 +18,10 @@ ON_BORDER = (120.0499995, 28.93)
 ALL = ("CT-01", "CT-02", "CT-03")
 
 
-def verdicts(answer: dict[str, object]) -> dict[str, tuple[str, tuple[str, ...]]]:
+def verdicts(answer: dict[str, Any]) -> dict[str, tuple[str, tuple[str, ...]]]:
     """Verdict and what is missing, by rule."""
-    found = {each["rule"]: ("clear", ()) for each in answer["clear"]}  # type: ignore[attr-defined]
-    for theme in answer["themes"]:  # type: ignore[attr-defined]
+    found = {each["rule"]: ("clear", ()) for each in answer["clear"]}
+    for theme in answer["themes"]:
         for finding in theme["findings"]:
             missing = tuple(each["name"] for each in finding["missing"])
             found[finding["rule"]] = finding["verdict"], missing

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import Engine, create_engine, event, text
@@ -36,7 +37,7 @@ def plain(databases: Databases, world: World, tmp_path: Path) -> Iterator[World]
     engine = create_engine(databases.url(name))
 
     @event.listens_for(engine, "connect")
-    def _become(connection, _record) -> None:  # type: ignore[no-untyped-def]
+    def _become(connection: Any, _record: object) -> None:
         connection.execute(f"SET SESSION AUTHORIZATION {user}")
         connection.commit()
 

@@ -121,5 +121,7 @@ def _scan(plan: list[str]) -> set[str]:
     return set(found)
 
 
-def _explained(_conn, _cursor, statement, parameters, _context, _many):  # type: ignore[no-untyped-def]
+def _explained(
+    _conn: Any, _cursor: Any, statement: str, parameters: Any, _context: Any, _many: bool
+) -> tuple[str, Any]:
     return f"EXPLAIN {statement}", parameters

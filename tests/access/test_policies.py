@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import pytest
 from sqlalchemy import Engine, create_engine, text
 from sqlalchemy.pool import NullPool
@@ -201,7 +204,7 @@ def test_codes_are_codes_and_nothing_else(world: World) -> None:
         assert asked(world.engine, scope_of(Role.VIEWER, code), "SELECT uid FROM layer.farms") == []
 
 
-def test_rows_follow_the_areas_when_these_change(open_world) -> None:  # type: ignore[no-untyped-def]
+def test_rows_follow_the_areas_when_these_change(open_world: Callable[[], World]) -> None:
     world = open_world()
     moved = "code,name,wkt\n330700001,西乡,{}\n330700002,东乡,{}\n".format(
         '"POLYGON((120.00 28.90,120.09 28.90,120.09 28.95,120.00 28.95,120.00 28.90))"',
@@ -226,7 +229,7 @@ def test_a_user_who_may_not_make_roles_is_told_what_to_run(database: Engine) -> 
         from sqlalchemy import event
 
         @event.listens_for(plain, "connect")
-        def _become(connection, _record) -> None:  # type: ignore[no-untyped-def]
+        def _become(connection: Any, _record: object) -> None:
             connection.execute(f"SET SESSION AUTHORIZATION {name}")
             connection.commit()
 

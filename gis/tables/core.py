@@ -1,13 +1,6 @@
-"""The tables of the store: fixed ones in schema ``core`` and one typed table a layer in schema ``layer``.
-
-A row of a layer lives from revision ``rev_from`` up to, not including, ``rev_to``; ``rev_to`` is null while
-the row is current. Rows are never updated otherwise, so ``row_id`` names one version of one thing for ever.
-"""
+"""The fixed tables of schema ``core``: sources, revisions, imports, conflicts, reports."""
 
 from __future__ import annotations
-
-import hashlib
-from typing import Any
 
 from geoalchemy2 import Geometry
 from sqlalchemy import (
@@ -23,27 +16,21 @@ from sqlalchemy import (
     Index,
     Integer,
     MetaData,
-    SmallInteger,
     Table,
     Text,
-    and_,
     func,
     text,
 )
 from sqlalchemy.dialects.postgresql import ARRAY, BYTEA, JSONB
-from sqlalchemy.types import TypeEngine
-
-from gis.crs import WEB_MERCATOR
-from layers.model import Field, Layer
 
 __all__ = [
-    "COARSE_M",
     "CORE",
-    "NOT_CONTENT",
-    "ROW_COLUMNS",
+    "NAMING",
     "conflict_marks",
     "coverage",
     "field_maps",
+    "harvest_runs",
+    "harvests",
     "import_runs",
     "judgings",
     "links",
@@ -56,12 +43,6 @@ __all__ = [
     "rule_texts",
     "sources",
     "store",
-    "table_for",
-    "tile_cells",
-    "tile_levels",
-    "tile_rows",
-    "tile_shapes",
-    "told",
     "uncovered",
 ]
 
@@ -386,155 +367,3 @@ report_faces = Table(
     Column("engine", Text, nullable=False, comment="the version that rendered it"),
     comment="Pages and files of reports, as they were first rendered; rows are only ever added",
 )
-
-tile_levels = Table(
-    "tile_levels",
-    CORE,
-    Column("layer", Text, primary_key=True),
-    Column("rev", BigInteger, nullable=False, comment="last revision of the layer in the levels"),
-    Column("rendering", Text, nullable=False, comment="what was drawn and how; else it is not used"),
-    Column("demonstration", Text, nullable=False, comment="sources that were demonstration data"),
-    Column("finest", SmallInteger, comment="the last zoom whose points are summed; null: none"),
-    comment="Up to which revision the levels of a layer have been prepared",
-)
-
-tile_rows = Table(
-    "tile_rows",
-    CORE,
-    Column("layer", Text, primary_key=True),
-    Column("row_id", BigInteger, primary_key=True, autoincrement=False),
-    *(Column(side, Double, nullable=False) for side in ("west", "south", "east", "north")),
-    comment="Rows whose shape is prepared, each with its box in EPSG:3857",
-)
-
-tile_shapes = Table(
-    "tile_shapes",
-    CORE,
-    Column("layer", Text, primary_key=True),
-    Column("z", SmallInteger, primary_key=True, autoincrement=False),
-    Column("cx", Integer, primary_key=True, autoincrement=False),
-    Column("cy", Integer, primary_key=True, autoincrement=False),
-    Column("row_id", BigInteger, primary_key=True, autoincrement=False),
-    Column(
-        "geom",
-        Geometry(srid=WEB_MERCATOR, spatial_index=False),
-        comment="what of the shape lies in and around the tile; null: it covers it, z is -1 - zoom",
-    ),
-    Index(None, "layer", "row_id"),
-    comment="Large shapes, simplified for each zoom and cut by its tiles",
-)
-
-tile_cells = Table(
-    "tile_cells",
-    CORE,
-    Column("layer", Text, primary_key=True),
-    Column("z", SmallInteger, primary_key=True, autoincrement=False),
-    Column("gx", Integer, primary_key=True, autoincrement=False),
-    Column("gy", Integer, primary_key=True, autoincrement=False),
-    Column("n", Integer, nullable=False),
-    Column("uid", Text, comment="of a single row"),
-    Column("label", Text, comment="of a single row"),
-    Column("rank", SmallInteger, comment="place in the legend of the first class"),
-    Column("is_indicative", Boolean, nullable=False),
-    Column("is_demonstration", Boolean, nullable=False),
-    Column("bbox", Text, comment="of several rows: the box around them in degrees, as tiles say it"),
-    *(Column(side, Double, nullable=False) for side in ("west", "south", "east", "north")),
-    comment="Current points of a layer summed on the grid of each zoom, 64 cells to the side of a tile",
-)
-
-_TYPES: dict[str, type[TypeEngine[Any]]] = {
-    "text": Text,
-    "enum": Text,
-    "integer": BigInteger,
-    "number": Double,
-    "boolean": Boolean,
-    "date": Date,
-}
-
-
-def told(layer: Layer) -> frozenset[str]:
-    """The fields of ``layer`` that `rule_texts` tells, alone or beside its rows; none for most layers."""
-    if len(layer.stored_fields) == len(layer.fields):
-        return frozenset()
-    own = {"text_id", "rules", "rev_from", "rev_to"}
-    return frozenset(field.name for field in layer.fields) & set(rule_texts.c.keys()) - own
-
-
-COARSE_M = 100
-"""Metres: current rows with a larger error have an index of their own."""
-
-# Columns that every layer row has beside its fields, in the order of the "now" views.
-ROW_COLUMNS = ("accuracy_m", "is_indicative", "source_id", "valid_from", "valid_to", "rev_from", "rev_to")
-
-
-def _field_column(field: Field) -> Column[object]:
-    kind = DateTime(timezone=True) if field.type == "datetime" else _TYPES[field.type]()
-    comment = f"{field.title.zh} / {field.title.en}" + (f" [{field.unit}]" if field.unit else "")
-    return Column(field.name, kind, nullable=not field.required, comment=comment)
-
-
-def code_check(layer: Layer, field: Field) -> CheckConstraint | None:
-    """The CHECK that keeps an enumeration to its codes; its name carries a hash of them, so change shows."""
-    if field.type != "enum":
-        return None
-    codes = [value.code for value in field.code_list]
-    digest = hashlib.sha256("\0".join(codes).encode()).hexdigest()[:8]
-    quoted = ", ".join("'" + code.replace("'", "''") + "'" for code in codes)
-    return CheckConstraint(f'"{field.name}" IN ({quoted})', name=f"{field.name}_{digest}")
-
-
-NOT_CONTENT = frozenset({"areas", "rests_on"})
-"""Columns of a layer that say who may see a row, not what it states: derived anew, never a revision."""
-
-
-def table_for(layer: Layer, storage_crs: int) -> Table:
-    """The table of ``layer`` in schema ``layer``, its geometry in EPSG:``storage_crs``, x,y order.
-
-    That of a generalised layer, which holds its cells, is in schema ``general``.
-
-    ``geom_web`` repeats the geometry in EPSG:3857, made at write time by the same explicitly chosen
-    transformation that everything else uses, so that tiles neither transform nor trust the server's choice.
-    """
-    metadata = MetaData(schema="general" if layer.is_generalised else "layer", naming_convention=NAMING)
-    columns: list[Column[object]] = [
-        Column("row_id", BigInteger, Identity(), primary_key=True),
-        Column("uid", Text, nullable=False),
-        *(_field_column(field) for field in layer.stored_fields),
-    ]
-    if layer.has_geometry:
-        columns += [
-            Column("geom", Geometry(layer.geometry.upper(), srid=storage_crs, spatial_index=False)),
-            Column("geom_web", Geometry("GEOMETRY", srid=WEB_MERCATOR, spatial_index=False)),
-        ]
-    columns += [
-        Column("accuracy_m", Double, comment="bound of the position error in metres; null is unknown"),
-        Column("is_indicative", Boolean, nullable=False, server_default="false"),
-        Column("source_id", Integer, nullable=False),
-        Column("valid_from", Date),
-        Column("valid_to", Date),
-        Column("rev_from", BigInteger, nullable=False),
-        Column("rev_to", BigInteger),
-        Column("areas", ARRAY(Text), comment="codes of the areas it lies in or touches; null: not known"),
-    ]
-    if layer.role == "derived":
-        columns.append(Column("rests_on", ARRAY(Text), comment="layers, and layer.field, it was made from"))
-    checks = [check for field in layer.stored_fields if (check := code_check(layer, field)) is not None]
-    title = f"{layer.title.zh} / {layer.title.en}"
-    table = Table(layer.id, metadata, *columns, *checks, comment=title, info={"layer": layer})
-    current = table.c.rev_to.is_(None)
-    Index(f"uq_{layer.id}_current_uid", table.c.uid, unique=True, postgresql_where=current)
-    Index(f"ix_{layer.id}_uid", table.c.uid)
-    Index(f"ix_{layer.id}_revs", table.c.rev_from, table.c.rev_to)
-    # For roles that see some areas only; where no areas are known it is empty and costs nothing.
-    known = table.c.areas.is_not(None)
-    Index(f"ix_{layer.id}_areas", table.c.areas, postgresql_using="gin", postgresql_where=known)
-    for field in layer.stored_fields:
-        if field.indexed:
-            Index(f"ix_{layer.id}_{field.name}", table.c[field.name], postgresql_where=current)
-    if layer.has_geometry:
-        # The few rows whose place may be far off are looked for apart, so that they widen no search for all.
-        coarse = and_(current, table.c.accuracy_m > COARSE_M)
-        Index(f"ix_{layer.id}_coarse", table.c.accuracy_m, postgresql_where=coarse)
-        Index(f"ix_{layer.id}_geom", table.c.geom, postgresql_using="gist")
-        Index(f"ix_{layer.id}_geom_web", table.c.geom_web, postgresql_using="gist")
-    return table
