@@ -15,7 +15,7 @@ from fastapi import FastAPI
 
 from api.identity import Action, Needs
 
-__all__ = ["RULES", "Rule", "actions_of", "require_rules", "routes_of"]
+__all__ = ["RULES", "Rule", "actions_of", "require_rules"]
 
 
 class Rule(StrEnum):
@@ -114,13 +114,8 @@ RULES: dict[tuple[str, str], Rule] = {
 }
 
 
-def routes_of(app: FastAPI) -> list[tuple[str, str]]:
-    """Method and path of every route of ``app``, sorted; files of the front end are mounted and are none."""
-    return sorted({(method, route.path) for method, route in _walk(app.routes)})
-
-
 def actions_of(app: FastAPI) -> dict[tuple[str, str], list[Action]]:
-    """What each route of ``app`` says that it is for; each should say one thing."""
+    """What each route of ``app`` says that it is for; files of the front end are mounted and are none."""
     found = {}
     for method, route in _walk(app.routes):
         calls = [dependency.call for dependency in route.dependant.dependencies]
@@ -139,8 +134,12 @@ def _walk(routes: Iterable[Any]) -> Iterator[tuple[str, Any]]:
 
 
 def require_rules(app: FastAPI) -> None:
-    """Refuse to go on with a route that has no rule, or a rule that has no route."""
-    there = set(routes_of(app))
+    """Refuse to go on with a route that has no rule or not one action, or a rule that has no route."""
+    actions = actions_of(app)
+    there = actions.keys()
     lacking, idle = sorted(there - RULES.keys()), sorted(RULES.keys() - there)
     if lacking or idle:
         raise RuntimeError(f"api.access.RULES lacks {lacking} and has no route for {idle}.")
+    unclear = sorted(route for route, found in actions.items() if len(found) != 1)
+    if unclear:
+        raise RuntimeError(f"Each route needs one action (api.identity.needs); not so {unclear}.")

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 from fastapi import FastAPI
 
-from api.access import RULES, Rule, actions_of, require_rules, routes_of
+from api.access import RULES, Rule, actions_of, require_rules
 from api.identity import Action
 from gis.access import PUBLIC, Role, Scope
 from gis.accounts.actions import MAY
@@ -147,9 +147,19 @@ def _secret() -> str:
 
 def test_every_route_has_a_rule_and_none_starts_without(world: World) -> None:
     app = world.app()
-    assert set(routes_of(app)) == RULES.keys()
+    assert actions_of(app).keys() == RULES.keys()
     app.add_api_route("/secrets", _secret, methods=["GET"])
     with pytest.raises(RuntimeError, match="/secrets"):
         require_rules(app)
     with pytest.raises(RuntimeError, match="/collections"):
         require_rules(FastAPI())
+
+
+def test_a_route_without_an_action_keeps_the_service_from_starting(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = world.app()
+    app.add_api_route("/secrets", _secret, methods=["GET"])
+    monkeypatch.setitem(RULES, ("GET", "/secrets"), Rule.OPEN)
+    with pytest.raises(RuntimeError, match=r"one action.*/secrets"):
+        require_rules(app)

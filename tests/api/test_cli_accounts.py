@@ -8,6 +8,7 @@ import sys
 import pytest
 from sqlalchemy import text
 
+from gis.access import Scope
 from gis.db import connect
 from tests.api.conftest import SmallMap, client_of
 from tests.api.test_cli import Run, onemap
@@ -80,3 +81,21 @@ def test_what_will_not_do_is_one_line(onemap: Run) -> None:
         assert refused.status == 1 and said in refused.err and refused.err.count("\n") == 1
     assert onemap("user", "set", "li").status == 2
     assert onemap("audit", "verify", "--noted", "x").status == 2
+
+
+@pytest.mark.usefixtures("typed")
+def test_the_doctor_looks_as_an_account(onemap: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[Scope] = []
+
+    def noted(_engine: object, _definition: object, scope: Scope) -> list[object]:
+        asked.append(scope)  # what is compared, and how, tests/access shows
+        return []
+
+    monkeypatch.setattr("gis.leaks.compare", noted)
+    onemap("user", "add", "Wang", "--role", "editor", "--areas", "b,a", "--password-stdin")
+    assert onemap("doctor", "access", "--as", "WANG").status == 0
+    assert onemap("doctor", "access", "--as-role", "viewer", "--area", "b").status == 0
+    assert [(each.role, each.areas) for each in asked] == [("editor", ("a", "b")), ("viewer", ("b",))]
+    assert onemap("doctor", "access", "--as", "li").status == 1
+    for wrong in ([], ["--as", "wang", "--as-role", "viewer"], ["--as", "wang", "--area", "b"]):
+        assert onemap("doctor", "access", *wrong).status == 2

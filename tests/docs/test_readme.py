@@ -132,8 +132,14 @@ def test_every_command_of_the_readme_works(demonstration: Demonstration) -> None
 def test_every_setting_is_in_both_readmes_and_no_other() -> None:
     settings = {f"ONEMAP_{name.upper()}" for name in Settings.model_fields} | {"ONEMAP_LANG"}
     for name in READMES:
-        told = set(re.findall(r"`(ONEMAP_[A-Z_]+)`", (ROOT / name).read_text(encoding="utf-8")))
-        assert told == settings
+        text = (ROOT / name).read_text(encoding="utf-8")
+        assert set(re.findall(r"`(ONEMAP_[A-Z_]+)`", text)) == settings
+        rows = [
+            said
+            for row in re.findall(r"^\| (`ONEMAP_.*?) \|", text, re.M)
+            for said in re.findall(r"`(\w+)`", row)
+        ]
+        assert sorted(rows) == sorted(settings), "each setting has one row"
 
 
 @pytest.mark.parametrize("page", sorted(path.name for path in ROOT.glob("*.md")))
