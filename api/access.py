@@ -118,7 +118,10 @@ def actions_of(app: FastAPI) -> dict[tuple[str, str], list[Action]]:
     """What each route of ``app`` says that it is for; files of the front end are mounted and are none."""
     found = {}
     for method, route in _walk(app.routes):
-        calls = [dependency.call for dependency in route.dependant.dependencies]
+        dependant = getattr(
+            route, "dependant", None
+        )  # a plain route of Starlette has none, so no action either
+        calls = [] if dependant is None else [dependency.call for dependency in dependant.dependencies]
         found[method, route.path] = [call.action for call in calls if isinstance(call, Needs)]
     return found
 
