@@ -127,11 +127,11 @@ def _areas(subjects: Geometries, zones: ZoneSet, s: Indices, z: Indices, threads
     order = np.argsort(pairs, kind="stable")
     found = parts.owner[row] * len(zones) + zones.pieces.owner[piece]
     at = np.minimum(np.searchsorted(pairs[order], found), len(order) - 1)
-    wanted = pairs[order][at] == found
+    wanted = np.flatnonzero(pairs[order][at] == found)
     for geoms, index in ((parts.geoms, row), (zones.pieces.geoms, piece)):
-        wanted &= (shapely.get_dimensions(geoms) == 2)[index]
+        wanted = wanted[shapely.get_dimensions(geoms[index[wanted]]) == 2]
     # By piece, as a share of the work looks up the outlines of its pieces once.
-    wanted = np.flatnonzero(wanted)[np.argsort(piece[wanted], kind="stable")]
+    wanted = wanted[np.argsort(piece[wanted], kind="stable")]
     pair, row, piece = order[at[wanted]], row[wanted], piece[wanted]
 
     def areas(row: Indices, piece: Indices) -> Floats:
