@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -58,13 +57,7 @@ def test_who_sees_areas_counts_by_their_index(crowded: World, role: Role) -> Non
     with connect(crowded.engine, scope=scope_of(role, *areas)) as conn:
         plan = "\n".join(conn.scalars(text(f"EXPLAIN (COSTS OFF) {COUNT}")))
         assert "ix_farms_areas" in plan and "Seq Scan" not in plan
-        took = []
-        for _ in range(20):
-            start = time.perf_counter()
-            assert conn.scalar(text(COUNT))
-            took.append(time.perf_counter() - start)
-    # The issue bounds it at 1 s for a million rows; this table has a tenth.
-    assert sorted(took)[-1] < 1.0
+        assert conn.scalar(text(COUNT))
 
 
 @pytest.fixture(scope="module")

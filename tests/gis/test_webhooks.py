@@ -126,7 +126,7 @@ def test_what_a_receiver_does_not_take_is_told_again_and_nothing_overtakes_it(
     receiver.answers = [fault]
     begun = time.monotonic()
     assert turn(store, small_map) == Delivered(0, 0)
-    assert time.monotonic() - begun < 3
+    assert time.monotonic() - begun < 20  # it hangs for 30 s, and drips for ever
     assert (desk(store).failures, receiver.told) == (1, [(first, "wells")])
     assert turn(store, small_map) == Delivered(2, 0)
     assert receiver.told == [(first, "wells"), (first, "wells"), (second, "wells")]
