@@ -31,6 +31,8 @@ class Rule(StrEnum):
     """Whoever said who they are, and the machine itself; 403 for the public."""
     WRITE = "write"
     """Roles that may change a layer, and the machine itself; 403 for others."""
+    EDIT = "edit"
+    """Roles that may change the layer, within their areas; 403 for others, 404 for what they do not see."""
     ADMIN = "admin"
     """Administrators, and the machine itself; 403 for others."""
 
@@ -71,6 +73,8 @@ RULES: dict[tuple[str, str], Rule] = {
     ("GET", "/collections/{layer}/sortables"): Rule.SEEN,
     ("GET", "/collections/{layer}/items"): Rule.SEEN,
     ("GET", "/collections/{layer}/items/{uid:path}"): Rule.SEEN,
+    ("OPTIONS", "/collections/{layer}/items"): Rule.SEEN,
+    ("OPTIONS", "/collections/{layer}/items/{uid:path}"): Rule.SEEN,
     ("GET", "/collections/{layer}/claims/{uid:path}"): Rule.SEEN,
     ("GET", "/collections/{layer}/tiles"): Rule.SEEN,
     ("GET", "/collections/{layer}/tiles/{matrix}"): Rule.SEEN,
@@ -103,6 +107,10 @@ RULES: dict[tuple[str, str], Rule] = {
     ("DELETE", "/webhooks/{name}"): Rule.ADMIN,
     ("POST", "/webhooks/{name}/replay"): Rule.ADMIN,
     ("GET", "/webhooks/{name}/dead"): Rule.ADMIN,
+    ("POST", "/collections/{layer}/items"): Rule.EDIT,
+    ("PUT", "/collections/{layer}/items/{uid:path}"): Rule.EDIT,
+    ("PATCH", "/collections/{layer}/items/{uid:path}"): Rule.EDIT,
+    ("DELETE", "/collections/{layer}/items/{uid:path}"): Rule.EDIT,
     ("POST", "/imports"): Rule.WRITE,
     ("GET", "/imports/{id}"): Rule.WRITE,
     ("DELETE", "/imports/{id}"): Rule.WRITE,

@@ -41,6 +41,7 @@ from api.routes import (
     changes,
     claims,
     collections,
+    editing,
     health,
     imports,
     items,
@@ -55,6 +56,7 @@ from api.routes import (
     webhooks,
     wellbeing,
 )
+from api.tags import TagPerCoding
 from api.tilecache import TileCache
 from api.web import WebFiles
 from gis.accounts.passwords import passwords_of
@@ -119,6 +121,7 @@ def create_app(settings: Settings, definition: MapDefinition, engine: Engine, *,
         catalogue,  # before the collections: its name is no layer's
         collections,
         items,
+        editing,
         claims,
         tiles,
         styles,
@@ -224,8 +227,9 @@ def _guard(
             allow_headers=["Authorization", "Content-Type", "Idempotency-Key", "If-None-Match", "Prefer"],
             expose_headers=_EXPOSED,
         )
-    app.add_middleware(PlainMethods)
     app.add_middleware(GZipMiddleware, minimum_size=_GZIP_FROM_BYTES, compresslevel=_GZIP_LEVEL)
+    app.add_middleware(TagPerCoding)
+    app.add_middleware(PlainMethods)
     app.add_middleware(
         TileCache,
         ask=Newest(credentials.engine).now,

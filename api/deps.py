@@ -271,26 +271,33 @@ def _kept_by(scope: Scope, *, lasting: bool) -> str:
 
 
 def conditional(
-    request: Request, parts: tuple[object, ...], produce: Callable[[], Response], *, lasting: bool = False
+    request: Request,
+    parts: tuple[object, ...],
+    produce: Callable[[], Response],
+    *,
+    lasting: bool = False,
+    tag: str | None = None,
 ) -> Response:
     """304 when the client holds the answer named by ``parts`` already, else what ``produce`` makes.
 
     The tag is weak, since one content goes out plain and gzipped. ``parts`` names everything that the answer
     depends on: revision, definitions, rendering, representation. The scope of the request is added.
     ``lasting``: the address names the content too, so the public may use the answer without asking again.
+    ``tag`` is taken in place of one made from the parts.
     """
     scope = scope_of_request(request)
-    if scope != PUBLIC:
-        parts = (*parts, scope.digest)
-    digest = hashlib.sha256("\0".join(str(part) for part in parts).encode()).hexdigest()[:32]
-    tag = f'W/"{digest}"'
-    held = {entry.strip() for entry in request.headers.get("if-none-match", "").split(",")}
+    if tag is None:
+        parts = parts if scope == PUBLIC else (*parts, scope.digest)
+        digest = hashlib.sha256("\0".join(str(part) for part in parts).encode()).hexdigest()[:32]
+        tag = f'W/"{digest}"'
+    asked = request.headers.get("if-none-match", "").split(",")
+    held = {entry.strip().removeprefix("W/") for entry in asked}
     headers = {
         "ETag": tag,
         "Cache-Control": _kept_by(scope, lasting=lasting),
         "Vary": "Accept, Accept-Language",
     }
-    if tag in held or tag.removeprefix("W/") in held:
+    if tag.removeprefix("W/") in held:
         return Response(status_code=304, headers=headers)
     answer = produce()
     answer.headers.update(headers)

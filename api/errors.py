@@ -20,6 +20,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import Receive, Scope, Send
 
 from api.languages import language_of, preferred
+from gis.editing.errors import ItemExists, ReadOnly, RowRefused, StaleItem
 from gis.errors import (
     AccessError,
     AccountError,
@@ -28,6 +29,7 @@ from gis.errors import (
     CrsError,
     DatabaseBusy,
     DatabaseError,
+    EditError,
     ExportRefused,
     GeometryError,
     ImportRefused,
@@ -203,6 +205,11 @@ STATUS: Mapping[type[OneMapError], int] = {
     ImportRefused: 422,
     ExportRefused: 422,
     PrintUnavailable: 501,
+    EditError: 422,
+    RowRefused: 422,
+    ItemExists: 409,
+    StaleItem: 412,
+    ReadOnly: 405,
     RevisionError: 400,
     RevertRefused: 409,
     QueryError: 400,
@@ -238,6 +245,7 @@ _TITLES_ZH = {
     405: "不支持该方法",
     408: "请求超时",
     409: "冲突",
+    412: "前提条件不满足",
     413: "请求体过大",
     415: "不支持的媒体类型",
     421: "主机名不属于本服务",
@@ -282,6 +290,8 @@ def problem(error: OneMapError, *, language: str, instance: str, status: int | N
         "remedy_en": error.remedy_en,
         "instance": instance,
     }
+    if isinstance(error, RowRefused):
+        body["findings"] = [each.as_json() for each in error.findings]
     body["title"] = body["title"] or HTTPStatus(status).phrase
     headers = {"Cache-Control": "no-store"} | _extra_headers(error, status)
     return Response(orjson.dumps(body), status, headers, media_type="application/problem+json")
@@ -294,6 +304,8 @@ def _extra_headers(error: OneMapError, status: int) -> dict[str, str]:
     if isinstance(error, CredentialRefused):
         shown = "" if error.reason in ("needed", "login") else ', error="invalid_token"'
         return {"WWW-Authenticate": f'Bearer realm="onemap"{shown}'}
+    if isinstance(error, ReadOnly):
+        return {"Allow": ", ".join(error.allow)}
     if isinstance(error, RoleMissing):
         return {"WWW-Authenticate": 'Bearer realm="onemap", error="insufficient_scope"'}
     return {"Retry-After": _RETRY_AFTER_S} if status == 503 or isinstance(error, KeyInUse) else {}

@@ -27,11 +27,14 @@ __all__ = ["Idempotency"]
 
 MOST_BYTES = 8 * 2**20
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
+_WRITES = ("POST", "PUT", "PATCH", "DELETE")
+# Headers that make another request of the same address and body.
+_MEANS = ("content-crs", "if-match")
 _BOUNDARY = re.compile(r'boundary="?([^";,]{1,70})')
 
 
 class Idempotency:
-    """Does each POST with an ``Idempotency-Key`` once; ``streams`` are paths whose body comes in pieces."""
+    """Does each change with an ``Idempotency-Key`` once; the bodies of ``streams`` (paths) come in pieces."""
 
     def __init__(self, app: ASGIApp, engine: Engine, streams: Iterable[str] = ()) -> None:
         self.app = app
@@ -41,7 +44,7 @@ class Idempotency:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, once."""
         given = Headers(scope=scope).get("idempotency-key") if scope["type"] == "http" else None
-        if given is None or scope["method"] != "POST":
+        if given is None or scope["method"] not in _WRITES:
             await self.app(scope, receive, send)
             return
         key = given.strip().removeprefix('"').removesuffix('"')
@@ -101,12 +104,15 @@ class _Asked:
     """What a request asks, as a hash; the boundary of a multipart body, drawn anew each time, left out."""
 
     def __init__(self, scope: Scope) -> None:
-        kind = Headers(scope=scope).get("content-type", "")
+        headers = Headers(scope=scope)
+        kind = headers.get("content-type", "")
         found = _BOUNDARY.search(kind) if kind.startswith("multipart/") else None
         self._boundary = found[1].encode("latin-1") if found else b""
         self._rest = b""
         self._hash = hashlib.sha256()
-        for part in (scope["path"], scope.get("query_string", b"").decode("latin-1"), kind.partition(";")[0]):
+        query = scope.get("query_string", b"").decode("latin-1")
+        meant = (headers.get(name, "") for name in _MEANS)
+        for part in (scope["method"], scope["path"], query, kind.partition(";")[0], *meant):
             self._hash.update(part.encode() + b"\0")
 
     def add(self, block: bytes) -> None:

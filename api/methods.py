@@ -39,7 +39,7 @@ class PlainMethods:
         if refused is not None:
             named = {word.strip() for word in refused.get("allow", "GET").split(",")}
             allowed = named | {"OPTIONS"} | ({"HEAD"} if "GET" in named else set())
-            await Response(status_code=204, headers={"Allow": ", ".join(sorted(allowed))})(
+            await Response(status_code=200, headers={"Allow": ", ".join(sorted(allowed))})(
                 scope, receive, send
             )
 

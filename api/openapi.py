@@ -10,6 +10,8 @@ from fastapi import FastAPI
 
 from api.queries import DEFAULT_LIMIT
 from api.representation import FEATURE, FEATURES, FORMS
+from gis.editing import READ_ONLY
+from gis.features import property_fields
 from gis.filters import filterable
 from layers.model import Field, Layer
 
@@ -120,6 +122,8 @@ def _refusals(path: str, method: str) -> dict[str, Any]:
     found = [400, 401, 403, 404, 421, 429, 503]
     if method != "get":
         found += [408, 409, 413, 415, 422]
+    if path.startswith(_ITEMS) and method != "get":
+        found += [405] if path == _ITEMS else [405, 412]
     elif path in _JUDGED:
         found += _JUDGED[path]
     unchanged = {"304": _NOT_CHANGED} if method == "get" else {}
@@ -147,7 +151,27 @@ def _items_path(template: dict[str, Any], layer: Layer) -> dict[str, Any]:
     operation["summary"] = f"{layer.title.zh} / {layer.title.en}"
     own = [p for p in operation["parameters"] if p["in"] == "query"]
     operation["parameters"] = own + [_parameter(field) for field in filterable(layer).values()]
+    if layer.role == "derived":
+        del path["post"]
+    else:
+        _say_body(path["post"], layer)
     return path
+
+
+def _say_body(operation: dict[str, Any], layer: Layer) -> None:
+    """Write into POST what a new item of ``layer`` holds."""
+    operation["operationId"] += f"_{layer.id}"
+    operation["parameters"] = [p for p in operation["parameters"] if p["in"] != "path"]
+    known = filterable(layer)
+    names = [name for name in property_fields(layer) if name not in READ_ONLY]
+    properties = {
+        "type": "object",
+        "additionalProperties": False,
+        "required": [field.name for field in layer.fields if field.required],
+        "properties": {name: _parameter(known[name])["schema"] for name in names},
+    }
+    for content in operation["requestBody"]["content"].values():
+        content["schema"]["properties"]["properties"] = properties
 
 
 def _parameter(field: Field) -> dict[str, Any]:

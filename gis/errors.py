@@ -12,6 +12,7 @@
     ├── ImportRefused              a file as a whole cannot be imported
     ├── ExportRefused              a file cannot be written as asked
     │   └── PrintUnavailable       this machine lacks what a print needs
+    ├── EditError                  an item cannot be written as asked
     ├── RevisionError              a revision is unknown
     │   └── RevertRefused          later revisions changed the same rows
     ├── QueryError                 a query names something that is not there or is out of bounds
@@ -43,6 +44,7 @@ __all__ = [
     "CrsError",
     "DatabaseBusy",
     "DatabaseError",
+    "EditError",
     "ExportRefused",
     "GeometryError",
     "ImportRefused",
@@ -171,6 +173,12 @@ class PrintUnavailable(ExportRefused):
     """A print that this machine cannot make: it lacks a program or a font."""
 
     code = "print_unavailable"
+
+
+class EditError(OneMapError):
+    """An item that is not written, or not as it was sent; see `gis.editing.errors`."""
+
+    code = "edit"
 
 
 class RevisionError(OneMapError):

@@ -15,7 +15,7 @@ from gis.jobs import enqueue
 from gis.linking import refresh
 from gis.settings import MapDefinition
 
-__all__ = ["DRAWING", "JUDGING", "draw_again", "judge_again", "take_in"]
+__all__ = ["DRAWING", "JUDGING", "carry_on", "draw_again", "judge_again", "take_in"]
 
 JUDGING = "conflicts.refresh"
 """The job that brings the conflicts up to date."""
@@ -44,14 +44,19 @@ def take_in(
     result = import_file(
         engine, definition, layer_id, path, options, progress=progress, reading=reading, limits=limits
     )
-    if result.change.rev is not None and definition.layers[layer_id].linking is not None:
-        refresh(engine, definition, who=options.who)
     if result.change.rev is not None:
         if progress is not None:
             progress("judging", 0, None)
-        judge_again(engine, definition)
-        draw_again(engine, definition)
+        carry_on(engine, definition, layer_id, who=options.who)
     return result
+
+
+def carry_on(engine: Engine, definition: MapDefinition, layer_id: str, *, who: str) -> None:
+    """Do what follows from a change of a layer's rows that is committed; see `take_in`."""
+    if definition.layers[layer_id].linking is not None:
+        refresh(engine, definition, who=who)
+    judge_again(engine, definition)
+    draw_again(engine, definition)
 
 
 def judge_again(engine: Engine, definition: MapDefinition) -> int | None:

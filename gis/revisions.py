@@ -56,6 +56,7 @@ __all__ = [
     "head",
     "last_touch",
     "list_revisions",
+    "lock_numbers",
     "new_revision",
     "resolve_as_of",
     "revert",
@@ -191,7 +192,7 @@ def new_revision(
     reverts: int | None = None,
 ) -> int:
     """Take the number lock (held to the commit) and the next number; the caller then writes its rows."""
-    _lock_numbers(conn)
+    lock_numbers(conn)
     values = {
         "rev": head(conn) + 1,
         "who": who,
@@ -205,7 +206,8 @@ def new_revision(
     )
 
 
-def _lock_numbers(conn: Connection) -> None:
+def lock_numbers(conn: Connection) -> None:
+    """Let nobody else write layer rows until this transaction ends."""
     conn.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _NUMBER_LOCK})
 
 

@@ -49,8 +49,12 @@ class Access(Frozen):
         return self.read is None or role in self.read
 
     def writes(self, role: Role) -> bool:
-        """Whether ``role`` may change rows over HTTP; who does not see all of the layer never may."""
-        return role in self.write and self.reads(role) and not self.hidden(role)
+        """Whether ``role`` may bring files into the layer; who does not see all of it never may."""
+        return self.edits(role) and not self.hidden(role)
+
+    def edits(self, role: Role) -> bool:
+        """Whether ``role`` may change single rows; fields that are hidden from it stay as they are."""
+        return role in self.write and self.reads(role)
 
     def hidden(self, role: Role) -> frozenset[str]:
         """The fields that ``role`` does not see."""

@@ -27,8 +27,19 @@ from api.files import layer_file
 from api.identity import Action, needs
 from api.queries import ItemQueryDep, PropertiesDep, Selection, SkipGeometryDep
 from api.representation import FEATURE, FEATURES, Form, alternates, representation
+from api.tags import item_tag
 from gis.axes import NamedCrs
-from gis.features import TIME_PROPERTIES, ItemQuery, Page, as_jsonfg, content_stamp, item, items
+from gis.editing import stored_version
+from gis.features import (
+    TIME_PROPERTIES,
+    ItemQuery,
+    Page,
+    as_jsonfg,
+    content_stamp,
+    item,
+    items,
+    sources_stamp,
+)
 from gis.sources import provenance
 from layers.model import Layer
 
@@ -172,7 +183,6 @@ def get_item(
 ) -> Response:
     """The item called ``uid`` as it was known at ``as-of``."""
     form = representation(request, f, FEATURE)
-    stamp = content_stamp(conn, [layer.id], rev)
     wanted = _timed(ItemQuery(limit=1, properties=properties), form).properties
 
     def produce() -> Response:
@@ -192,5 +202,17 @@ def get_item(
         ]
         return as_json(feature, form.media_type, {"Content-Crs": f"<{crs.uri}>"})
 
+    if layer.role != "derived" and not layer.is_generalised:
+        version = stored_version(conn, state.definition, layer, uid, rev)
+        tag = stored_tag(request, state, conn, version, str(request.url), form.name)
+        return conditional(request, (), produce, tag=tag)
+    stamp = content_stamp(conn, [layer.id], rev)
     parts = ("item", form.name, state.digest, *stamp, *_marked(conn, layer), str(request.url))
     return conditional(request, parts, produce)
+
+
+def stored_tag(
+    request: Request, state: MapState, conn: Connection, version: str, address: str, form: str = FEATURE[0]
+) -> str:
+    """The tag of one version of an item that is kept as it is shown, in ``form`` at ``address``."""
+    return item_tag(request, version, (form, state.digest, sources_stamp(conn), address))

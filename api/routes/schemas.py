@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from gis.editing import READ_ONLY
 from gis.features import property_fields, sortable
 from gis.filters import filterable
 from layers.model import Field, Layer
@@ -31,8 +32,6 @@ _FORMATS = {
     "Geometry": "geometry-any",
 }
 _ROLES = {"uid": "id", "valid_from": "primary-interval-start", "valid_to": "primary-interval-end"}
-# What the store writes and nobody sends.
-_READ_ONLY = ("is_demonstration", "source", "rev_from")
 # Units as UCUM writes them, which is what x-ogc-unit holds; 亩, 头 and 亿元 it does not have.
 _UCUM = {
     "m": "m", "%": "%", "MW": "MW", "km²": "km2", "m²": "m2", "m³/d": "m3/d", "t/d": "t/d", "t/h": "t/h",
@@ -56,7 +55,7 @@ def schema(layer: Layer, address: str, language: str) -> dict[str, Any]:
     known = filterable(layer)
     fields = [known[name] for name in property_fields(layer)]
     body = _schema(layer, address, language, fields, placed=True)
-    for name in _READ_ONLY:
+    for name in READ_ONLY:
         body["properties"][name]["readOnly"] = True
     body["required"] = ["uid", *(field.name for field in layer.fields if field.required)]
     return body

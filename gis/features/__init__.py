@@ -1,6 +1,6 @@
 """Rows of a layer for whoever asks: pages, single ones, what a layer holds as a whole, and search."""
 
-from gis.features.facts import LayerFacts, content_stamp, find_layer, layer_facts
+from gis.features.facts import LayerFacts, content_stamp, find_layer, layer_facts, sources_stamp
 from gis.features.jsonfg import TIME_PROPERTIES, as_jsonfg
 from gis.features.paging import Page, items
 from gis.features.places import Place, read_place, write_place
@@ -34,5 +34,6 @@ __all__ = [
     "search",
     "select_items",
     "sortable",
+    "sources_stamp",
     "write_place",
 ]

@@ -13,6 +13,7 @@ from sqlalchemy import (
     Double,
     Select,
     Table,
+    Text,
     cast,
     func,
     literal,
@@ -30,7 +31,7 @@ from gis.revisions import alive, last_touch
 from gis.settings import MapDefinition
 from layers.model import Layer
 
-__all__ = ["LayerFacts", "content_stamp", "find_layer", "layer_facts"]
+__all__ = ["LayerFacts", "content_stamp", "find_layer", "layer_facts", "sources_stamp"]
 
 
 @dataclass(frozen=True)
@@ -49,12 +50,18 @@ def content_stamp(conn: Connection, layers: Iterable[str], rev: int | None = Non
 
     The newest revision that touched them, and a digest of the sources, whose words and marks have none.
     """
+    return last_touch(conn, layers, rev), sources_stamp(conn)
+
+
+def sources_stamp(conn: Connection) -> str:
+    """A digest of the words and marks of all sources."""
     s = tables.sources
-    text = func.concat_ws("|", s.c.source_id, s.c.name, s.c.title_zh, s.c.title_en, s.c.is_demonstration)
+    told = (s.c.source_id, s.c.name, s.c.title_zh, s.c.title_en, s.c.bureau, s.c.is_demonstration)
+    text = func.concat_ws("|", *(func.coalesce(cast(each, Text), "") for each in told))
     digest = conn.scalar(
         select(func.md5(func.string_agg(text, aggregate_order_by(literal(","), s.c.source_id))))
     )
-    return last_touch(conn, layers, rev), str(digest)
+    return str(digest)
 
 
 def find_layer(definition: MapDefinition, layer_id: str) -> Layer:

@@ -18,7 +18,7 @@ from gis.importing.mapping import FieldPlan
 from gis.importing.placing import Placing
 from gis.importing.reading.spool import GEOM, ROW, Reading
 from gis.importing.repair import Mender
-from gis.importing.shapes import sort_out
+from gis.importing.shapes import sort_out, turned
 from gis.importing.uids import uid_array
 from gis.importing.unlocated import Locate
 from layers.model import Layer
@@ -121,7 +121,7 @@ class Preparer:
             ]
         if seen.invalid.any():
             issues += self.mender.mend(self.layer, rows, seen.geometry, seen.invalid)
-        return _turned(self.layer, seen.geometry), {**values, "accuracy_m": accuracy}, issues
+        return turned(self.layer, seen.geometry), {**values, "accuracy_m": accuracy}, issues
 
     def _told(self, code: str, geometry: Any) -> str | None:
         return geometry.geom_type if code == "geometry_type" and geometry is not None else None
@@ -133,13 +133,3 @@ class Preparer:
             own = pa.nulls(count, pa.float64())
         bound = own.fill_null(stated) if self.stated_m is not None else own
         return pc.add(bound, self.placing.accuracy_m)
-
-
-def _turned(layer: Layer, geometry: Geometries) -> Geometries:
-    """Rings turned to the right (RFC 7946, 3.1.6), so that no format's own direction makes a difference.
-
-    A Shapefile turns them the other way, and whoever sends its export back has changed nothing.
-    """
-    if layer.geometry.removeprefix("Multi") not in ("Polygon", "Geometry"):
-        return geometry
-    return np.asarray(shapely.orient_polygons(geometry), dtype=object)

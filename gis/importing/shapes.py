@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from layers.model import Layer
 
-__all__ = ["FAMILY", "Sorted", "beyond", "promoted", "sort_out"]
+__all__ = ["FAMILY", "Sorted", "beyond", "promoted", "sort_out", "turned"]
 
 Flags = NDArray[np.bool_]
 Geometries = NDArray[np.object_]
@@ -113,3 +113,13 @@ def beyond(geometry: Geometries, extent: tuple[float, float, float, float]) -> F
     """Which geometries have a bounding box that does not meet ``extent`` (same CRS); missing ones do not."""
     west, south, east, north = shapely.bounds(geometry).T
     return np.asarray((west > extent[2]) | (east < extent[0]) | (south > extent[3]) | (north < extent[1]))
+
+
+def turned(layer: Layer, geometry: Geometries) -> Geometries:
+    """Rings turned to the right (RFC 7946, 3.1.6), so that no format's own direction makes a difference.
+
+    A Shapefile turns them the other way, and whoever sends its export back has changed nothing.
+    """
+    if layer.geometry.removeprefix("Multi") not in ("Polygon", "Geometry"):
+        return geometry
+    return np.asarray(shapely.orient_polygons(geometry), dtype=object)

@@ -17,10 +17,13 @@ from tests.access.conftest import EAST, WEST, Someone, World, scope_of
 from tests.access.test_policies import EXACT, ROWS, rows_for
 
 # Each role, and of those that see differently also one that is limited to West.
-LIMITED = (Role.VIEWER, Role.REGULATOR)
+LIMITED = (Role.VIEWER, Role.REGULATOR, Role.EDITOR)
 SCOPES = [*(Scope(role) for role in Role), *(scope_of(role, WEST) for role in LIMITED)]
 TRIED = ("farms", "farmland", "redlines", "keepers")
 MAKER = scope_of(Role.REGULATOR, EAST)
+# Changes nothing, whoever sends it: no item has this version, and none lacks its name.
+FROM_ELSEWHERE = {"X-Forwarded-For": "192.0.2.1", "If-Match": '"none"'}
+NOTHING = {"type": "Feature", "geometry": None, "properties": {}}
 VALUES = {
     "matrix_set": "WebMercatorQuad",
     "matrix": "WebMercatorQuad",
@@ -96,9 +99,23 @@ def expected(
         return {200} if path == "/jobs" else {404}
     if rule == Rule.MEMBER:
         return {400, 415, 422}
+    if rule == Rule.EDIT:
+        return {edited(scope, path, world, layer, uid)}
     if rule == Rule.ADMIN:
         return {200, 204, 400, 404, 415, 422}
     return {400, 404, 415, 422} if unlimited else {403}
+
+
+def edited(scope: Scope, path: str, world: World, layer: str | None, uid: str | None) -> int:
+    """The status of an item that lacks all values, or that is to be of a version that there never was."""
+    assert layer is not None
+    if layer not in world.definition.seen_by(scope.role).layers:
+        return 404
+    if scope.role not in EXACT.get(layer, set(Role)):
+        return 403  # it sees cells
+    if uid is None:
+        return 422
+    return 412 if uid in rows_for(scope, layer) else 404
 
 
 @pytest.mark.filterwarnings("ignore:Use `@` matmul:PendingDeprecationWarning")  # rasterio's, on affine 3
@@ -116,11 +133,14 @@ def test_a_route_answers_each_role_by_its_rule(
     for address, layer, uid in filled(path, made):
         for scope in SCOPES:
             # From elsewhere, so that the public has no part in what the machine itself may do.
-            answer = someone.ask(scope, address, method, headers={"X-Forwarded-For": "192.0.2.1"})
+            given = {"json": NOTHING} if RULES[route] == Rule.EDIT else {}
+            answer = someone.ask(scope, address, method, headers=FROM_ELSEWHERE, **given)
             if action in MAY[scope.role]:
                 wanted = expected(RULES[route], scope, path, world, layer, uid)
             else:
                 wanted = {401 if scope.role == Role.PUBLIC else 403}
+            if method == "PUT" and wanted == {404} and layer in world.definition.seen_by(scope.role).layers:
+                wanted = {412}  # of what is not there, no version is the right one
             assert answer.status_code in wanted, (address, scope, answer.text[:300])
             bodies.add(answer.content)
             if uid is None or uid not in rows_for(scope, layer or ""):

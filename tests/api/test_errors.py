@@ -80,9 +80,9 @@ def test_a_wrong_request_is_refused_with_its_status(service: TestClient, path: s
     ("method", "path"),
     [
         ("PUT", "/collections"),
-        ("DELETE", "/collections/wells/items/IN"),
-        ("PATCH", "/collections/wells/items/IN"),
-        ("POST", "/collections/wells/items"),
+        ("DELETE", "/collections/wells"),
+        ("PATCH", "/collections/wells/schema"),
+        ("POST", "/collections/conflicts/items"),
         ("GET", SCREEN),
     ],
 )

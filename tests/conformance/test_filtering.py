@@ -85,7 +85,7 @@ def test_the_schema_tells_what_an_item_holds(
             assert list(feature["properties"]) == named
             checker.validate({k: v for k, v in feature["properties"].items() if v is not None})
         only_read = [name for name, p in schema["properties"].items() if p.get("readOnly")]
-        assert only_read == ["is_demonstration", "source", "rev_from"]
+        assert only_read == ["uid", "is_demonstration", "source", "rev_from"]
 
 
 @pytest.mark.parametrize("name", ["geom", "row_id", "rev_to", "source_id", "title", "nothing", "geom_web"])
