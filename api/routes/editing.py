@@ -230,6 +230,7 @@ def delete_item(
 )
 def options_items(request: Request, state: StateDep, layer: str) -> Response:
     """The methods that whoever asks may use, in Allow."""
+    request.state.shown = ()
     writes = layer != CATALOGUE and _may(request, state, layer)
     return _allow((*_READS, "POST") if writes else _READS)
 
@@ -241,6 +242,7 @@ def options_items(request: Request, state: StateDep, layer: str) -> Response:
 )
 def options_item(request: Request, state: StateDep, conn: ConnDep, layer: str, uid: str) -> Response:
     """The methods that whoever asks may use, in Allow."""
+    request.state.shown = ()  # nobody has seen anything of it, the audit log need not say so
     if layer == CATALOGUE:
         return _allow(_READS)
     found = find_layer(state.definition, layer)

@@ -7,12 +7,18 @@ import re
 import subprocess
 import sys
 
+import owslib.ogcapi
 import pytest
 from owslib.ogcapi.features import Features
 from sqlalchemy import text
 
+from gis.access import Role
+from gis.accounts import register
+from gis.accounts.passwords import Passwords
 from gis.db import connect
 from tests.api.conftest import SmallMap
+from tests.api.test_bounds import serving
+from tests.api.test_session import WORD, key_of
 
 
 def ogrinfo(*arguments: str) -> str:
@@ -115,3 +121,34 @@ def test_owslib_filters(live: str) -> None:
     kept = service.collection_items("wells", filter=json.dumps(tree), **{"filter-lang": "cql2-json"})
     assert [feature["id"] for feature in kept["features"]] == ["IN", "ALSO"]
     assert "kind" in service.collection_schema("wells")["properties"]
+
+
+def test_owslib_writes_items_with_a_key(own_map: SmallMap, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Whatever one of its clients sends in a header, OWSLib sends for all.
+    monkeypatch.setattr(owslib.ogcapi, "REQUEST_HEADERS", dict(owslib.ogcapi.REQUEST_HEADERS))
+    with connect(own_map.engine, write=True) as conn:
+        register.add(conn, "ed", WORD, Passwords(1, 8, 1), role=Role.EDITOR)
+    key = key_of(own_map, account="ed")
+    place = {"type": "Point", "coordinates": [120.2, 28.8]}
+    well = {"type": "Feature", "geometry": place, "properties": {"code": "OWS", "kind": "dug", "depth": 5}}
+    with serving(own_map) as base:
+        service = Features(base, headers=key)
+        assert service.collection_item_create("wells", well)
+        assert service.response_headers["Location"] == f"{base}collections/wells/items/OWS"
+        assert service.collection_item("wells", "OWS")["properties"]["depth"] == 5
+        tag = service.response_headers["ETag"]
+        well["properties"] = {"code": "OWS", "depth": 7}
+        assert service.collection_item_update("wells", "OWS", well)
+        assert service.collection_item("wells", "OWS")["properties"]["depth"] == 7
+        service.headers["If-Match"] = tag
+        with pytest.raises(RuntimeError, match="stale_item"):
+            service.collection_item_update("wells", "OWS", well)
+        with pytest.raises(RuntimeError, match="stale_item"):
+            service.collection_item_delete("wells", "OWS")
+        del service.headers["If-Match"]
+        assert service.collection_item_delete("wells", "OWS")
+        with pytest.raises(RuntimeError, match="not_found"):
+            service.collection_item("wells", "OWS")
+        del service.headers["Authorization"]
+        with pytest.raises(RuntimeError, match="credential"):
+            service.collection_item_create("wells", well)

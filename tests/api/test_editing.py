@@ -546,7 +546,7 @@ def uids_of(page: dict[str, Any]) -> list[str]:
 
 def test_a_key_does_each_method_once(client: TestClient, small: SmallMap) -> None:
     code, key = f"I{uuid4().hex[:8]}", uuid4().hex
-    path, body = f"{WELLS}/{code}", well(f"{WELLS}/{code}".rpartition("/")[2])
+    path, body = f"{WELLS}/{code}", well(code)
     before = head(small)
     asked: list[tuple[str, str, dict[str, Any] | None]] = [
         ("POST", WELLS, body),

@@ -180,6 +180,9 @@ def test_missing_and_empty_geometry_pass_and_need_no_frame(definition: MapDefini
     found, _ = placing.apply(np.array([1, 2]), shapes_of(batch.column(GEOM))[1:])
     assert found[0] is None
     assert found[1].is_empty
+    points = reading_of([shapely.Point(120, 29), shapely.Point()])
+    placing, landed, issues = place(definition, points, "CRS84")  # is moved, other than EPSG:4490
+    assert issues == [] and landed[0] == pytest.approx((120, 29)) and np.isnan(landed[1]).all()
 
 
 def test_a_register_has_no_place(definition: MapDefinition) -> None:
