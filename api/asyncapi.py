@@ -28,7 +28,7 @@ _DATA = {
     "properties": {
         "layer": {"type": "string"},
         "revision": {"type": "integer", "minimum": 1},
-        "kind": {"type": "string", "description": "import, revert, refresh ..."},
+        "kind": {"type": "string", "description": "import, edit, revert, refresh ..."},
         "added": _COUNT,
         "changed": _COUNT,
         "closed": _COUNT,

@@ -70,9 +70,11 @@ def may_edit(definition: MapDefinition, scope: Scope | None, layer: Layer) -> Ac
     if layer.role == "derived":
         return ReadOnly(layer.id, en="onemap makes them from other layers", zh="其内容由系统根据其他图层生成")
     whole = definition.whole.layers[layer.id]
-    if scope is None or scope.role is Role.PUBLIC:
-        return None  # whoever did not say who they are has passed the route: there are no accounts
-    if not whole.access.edits(scope.role):
+    if scope is None:
+        return None
+    # Whoever did not say who they are has passed the route: there are no accounts. They see no more for that.
+    unknown = scope.role is Role.PUBLIC and whole.access.reads(scope.role)
+    if not unknown and not whole.access.edits(scope.role):
         return AccessError(
             f"The role {scope.role} may not change layer {layer.id!r}.",
             f"角色 {scope.role} 不能修改图层“{layer.id}”。",

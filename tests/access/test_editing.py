@@ -9,9 +9,11 @@ import httpx
 import pytest
 from sqlalchemy import text
 
-from gis.access import Role, Scope
+from gis.access import PUBLIC, Role, Scope
 from gis.accounts.audit import entries
 from gis.db import connect
+from gis.editing import may_edit
+from gis.errors import AccessError
 from tests.access.conftest import EAST, WEST, Someone, World, scope_of
 from tests.api.test_hostile import requests
 
@@ -155,6 +157,13 @@ def test_a_layer_shown_as_cells_is_not_written(someone: Someone) -> None:
     for path, method in (("", "POST"), ("/E", "PUT"), ("/E", "DELETE")):
         answer = someone.ask(EDITOR, f"/collections/redlines/items{path}", method, json=body)
         assert answer.status_code in (403, 404)
+
+
+def test_while_there_are_no_accounts_nobody_writes_what_is_shown_as_cells(world: World) -> None:
+    seen = world.definition.seen_by(Role.PUBLIC).layers
+    cells = [layer for layer in seen.values() if layer.is_generalised]
+    assert cells and all(isinstance(may_edit(world.definition, PUBLIC, each), AccessError) for each in cells)
+    assert may_edit(world.definition, PUBLIC, seen["farms"]) is None
 
 
 def test_the_hostile_patch_of_another_area_comes_to_nothing(someone: Someone, world: World) -> None:

@@ -147,6 +147,23 @@ def client_of(app: FastAPI) -> TestClient:
     return TestClient(app, base_url=BASE, raise_server_exceptions=False)
 
 
+@pytest.fixture(scope="module")
+def quiet_map(make_map: Callable[[], SmallMap]) -> SmallMap:
+    """A map that the tests of one module write to, each to wells of its own; nothing follows from that."""
+    whole = make_map()
+    layers = {name: layer for name, layer in whole.definition.layers.items() if name != "conflicts"}
+    return replace(whole, definition=replace(whole.definition, layers=layers))
+
+
+@pytest.fixture(scope="module")
+def writer(quiet_map: SmallMap) -> Iterator[TestClient]:
+    """What it asks for comes plain, with the tag of the plain form."""
+    client = client_of(quiet_map.app())
+    client.headers["Accept-Encoding"] = "identity"
+    yield client
+    client.app.state.sightings.close()  # type: ignore[attr-defined]
+
+
 @pytest.fixture(scope="session")
 def live(shared_map: SmallMap) -> Iterator[str]:
     """Address of the service on the shared map, as a server in a thread; ends with a slash."""
