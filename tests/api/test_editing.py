@@ -329,6 +329,7 @@ def test_the_account_is_the_author_and_stands_in_the_audit_log(peopled: SmallMap
     assert client.options(WELLS, headers=editor).headers["allow"] == "GET, HEAD, OPTIONS, POST"
     one = client.options(f"{WELLS}/IN", headers=editor).headers["allow"]
     assert one == "DELETE, GET, HEAD, OPTIONS, PATCH, PUT"
+    client.app.state.sightings.close()  # type: ignore[attr-defined]
 
 
 def test_a_page_of_another_site_writes_nothing(peopled: SmallMap, writer: TestClient) -> None:
@@ -347,3 +348,4 @@ def test_a_page_of_another_site_writes_nothing(peopled: SmallMap, writer: TestCl
         path = WELLS if method == "POST" else f"{WELLS}/IN"
         shape(writer.request(method, path, json=well(), headers=foreign), 403)
         shape(writer.request(method, path, json=well(), headers={"X-Forwarded-For": "192.0.2.1"}), 403)
+    signed_in.app.state.sightings.close()  # type: ignore[attr-defined]
