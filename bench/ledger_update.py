@@ -31,6 +31,7 @@ from bench.ending import own_folder
 from bench.report import Row, timed
 from bench.workload import SEED, Workload, workload
 from gis import tables
+from gis.applying import apply_staged
 from gis.cluster import Cluster
 from gis.crs import WEB_MERCATOR, transformation
 from gis.db import connect
@@ -39,7 +40,7 @@ from gis.importing.options import SourceInfo
 from gis.importing.register import register_source
 from gis.importing.stage import Stage
 from gis.importing.values import ARROW
-from gis.revisions import Change, apply_staged, new_revision, note_touch
+from gis.revisions import Change, new_revision, note_touch
 from gis.screening.conflicts import RefreshResult, refresh
 from gis.settings import MapDefinition, Settings
 from gis.sync import sync

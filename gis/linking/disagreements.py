@@ -17,6 +17,7 @@ import shapely
 from sqlalchemy import Connection, Engine, select
 
 from gis import tables
+from gis.applying import apply_staged
 from gis.areas import take_over_areas
 from gis.crs import WEB_MERCATOR, transformation
 from gis.db import connect
@@ -25,7 +26,7 @@ from gis.importing.register import register_source
 from gis.importing.stage import stage_rows
 from gis.linking.pairs import same_pairs, table_of
 from gis.linking.things import Claim, preferred
-from gis.revisions import Change, alive, apply_staged, head
+from gis.revisions import Change, alive, head
 from gis.screening.rows import LayerRows, read_rows
 from gis.settings import MapDefinition
 from layers.model import Layer, Linking

@@ -14,6 +14,7 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     MetaData,
+    SelectBase,
     Table,
     Text,
     and_,
@@ -25,19 +26,19 @@ from sqlalchemy import (
     or_,
     select,
     text,
-    update,
 )
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from gis import tables
-from gis.areas import take_over_areas
+from gis.applying import apply_staged, renew_access
+from gis.areas import has_areas, take_over_areas
 from gis.crs import WEB_MERCATOR, transformation
 from gis.importing.copying import copy_batch
 from gis.importing.fill import fill_empty
 from gis.importing.options import SourceInfo
 from gis.importing.register import register_source
 from gis.importing.stage import stage_rows
-from gis.revisions import Change, alive, apply_staged, new_revision, note_touch
+from gis.revisions import Change, alive, new_revision, note_touch
 from gis.screening.asking import subject_filters, zone_filters
 from gis.screening.columns import read_columns, texts
 from gis.screening.ledger import no_rows
@@ -95,12 +96,13 @@ def write(
     source_ids = np.array([ids[bool(flag)] for flag in rows.pop("is_demonstration")], dtype=np.int32)
     rows["rests_on"] = _rests_on(definition, rows)
     staged = stage_rows(conn, layer, table, rows, list(rows["uid"]), source_ids, to_web)
-    take_over_areas(conn, definition, layer, f'pg_temp."{staged.name}"')
+    if has_areas(conn, definition):
+        take_over_areas(conn, definition, layer, f'pg_temp."{staged.name}"')
     change = apply_staged(
         conn, table, staged, mode="replace", who=who, kind="refresh", note=f"judged at {now.rev}",
         volatile=volatile, fill=fill_empty, within=in_scope(conn, table, scope, found),
     )  # fmt: skip
-    _renew_access(conn, table, staged)
+    renew_access(conn, table, staged)
     told = retelling(conn, definition, rows["rules"].unique(), now.law_date)
     if len(told):
         change = _told(conn, layer, told, change, who, now)
@@ -128,7 +130,6 @@ def _rests_on(definition: MapDefinition, rows: pd.DataFrame) -> list[tuple[str, 
     """For each row the layers, and layer.field, that its rules looked at."""
     rules = {rule.id: rule for pack in definition.packs.values() for rule in pack.rules}
     tables_of = {rule.id: pack.deciding(rule) for pack in definition.packs.values() for rule in pack.rules}
-    found: dict[tuple[str, str], tuple[str, ...]] = {}
 
     def looked_at(subject: str, listed: str) -> tuple[str, ...]:
         names = {subject}
@@ -139,16 +140,9 @@ def _rests_on(definition: MapDefinition, rows: pd.DataFrame) -> list[tuple[str, 
             names |= {f"{rule.zone_layer}.{name}" for where in zone_filters(rule, asked) for name in where}
         return tuple(sorted(names))
 
-    for pair in set(zip(rows["subject_layer"], rows["rules"], strict=True)):
-        found[pair] = looked_at(*pair)
-    return [found[pair] for pair in zip(rows["subject_layer"], rows["rules"], strict=True)]
-
-
-def _renew_access(conn: Connection, table: Table, staged: Table) -> None:
-    """Bring who may see a conflict up to date where it was judged again and is what it was."""
-    same = and_(table.c.uid == staged.c.uid, table.c.rev_to.is_(None))
-    new = or_(*(table.c[n].is_distinct_from(staged.c[n]) for n in ("areas", "rests_on")))
-    conn.execute(update(table).where(same, new).values(areas=staged.c.areas, rests_on=staged.c.rests_on))
+    place, pairs = pd.MultiIndex.from_frame(rows[["subject_layer", "rules"]]).factorize()
+    found = [looked_at(*pair) for pair in pairs]
+    return [found[kind] for kind in place.tolist()]
 
 
 def rules_hash(definition: MapDefinition) -> str:
@@ -156,8 +150,11 @@ def rules_hash(definition: MapDefinition) -> str:
     return hashlib.sha256("".join(sorted(p.hash for p in definition.packs.values())).encode()).hexdigest()
 
 
-def in_scope(conn: Connection, table: Table, scope: Scope, found: Rejudged) -> ColumnElement[bool] | None:
-    """Which rows of the ledger the judged scope answers for; None for all. Makes a temporary table."""
+def in_scope(conn: Connection, table: Table, scope: Scope, found: Rejudged) -> SelectBase | None:
+    """The rows of the ledger (row_id, uid) that the judged scope answers for; None for all.
+
+    Makes a temporary table.
+    """
     if scope.everything:
         return None
     every: list[ColumnElement[bool]] = []
@@ -198,14 +195,11 @@ def in_scope(conn: Connection, table: Table, scope: Scope, found: Rejudged) -> C
     ruled = or_(_SCOPE.c.rules.is_(None), split[0].op("&&")(split[1]))
     meant = and_(_SCOPE.c.zone_layer == func.coalesce(table.c.zone_layer, ""), ruled)
     same = and_(_SCOPE.c.uid == table.c.subject_uid, _SCOPE.c.layer == table.c.subject_layer)
-    rows = (
-        select(table.c.row_id)
-        .select_from(_SCOPE.join(table, same))
-        .where(alive(table, None), or_(_SCOPE.c.zone_layer == WHOLE, meant))
-    )
-    # As an array the planner looks its rows up one by one; of a join it thinks that it finds nearly all.
-    single = table.c.row_id == any_(func.array(rows.correlate(None).scalar_subquery()))
-    return or_(*every, single) if every else single
+    single = select(table.c.row_id, table.c.uid).select_from(_SCOPE.join(table, same))
+    single = single.where(alive(table, None), or_(_SCOPE.c.zone_layer == WHOLE, meant))
+    if every:
+        return single.union(select(table.c.row_id, table.c.uid).where(alive(table, None), or_(*every)))
+    return single.distinct()
 
 
 def _folded(table: Table) -> ColumnElement[bool]:
@@ -220,16 +214,16 @@ def _keep_uncovered(conn: Connection, scope: Scope, found: Rejudged, now: Judgin
         conn.execute(delete(u))
     for name in dict.fromkeys(part.subject_layer for part in found.open):
         parts = [part for part in found.open if part.subject_layer == name]
-        before = {} if scope.everything else _before(conn, name, parts, bool(scope.every(name)))
         uids, rules = [], []
         for part in parts:
+            before = {} if scope.everything else _before(conn, part, now, bool(scope.every(name)))
             old = np.array([before.get(uid, "") for uid in part.uids], dtype=object) if before else None
             merged = part.uncovered if old is None else _merged(old, part, now)
             differ = np.flatnonzero(merged != ("" if old is None else old))
             uids.append(part.uids[differ])
             rules.append(merged[differ])
         changed, listed = np.concatenate(uids), np.concatenate(rules)
-        if before and len(changed):
+        if len(changed) and not scope.everything:
             stale = u.c.uid == any_(texts(changed))
             conn.execute(delete(u).where(u.c.layer == name, stale))
         filled = np.flatnonzero(listed != "")
@@ -242,23 +236,31 @@ def _keep_uncovered(conn: Connection, scope: Scope, found: Rejudged, now: Judgin
             copy_batch(conn, "core.uncovered", columns)
 
 
-def _before(conn: Connection, name: str, parts: list[Open], every: bool) -> dict[str, str]:
-    u = tables.uncovered
-    query = select(u.c.uid, u.c.rules).where(u.c.layer == name)
+def _before(conn: Connection, part: Open, now: Judging, every: bool) -> dict[str, str]:
+    """The open rules on record of those subjects of a part that gain or lose some: most do neither."""
+    u, gain = tables.uncovered, part.uids[part.uncovered != ""]
+    loses = ~func.string_to_array(u.c.rules, " ").op("<@")(literal(sorted(_others(part, now)), ARRAY(Text)))
+    query = select(u.c.uid, u.c.rules).where(
+        u.c.layer == part.subject_layer, or_(loses, u.c.uid == any_(texts(gain)))
+    )
     if not every:
-        uids = np.concatenate([part.uids for part in parts])
-        query = query.where(u.c.uid == any_(texts(uids)))
+        query = query.where(u.c.uid == any_(texts(part.uids)))
     found = read_columns(conn, query)
     return dict(zip(found["uid"], found["rules"], strict=True))
 
 
-def _merged(old: NDArray[np.object_], part: Open, now: Judging) -> NDArray[np.object_]:
-    """The open rules of subjects after those on some zone layers were applied again."""
-    kept = {
+def _others(part: Open, now: Judging) -> set[str]:
+    """The rules on the subjects of a part that were not applied again."""
+    return {
         name
         for name, rule in now.basis.rules.items()
         if part.subject_layer in rule.subjects and not holds(part.zone_layers, name, rule.zone_layer)
     }
+
+
+def _merged(old: NDArray[np.object_], part: Open, now: Judging) -> NDArray[np.object_]:
+    """The open rules of subjects after those on some zone layers were applied again."""
+    kept = _others(part, now)
     pairs, place = np.unique(np.stack([old, part.uncovered]).astype(str), axis=1, return_inverse=True)
     texts = [" ".join(sorted((set(before.split()) & kept) | set(open_.split()))) for before, open_ in pairs.T]
     return np.array(texts, dtype=object)[place.reshape(-1)]

@@ -55,7 +55,15 @@ from gis.screening.asking import subject_filters
 from gis.screening.basis import Basis, JudgedRule, network_of, zone_layer_of
 from gis.screening.columns import read_columns, texts
 from gis.screening.dates import dated
-from gis.screening.near import SLACK_M, boxes, near_place, padding, subjects_near
+from gis.screening.near import (
+    SLACK_M,
+    Reach,
+    boxes,
+    joined_reaches,
+    near_place,
+    padding,
+    subjects_near,
+)
 from gis.screening.picture import Picture, linked, read_picture
 from gis.screening.rows import read_coverage, read_some
 from gis.screening.scope import WHOLE, Scope, part_of
@@ -191,15 +199,22 @@ class Touched:
             self.scope.add_every(subject, rule.zone_layer)
             return
         places = list(self._outlines(picture, rule.zone_layer, np.flatnonzero(seen)))
-        reach = [farthest_m + float(picture.accuracy_m[seen].max(initial=0.0))] * len(places)
+        metres = [farthest_m + float(picture.accuracy_m[seen].max(initial=0.0))] * len(places)
         for cover in self._coverages(rule.zone_layer):
             places.append(shapely.boundary(cover))
-            reach.append(farthest_m)
-        layer = self.definition.layers[subject]
-        near = subjects_near(
-            self.conn, self.definition, layer, np.array(places, dtype=object), np.array(reach)
-        )
+            metres.append(farthest_m)
+        reach = Reach(np.array(metres), (rule.subject_where,))
+        near = self._near(subject, np.array(places, dtype=object), [reach])
         self.scope.add(subject, self._part(name, rule.zone_layer), near)
+
+    def _near(self, subject: str, places: NDArray[Any], reaches: Sequence[Reach]) -> NDArray[Any]:
+        """The subjects whom a change at ``places`` may concern.
+
+        What a rule's filter is known to exclude stays clear of it. Whoever was not excluded before has
+        changed itself, or a date in its filter has been passed, and is taken for that.
+        """
+        layer = self.definition.layers[subject]
+        return subjects_near(self.conn, self.definition, layer, places, reaches, self.now.law_date)
 
     def _part(self, name: str, zone_layer: str) -> str:
         """The part of the rules on a zone layer that is judged together with one of them."""
@@ -283,15 +298,17 @@ class Touched:
                 self.scope.add_every(subject, zone_layer)
                 continue
             part = zone_layer if len(groups) == 1 else part_of(zone_layer, [rule.id for rule in group])
-            reach = np.full(len(versions), _NOWHERE)
-            for rule in mine:
-                met = changed[rule.id][versions]
-                reach[met] = np.maximum(reach[met], rule.predicate.reach_m + widest)
-            near = reach > _NOWHERE
-            layer = self.definition.layers[subject]
-            uids = subjects_near(self.conn, self.definition, layer, geoms[near], reach[near])
+            reaches = [
+                Reach(
+                    np.where(changed[rule.id][versions], rule.predicate.reach_m + widest, _NOWHERE),
+                    (rule.subject_where,),
+                )
+                for rule in mine
+            ]
+            uids = self._near(subject, geoms, joined_reaches(reaches))
             self.scope.add(subject, part, uids)
-            self._follow_rows(subject, part, mine, picture, geoms[near], uids)
+            met = np.logical_or.reduce([changed[rule.id][versions] for rule in mine])
+            self._follow_rows(subject, part, mine, picture, geoms[met], uids)
 
     @staticmethod
     def _is_everywhere(rule: Rule, picture: Picture, changed: NDArray[Any]) -> bool:
@@ -377,16 +394,13 @@ class Touched:
         before, now = self._coverages(zone_layer)
         other = np.array([shapely.symmetric_difference(before, now)], dtype=object)
         for subject in self._subject_layers():
-            reach = [
-                rule.predicate.reach_m
+            reaches = [
+                Reach(np.array([rule.predicate.reach_m]), (rule.subject_where,))
                 for rule in self.rules
                 if rule.zone_layer == zone_layer and subject in rule.subjects
             ]
-            if reach:
-                near = subjects_near(
-                    self.conn, self.definition, self.definition.layers[subject], other, np.array([max(reach)])
-                )
-                self.scope.add(subject, zone_layer, near)
+            if reaches:
+                self.scope.add(subject, zone_layer, self._near(subject, other, joined_reaches(reaches)))
 
 
 def touched(
