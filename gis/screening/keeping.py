@@ -40,12 +40,13 @@ from gis.importing.register import register_source
 from gis.importing.stage import stage_rows
 from gis.revisions import Change, alive, new_revision, note_touch
 from gis.screening.asking import subject_filters, zone_filters
+from gis.screening.basis import Judging
 from gis.screening.columns import read_columns, texts
 from gis.screening.ledger import no_rows
 from gis.screening.rejudging import Open, Rejudged
 from gis.screening.scope import WHOLE, Scope, holds, parted
 from gis.screening.telling import Retelling, retelling
-from gis.screening.touched import Judging
+from gis.screening.weighing import folded, stage_reweighed
 from gis.settings import MapDefinition
 from layers.model import Layer
 
@@ -98,9 +99,11 @@ def write(
     staged = stage_rows(conn, layer, table, rows, list(rows["uid"]), source_ids, to_web)
     if has_areas(conn, definition):
         take_over_areas(conn, definition, layer, f'pg_temp."{staged.name}"')
+    within = in_scope(conn, table, scope, found)
+    stage_reweighed(conn, definition, table, staged, scope, now, within)
     change = apply_staged(
         conn, table, staged, mode="replace", who=who, kind="refresh", note=f"judged at {now.rev}",
-        volatile=volatile, fill=fill_empty, within=in_scope(conn, table, scope, found),
+        volatile=volatile, fill=fill_empty, within=within,
     )  # fmt: skip
     renew_access(conn, table, staged)
     told = retelling(conn, definition, rows["rules"].unique(), now.law_date)
@@ -177,7 +180,7 @@ def in_scope(conn: Connection, table: Table, scope: Scope, found: Rejudged) -> S
         elif zones:
             held = func.coalesce(table.c.zone_layer, "") == any_(literal(sorted(zones), ARRAY(Text)))
             # A fold over all zone layers belongs to a subject that is judged as a whole.
-            every.append(and_(table.c.subject_layer == name, held, ~_folded(table)))
+            every.append(and_(table.c.subject_layer == name, held, ~folded(table)))
     conn.execute(text("DROP TABLE IF EXISTS pg_temp.judged_scope"))
     conn.execute(
         text(
@@ -200,11 +203,6 @@ def in_scope(conn: Connection, table: Table, scope: Scope, found: Rejudged) -> S
     if every:
         return single.union(select(table.c.row_id, table.c.uid).where(alive(table, None), or_(*every)))
     return single.distinct()
-
-
-def _folded(table: Table) -> ColumnElement[bool]:
-    """Whether a row stands for all zone layers: its uid names none."""
-    return table.c.uid.like("%||%")
 
 
 def _keep_uncovered(conn: Connection, scope: Scope, found: Rejudged, now: Judging) -> None:

@@ -212,7 +212,7 @@ def _candidates(
     t = tables.table_for(layer, definition.district.storage_crs)
     district = definition.district
     plane = transformation(district.storage_crs, district.measuring_crs, district.extent)
-    box = _boxes(boxes(definition, places, metres + tables.COARSE_M + plane.accuracy_m), definition)
+    box = _boxes(_boxes_along(definition, places, metres + tables.COARSE_M + plane.accuracy_m), definition)
     dx, dy = padding(definition)
     coarse = t.c.accuracy_m > tables.COARSE_M
     around = func.ST_Expand(t.c.geom, t.c.accuracy_m * dx, t.c.accuracy_m * dy)
@@ -230,6 +230,22 @@ def _candidates(
         found = read_columns(conn, query)
         if len(found["uid"]):
             yield found
+
+
+def _boxes_along(
+    definition: MapDefinition, places: NDArray[np.object_], metres: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """As `boxes`, but many along a line: the one around the rim of a coverage would hold the district."""
+    lines = shapely.get_dimensions(places) == 1
+    found = [boxes(definition, places[~lines], metres[~lines])]
+    for place, reach in zip(places[lines], metres[lines], strict=True):
+        xy, part = shapely.get_coordinates(
+            shapely.get_parts(shapely.segmentize(place, _CELL_M)), return_index=True
+        )
+        goes_on = part[1:] == part[:-1]
+        steps = shapely.linestrings(np.stack([xy[:-1][goes_on], xy[1:][goes_on]], axis=1))
+        found.append(gathered_boxes(definition, steps, np.full(len(steps), reach)))
+    return np.concatenate(found)
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,7 +12,8 @@ More may be judged again than need be, never less:
 * A changed coverage: the subjects within the rules' distances of what it gained or lost.
 * A changed rule: all its subjects. Where only its distance is another, the subjects within the farther one
   and the errors of the zones it asks, and at the rim of the coverage; where only its severity is, the rows
-  it made. Its words and legal texts are in no row: see `gis.screening.telling`.
+  it made, unjudged (see `gis.screening.weighing`). Its words and legal texts are in no row: see
+  `gis.screening.telling`.
 * Another law date: what is in force on one of the days only counts as changed; where the rules' last legal
   basis ends or their first begins, their severity; where a filter compares with the law date, the values
   between.
@@ -21,8 +22,6 @@ More may be judged again than need be, never less:
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import date
 from itertools import product
 from typing import Any
 
@@ -52,7 +51,7 @@ from gis import tables
 from gis.crs import transformation
 from gis.revisions import alive
 from gis.screening.asking import subject_filters
-from gis.screening.basis import Basis, JudgedRule, network_of, zone_layer_of
+from gis.screening.basis import JudgedRule, Judging, network_of, zone_layer_of
 from gis.screening.columns import read_columns, texts
 from gis.screening.dates import dated
 from gis.screening.near import (
@@ -69,23 +68,15 @@ from gis.screening.rows import read_coverage, read_some
 from gis.screening.scope import WHOLE, Scope, part_of
 from gis.screening.snapshot import enabled_rules
 from gis.screening.telling import lists_with
+from gis.screening.weighing import folded
 from gis.settings import MapDefinition
 from layers.model import Layer
 from layers.predicates import AreaShareOutside, Disjoint, DWithinStated, Predicate, UpstreamWithin
 from layers.rulemodel import Rule
 
-__all__ = ["Judging", "Touched", "is_local", "touched"]
+__all__ = ["Touched", "is_local", "touched"]
 
 _NOWHERE = -1.0
-
-
-@dataclass(frozen=True)
-class Judging:
-    """The state that conflicts are judged at: data, law and rules."""
-
-    rev: int
-    law_date: date
-    basis: Basis
 
 
 def seeks_absence(predicate: Predicate) -> bool:
@@ -110,10 +101,11 @@ class Touched:
     """
 
     def __init__(
-        self, conn: Connection, definition: MapDefinition, ledger: Layer, last: Judging, now: Judging
-    ) -> None:
+        self, conn: Connection, definition: MapDefinition, ledger: Layer, last: Judging, now: Judging,
+        *, judge_all: bool = False,
+    ) -> None:  # fmt: skip
         self.conn, self.definition, self.ledger = conn, definition, ledger
-        self.last, self.now = last, now
+        self.last, self.now, self._judge_all = last, now, judge_all
         self.scope = Scope()
         self.pictures: dict[str, Picture] = {}
         self.rules = enabled_rules(definition)
@@ -187,7 +179,19 @@ class Touched:
         if was.reach_m != now.reach_m:
             self._distance_changed(name, subject, max(was.reach_m or 0.0, now.reach_m or 0.0))
         if was.weight != now.weight:
-            self.scope.add(subject, self._part(name, now.zone_layer), self._with_rows(subject, [name]))
+            self._weight_changed(name, subject, now.zone_layer)
+
+    def _weight_changed(self, name: str, subject: str, zone_layer: str) -> None:
+        """Rows that the rule alone stands behind are weighed anew as they are; the others are judged."""
+        lists = lists_with(self.conn, [name])
+        if not self._judge_all:
+            self.scope.reweighed.add((subject, name))
+            lists = [listed for listed in lists if listed != name]
+        t = self._table(self.ledger.id)
+        shared = or_(t.c.rules == any_(literal(lists, ARRAY(Text))), and_(t.c.rules == name, folded(t)))
+        query = select(t.c.subject_uid.label("uid")).distinct()
+        uids = self._uids(query.where(alive(t, None), t.c.subject_layer == subject, shared))
+        self.scope.add(subject, self._part(name, zone_layer), uids)
 
     def _distance_changed(self, name: str, subject: str, farthest_m: float) -> None:
         """Whoever is between, or near enough to have a row; and at the rim of the coverage."""
@@ -404,10 +408,14 @@ class Touched:
 
 
 def touched(
-    conn: Connection, definition: MapDefinition, ledger: Layer, last: Judging, now: Judging
-) -> Touched:
-    """Follow every change between two judgings; everything where they cannot be compared."""
-    found = Touched(conn, definition, ledger, last, now)
+    conn: Connection, definition: MapDefinition, ledger: Layer, last: Judging, now: Judging,
+    *, judge_all: bool = False,
+) -> Touched:  # fmt: skip
+    """Follow every change between two judgings; everything where they cannot be compared.
+
+    With ``judge_all`` also what could be written anew without judging: who compares needs what is found.
+    """
+    found = Touched(conn, definition, ledger, last, now, judge_all=judge_all)
     if last.basis.carries(now.basis):
         found.find()
     else:
