@@ -243,7 +243,7 @@ def _boxes_along(
             shapely.get_parts(shapely.segmentize(place, _CELL_M)), return_index=True
         )
         goes_on = part[1:] == part[:-1]
-        steps = shapely.linestrings(np.stack([xy[:-1][goes_on], xy[1:][goes_on]], axis=1))
+        steps = np.asarray(shapely.linestrings(np.stack([xy[:-1][goes_on], xy[1:][goes_on]], axis=1)))
         found.append(gathered_boxes(definition, steps, np.full(len(steps), reach)))
     return np.concatenate(found)
 
