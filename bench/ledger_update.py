@@ -1,6 +1,6 @@
 """The conflict ledger of 1,000,000 enterprises and 2,000 zones, brought up to date against judged anew.
 
-onemap                one zone moves as a whole; some 1 % of the enterprises lie in it, and each is deeper or less
+onemap                one zone with 1 % of the enterprises moves as a whole: each of them lies deeper or less
 onemap, notch         a notch of 300 m is cut into its outline, elsewhere each time
 onemap, clock         the law date moves across 2026-08-15, where the Code replaces the older laws
 onemap, words         a rule gets another title

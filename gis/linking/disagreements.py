@@ -187,12 +187,12 @@ def _write(
     rows["geom"] = to_storage.geometries(rows["geom"].to_numpy(dtype=object))
     with connect(engine, write=True) as conn:
         ids = {flag: register_source(conn, info) for flag, info in _SOURCES.items()}
-        sources = np.array([ids[bool(flag)] for flag in rows.pop("is_demonstration")], dtype=np.int32)
+        rows["source_id"] = [ids[bool(flag)] for flag in rows.pop("is_demonstration")]
         rows["rests_on"] = [
             (layer, *([] if attribute is None else [f"{layer}.{attribute}"]))
             for layer, attribute in zip(rows["layer"], rows["attribute"], strict=True)
         ]
-        staged = stage_rows(conn, target, table, rows, list(rows["uid"]), sources, to_web)
+        staged = stage_rows(conn, target, table, [rows], to_web)
         take_over_areas(conn, definition, target, f'pg_temp."{staged.name}"')
         return apply_staged(
             conn, table, staged, mode="replace", who=who, kind="refresh", note="compared sources"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -84,19 +85,16 @@ def write(
 
     Returns what became of rows, and of how many lists of rules the words did.
 
-    ``conn`` is in a transaction that writes; the caller holds the lock of judging.
+    ``conn`` is in a transaction that writes; the caller holds the lock of judging. The rows are taken out of
+    ``found`` one part after the other, so that they need not be held twice.
     """
     district = definition.district
     table = tables.table_for(layer, district.storage_crs)
-    to_storage = transformation(district.measuring_crs, district.storage_crs, district.extent)
     to_web = transformation(district.storage_crs, WEB_MERCATOR, district.extent)
-    rows = all_rows(found)
-    rows = rows.assign(geom=to_storage.geometries(rows["geom"].to_numpy(dtype=object)), law_date=now.law_date)
     volatile = frozenset(f.name for f in layer.fields if f.volatile)
-    ids = {flag: register_source(conn, info) for flag, info in _SOURCES.items()}
-    source_ids = np.array([ids[bool(flag)] for flag in rows.pop("is_demonstration")], dtype=np.int32)
-    rows["rests_on"] = _rests_on(definition, rows)
-    staged = stage_rows(conn, layer, table, rows, list(rows["uid"]), source_ids, to_web)
+    sources = {flag: register_source(conn, info) for flag, info in _SOURCES.items()}
+    lists = {listed for rows in found.rows for listed in rows["rules"].unique()}
+    staged = stage_rows(conn, layer, table, _stored(definition, found, now, sources), to_web)
     if has_areas(conn, definition):
         take_over_areas(conn, definition, layer, f'pg_temp."{staged.name}"')
     within = in_scope(conn, table, scope, found)
@@ -106,7 +104,7 @@ def write(
         volatile=volatile, fill=fill_empty, within=within,
     )  # fmt: skip
     renew_access(conn, table, staged)
-    told = retelling(conn, definition, rows["rules"].unique(), now.law_date)
+    told = retelling(conn, definition, lists, now.law_date)
     if len(told):
         change = _told(conn, layer, told, change, who, now)
     _keep_uncovered(conn, scope, found, now)
@@ -116,6 +114,21 @@ def write(
     }  # fmt: skip
     conn.execute(insert(tables.judgings).values(**values, rules_hash=rules_hash(definition)))
     return change, len(told)
+
+
+def _stored(
+    definition: MapDefinition, found: Rejudged, now: Judging, sources: Mapping[bool, int]
+) -> Iterator[pd.DataFrame]:
+    """The parts of what was found as they are stored; each leaves ``found``."""
+    district = definition.district
+    to_storage = transformation(district.measuring_crs, district.storage_crs, district.extent)
+    while found.rows:
+        rows = found.rows.pop(0)
+        yield rows.assign(
+            geom=to_storage.geometries(rows["geom"].to_numpy(dtype=object)), law_date=now.law_date,
+            source_id=np.where(rows["is_demonstration"].to_numpy(dtype=bool), sources[True], sources[False]),
+            rests_on=pd.Series(_rests_on(definition, rows), index=rows.index, dtype=object),
+        )  # fmt: skip
 
 
 def _told(conn: Connection, layer: Layer, told: Retelling, change: Change, who: str, now: Judging) -> Change:
