@@ -29,6 +29,7 @@ __all__ = [
     "joined_reaches",
     "near_place",
     "padding",
+    "prepared_here",
     "rows_in_boxes",
     "subjects_near",
 ]
@@ -125,15 +126,19 @@ def _boxes(found: NDArray[np.float64], definition: MapDefinition) -> Subquery:
     return select((given.c.n - 1).label("n"), envelope.label("box")).subquery("boxes")
 
 
+def prepared_here(places: NDArray[np.object_]) -> NDArray[np.object_]:
+    """Copies of geometries, prepared, for this thread alone: two that use the same one crash the process."""
+    own = np.asarray(shapely.from_wkb(shapely.to_wkb(places)), dtype=object)
+    shapely.prepare(own)
+    return own
+
+
 def near_place(
     place: shapely.Geometry, geoms: NDArray[np.object_], metres: NDArray[np.float64]
 ) -> NDArray[np.bool_]:
-    """Which of ``geoms`` are within ``metres`` (one each) of a place, or a little farther."""
-    own = shapely.from_wkb(shapely.to_wkb(place))  # prepared for this thread alone
-    shapely.prepare(own)
-    metres = metres + SLACK_M
-    one = np.array([own], dtype=object)
-    return np.asarray(shapely.dwithin(one, geoms, metres))  # type: ignore[call-overload]  # stubs know one distance
+    """Which of ``geoms`` are within ``metres`` (one each) of a place (prepared), or a little farther."""
+    one = np.array([place], dtype=object)
+    return np.asarray(shapely.dwithin(one, geoms, metres + SLACK_M))  # type: ignore[call-overload]  # stubs know one distance
 
 
 @dataclass(frozen=True, eq=False)
@@ -184,7 +189,7 @@ def subjects_near(
     filled = np.flatnonzero(~shapely.is_empty(places) & (farthest >= 0))
     if not len(filled):
         return np.empty(0, dtype=object)
-    places, farthest = places[filled], farthest[filled]
+    places, farthest = prepared_here(places[filled]), farthest[filled]
     # The nearest first: whom it counts need not be looked at again.
     reaches = sorted(reaches, key=lambda reach: float(reach.metres.max()))
     uids = []
@@ -278,5 +283,6 @@ def _close(
         far = own + reach + SLACK_M
         boxed = (west <= x1 + far) & (east >= x0 - far) & (south <= y1 + far) & (north >= y0 - far)
         near = np.flatnonzero(boxed & ~close)
-        close[near] = near_place(place, lying.geoms[rows[near]], reach + own[near])
+        if len(near):
+            close[near] = near_place(place, lying.geoms[rows[near]], reach + own[near])
     return close

@@ -61,6 +61,7 @@ from gis.screening.near import (
     joined_reaches,
     near_place,
     padding,
+    prepared_here,
     subjects_near,
 )
 from gis.screening.picture import Picture, linked, read_picture
@@ -384,10 +385,9 @@ class Touched:
         plane = transformation(district.storage_crs, district.measuring_crs, district.extent)
         seen, margin = plane.geometries(found["wkb"]), found["margin_m"].astype(float)
         close = np.zeros(len(seen), dtype=bool)
-        for geom in geoms:
-            if not shapely.is_empty(geom):
-                rest = np.flatnonzero(~close)
-                close[rest] = near_place(geom, seen[rest], margin[rest])
+        for place in prepared_here(geoms[~shapely.is_empty(geoms)]):
+            rest = np.flatnonzero(~close)
+            close[rest] = near_place(place, seen[rest], margin[rest])
         return np.unique(found["uid"][close])
 
     def _coverage_changed(self, zone_layer: str) -> None:
