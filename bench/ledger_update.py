@@ -66,10 +66,11 @@ def ledger_update(share: float = 1.0) -> list[Row]:
         first, done = spent_on(engine, lambda: refresh(engine, definition, law_date=BEFORE))
         memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
         print(f"{first}: {done.change.added:,} rows; peak memory {memory:,} MB", flush=True)
-        rows = [
-            _zone_edits(engine, definition, edited, "onemap", _moved(made.zones[edited])),
-            _zone_edits(engine, definition, edited, "onemap, notch", _notched(made.zones[edited])),
-        ]
+        zone = made.zones[edited]
+        rows = [_zone_edits(engine, definition, edited, "onemap", _moved(zone))]
+        _move(engine, definition, edited, zone)
+        refresh(engine, definition, law_date=BEFORE)
+        rows.append(_zone_edits(engine, definition, edited, "onemap, notch", _notched(zone)))
         rows.append(_step(engine, definition, "onemap, clock", AFTER))
         changed = definition
         for name, rule_id, change in _changes(definition):
