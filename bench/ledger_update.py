@@ -1,6 +1,7 @@
 """The conflict ledger of 1,000,000 enterprises and 2,000 zones, brought up to date against judged anew.
 
-onemap, zone edit     one zone's outline moves; some 1 % of the enterprises lie in its reach
+onemap                one zone with 1 % of the enterprises moves as a whole: each of them lies deeper or less
+onemap, notch         a notch of 300 m is cut into its outline, elsewhere each time
 onemap, clock         the law date moves across 2026-08-15, where the Code replaces the older laws
 onemap, words         a rule gets another title
 onemap, severity      a rule gets another severity
@@ -28,9 +29,11 @@ from numpy.typing import NDArray
 from sqlalchemy import Engine, create_engine, insert
 
 from bench.ending import own_folder
-from bench.report import Row, timed
+from bench.processor import Spent, spent_on
+from bench.report import Row
 from bench.workload import SEED, Workload, workload
 from gis import tables
+from gis.applying import apply_staged
 from gis.cluster import Cluster
 from gis.crs import WEB_MERCATOR, transformation
 from gis.db import connect
@@ -39,7 +42,7 @@ from gis.importing.options import SourceInfo
 from gis.importing.register import register_source
 from gis.importing.stage import Stage
 from gis.importing.values import ARROW
-from gis.revisions import Change, apply_staged, new_revision, note_touch
+from gis.revisions import Change, new_revision, note_touch
 from gis.screening.conflicts import RefreshResult, refresh
 from gis.settings import MapDefinition, Settings
 from gis.sync import sync
@@ -60,39 +63,57 @@ def ledger_update(share: float = 1.0) -> list[Row]:
     with _store(definition) as engine:
         edited = fill(engine, definition, made)
         print("Judging everything (once) ...", flush=True)
-        first, done = timed(lambda: refresh(engine, definition, law_date=BEFORE))
+        first, done = spent_on(engine, lambda: refresh(engine, definition, law_date=BEFORE))
         memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
-        print(f"{first:.1f} s: {done.change.added:,} rows; peak memory {memory:,} MB", flush=True)
-        rows = [_zone_edits(engine, definition, made, edited)]
+        print(f"{first}: {done.change.added:,} rows; peak memory {memory:,} MB", flush=True)
+        zone = made.zones[edited]
+        rows = [_zone_edits(engine, definition, edited, "onemap", _moved(zone))]
+        _move(engine, definition, edited, zone)
+        refresh(engine, definition, law_date=BEFORE)
+        rows.append(_zone_edits(engine, definition, edited, "onemap, notch", _notched(zone)))
         rows.append(_step(engine, definition, "onemap, clock", AFTER))
         changed = definition
         for name, rule_id, change in _changes(definition):
             changed = _with_rule(changed, rule_id, change)
             rows.append(_step(engine, changed, f"onemap, {name}", AFTER))
-        full, done = timed(lambda: refresh(engine, changed, law_date=AFTER, full=True))
+        full, done = spent_on(engine, lambda: refresh(engine, changed, law_date=AFTER, full=True))
         assert done.change.is_empty, done.change
+        print(f"full: {full}", flush=True)
         rows.append(_row("full", [full], done))
     return rows
 
 
-def _zone_edits(engine: Engine, definition: MapDefinition, made: Workload, edited: int) -> Row:
-    seconds, done = [], None
+def _moved(zone: Any) -> Iterator[Any]:
+    """The zone in other places: the margin of all that it holds is another, and every row is written anew."""
     for turn in range(EDITS):
-        shape = shapely.affinity.translate(made.zones[edited], 20.0 * (turn + 1), 0.0)
+        yield shapely.affinity.translate(zone, 20.0 * (turn + 1), 0.0)
+
+
+def _notched(zone: Any) -> Iterator[Any]:
+    """The zone without a piece of its rim."""
+    rim = shapely.get_exterior_ring(shapely.get_geometry(zone, 0))
+    for turn in range(EDITS):
+        place = shapely.line_interpolate_point(rim, (turn + 0.5) / EDITS, normalized=True)
+        yield max(shapely.get_parts(shapely.difference(zone, shapely.buffer(place, 300.0))), key=shapely.area)
+
+
+def _zone_edits(
+    engine: Engine, definition: MapDefinition, edited: int, name: str, shapes: Iterator[Any]
+) -> Row:
+    spent, done = [], None
+    for turn, shape in enumerate(shapes):
         _move(engine, definition, edited, shape)
-        took, done = timed(lambda: refresh(engine, definition, law_date=BEFORE))
-        seconds.append(took)
-        print(
-            f"zone edit {turn + 1}/{EDITS}: {took:.2f} s, {done.subjects:,} judged, {done.change}", flush=True
-        )
+        took, done = spent_on(engine, lambda: refresh(engine, definition, law_date=BEFORE))
+        spent.append(took)
+        print(f"{name} {turn + 1}/{EDITS}: {took}, {done.subjects:,} judged, {done.change}", flush=True)
     assert done is not None
     _check(engine, definition, BEFORE)
-    return _row("onemap", seconds, done)
+    return _row(name, spent, done)
 
 
 def _step(engine: Engine, definition: MapDefinition, name: str, law_date: date) -> Row:
-    took, done = timed(lambda: refresh(engine, definition, law_date=law_date))
-    print(f"{name}: {took:.2f} s, {done.subjects:,} judged, {done.change}", flush=True)
+    took, done = spent_on(engine, lambda: refresh(engine, definition, law_date=law_date))
+    print(f"{name}: {took}, {done.subjects:,} judged, {done.change}", flush=True)
     _check(engine, definition, law_date)
     return _row(name, [took], done)
 
@@ -104,10 +125,14 @@ def _check(engine: Engine, definition: MapDefinition, law_date: date) -> None:
     assert done.change.is_empty and not done.retold, done
 
 
-def _row(name: str, seconds: list[float], done: RefreshResult) -> Row:
+def _row(name: str, spent: list[Spent], done: RefreshResult) -> Row:
+    seconds = [each.clock_s for each in spent]
     params = {
         "min": min(seconds), "max": max(seconds), "pairs": done.subjects,
         "changed": done.change.added + done.change.changed + done.change.closed,
+        "process_s": statistics.median(each.process_s for each in spent),
+        "server_s": statistics.median(each.server_s for each in spent),
+        "load": statistics.median(each.load for each in spent),
     }  # fmt: skip
     return Row("ledger-update", name, statistics.median(seconds), "s", len(seconds), params)
 

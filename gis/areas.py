@@ -42,6 +42,7 @@ __all__ = [
     "area_layers",
     "array_pieces",
     "fill_areas",
+    "has_areas",
     "read_areas",
     "renew_areas",
     "take_over_areas",
@@ -117,6 +118,16 @@ class Areas:
 def area_layers(definition: MapDefinition) -> list[Layer]:
     """The layers whose polygons are areas."""
     return [layer for layer in definition.layers.values() if layer.access.areas]
+
+
+def has_areas(conn: Connection, definition: MapDefinition) -> bool:
+    """Whether there are any areas now; without them no row has any."""
+    for layer in area_layers(definition):
+        t = tables.table_for(layer, definition.district.storage_crs)
+        alive_row = select(t.c.row_id).where(alive(t, None)).limit(1)
+        if not layer.is_generalised and conn.scalar(alive_row) is not None:
+            return True
+    return False
 
 
 def read_areas(conn: Connection, definition: MapDefinition) -> Areas:

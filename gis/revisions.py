@@ -1,35 +1,30 @@
 """Numbered revisions: the only way rows of a layer change.
 
 A write stages its rows, compares them with the current ones, and only then takes the lock under which the
-number is given; the lock is held until the commit. So numbers appear in commit order and a reader that
-follows them misses nothing. If the layer was touched between comparison and lock, the comparison is made
-again under it.
+number is given (`gis.applying`); the lock is held until the commit. So numbers appear in commit order and a
+reader that follows them misses nothing. If the layer was touched between comparison and lock, the comparison
+is made again under it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Any
 
 from geoalchemy2 import Geometry
 from sqlalchemy import (
-    BigInteger,
-    Column,
     ColumnElement,
     Connection,
     FromClause,
-    MetaData,
     Table,
     Text,
     and_,
-    any_,
     cast,
     func,
     insert,
     literal,
-    not_,
     or_,
     select,
     text,
@@ -41,33 +36,26 @@ from sqlalchemy import (
 from sqlalchemy.types import NULLTYPE
 
 from gis import tables
-from gis.errors import ImportRefused, RevertRefused, RevisionError
+from gis.errors import RevertRefused, RevisionError
 from layers.model import Layer
 
 __all__ = [
     "Change",
-    "Compared",
     "RevisionRow",
     "alive",
-    "apply_staged",
-    "closing_condition",
-    "compare_staged",
     "differs",
     "head",
     "last_touch",
     "list_revisions",
     "lock_numbers",
     "new_revision",
+    "note_touch",
+    "plain",
     "resolve_as_of",
     "revert",
     "show_revision",
     "shown",
 ]
-
-Mode = Literal["upsert", "replace", "append"]
-
-# Puts staged rows into an empty table as rows of a revision: (connection, table, staged, number) -> done?
-Fill = Callable[[Connection, Table, Table, int], bool]
 
 # Any fixed number of our own; every writer of layer rows takes it before it takes a revision number.
 _NUMBER_LOCK = 7_216_002
@@ -87,14 +75,6 @@ class Change:
     def is_empty(self) -> bool:
         """True when the store already held exactly this."""
         return self.added == self.changed == self.closed == 0
-
-
-@dataclass(frozen=True)
-class Compared:
-    """What a comparison found, and the last revision of the layer that it was made against."""
-
-    change: Change
-    seen: int
 
 
 @dataclass(frozen=True)
@@ -224,7 +204,7 @@ def note_touch(conn: Connection, rev: int, layer: str, change: Change) -> None:
         conn.execute(insert(touched).values(rev=rev, layer=layer, **counts))
 
 
-def _plain(column: ColumnElement[object]) -> ColumnElement[object]:
+def plain(column: ColumnElement[object]) -> ColumnElement[object]:
     """The column without GeoAlchemy2's conversion to text or WKB, for copying inside the database."""
     return type_coerce(column, NULLTYPE) if isinstance(column.type, Geometry) else column
 
@@ -237,154 +217,12 @@ def differs(
     skipped |= tables.NOT_CONTENT
     names = [c.name for c in table.columns if c.name not in skipped]
     pairs = [
-        (func.ST_AsBinary(_plain(table.c[n])), func.ST_AsBinary(_plain(staged.c[n])))
+        (func.ST_AsBinary(plain(table.c[n])), func.ST_AsBinary(plain(staged.c[n])))
         if n == "geom"
         else (table.c[n], staged.c[n])
         for n in names
     ]
     return tuple_(*(a for a, _ in pairs)).is_distinct_from(tuple_(*(b for _, b in pairs)))
-
-
-def closing_condition(
-    table: Table,
-    staged: Table,
-    mode: Mode,
-    source_id: int | None,
-    within: ColumnElement[bool] | None = None,
-) -> ColumnElement[bool] | None:
-    """Which current rows a "replace" closes: those of the same source that the file no longer has.
-
-    ``within`` bounds what is replaced to the rows for which it holds.
-    """
-    if mode != "replace":
-        return None
-    gone = not_(select(literal(1)).where(staged.c.uid == table.c.uid).exists())
-    scope = (
-        alive(table, None) if source_id is None else and_(alive(table, None), table.c.source_id == source_id)
-    )
-    return and_(scope, gone) if within is None else and_(scope, within, gone)
-
-
-def compare_staged(
-    conn: Connection,
-    table: Table,
-    staged: Table,
-    *,
-    mode: Mode,
-    source_id: int | None,
-    volatile: frozenset[str] = frozenset(),
-    within: ColumnElement[bool] | None = None,
-) -> Change:
-    """What `apply_staged` would do now. Raises ImportRefused for an "append" that would change rows."""
-    total = conn.scalar(select(func.count()).select_from(staged)) or 0
-    news = _find_news(conn, table, staged, volatile)
-    added, changed = conn.execute(
-        select(func.count().filter(news.c.row_id.is_(None)), func.count(news.c.row_id)).select_from(news)
-    ).one()
-    if mode == "append" and changed:
-        raise ImportRefused(
-            f"{changed} rows are in the layer already with other content; --mode append adds only new rows.",
-            f"{changed} 行已存在且内容不同；追加模式只新增数据。",
-            remedy_en="Use --mode upsert to change them.",
-            remedy_zh="如需修改请用 --mode upsert。",
-        )
-    closing = closing_condition(table, staged, mode, source_id, within)
-    closed = (
-        0 if closing is None else conn.scalar(select(func.count()).select_from(table).where(closing)) or 0
-    )
-    return Change(None, added, changed, closed, total - added - changed)
-
-
-def _news(table: Table) -> Table:
-    """The table that `_find_news` makes."""
-    columns = Column("uid", Text), Column("row_id", BigInteger)
-    return Table(f"news_{table.name}", MetaData(schema="pg_temp"), *columns)
-
-
-def _find_news(conn: Connection, table: Table, staged: Table, volatile: frozenset[str]) -> Table:
-    """A temporary table of the staged rows that say something new, with the row that each replaces, if any.
-
-    The comparison is made once: what follows looks rows up by what it found.
-    """
-    news = _news(table)
-    conn.execute(text(f'DROP TABLE IF EXISTS pg_temp."{news.name}"'))
-    conn.execute(text(f'CREATE TEMP TABLE "{news.name}" (uid text, row_id bigint) ON COMMIT DROP'))
-    same = and_(table.c.uid == staged.c.uid, alive(table, None))
-    found = select(staged.c.uid, table.c.row_id).select_from(staged.outerjoin(table, same))
-    new = or_(table.c.row_id.is_(None), differs(table, staged, volatile))
-    conn.execute(insert(news).from_select(["uid", "row_id"], found.where(new)))
-    conn.execute(text(f'ANALYZE pg_temp."{news.name}"'))
-    return news
-
-
-def apply_staged(
-    conn: Connection,
-    table: Table,
-    staged: Table,
-    *,
-    mode: Mode,
-    who: str,
-    kind: str,
-    note: str = "",
-    source_id: int | None = None,
-    volatile: frozenset[str] = frozenset(),
-    rev: int | None = None,
-    compared: Compared | None = None,
-    fill: Fill | None = None,
-    within: ColumnElement[bool] | None = None,
-) -> Change:
-    """Write the staged rows as one revision; no revision when they say nothing new.
-
-    ``staged`` has the columns of ``table`` except row_id, rev_from and rev_to, and one row a uid. With
-    ``rev`` the rows join a revision that the caller has taken already. ``compared`` is what the comparison
-    found in this transaction already; it is made again where the layer was touched since. ``fill`` may
-    put the rows into an empty table its own way; False from it leaves that to us. ``within`` bounds what a
-    "replace" closes.
-    """
-    seen = compared.seen if compared is not None else last_touch(conn, [table.name])
-    change = (
-        compared.change
-        if compared is not None
-        else compare_staged(
-            conn, table, staged, mode=mode, source_id=source_id, volatile=volatile, within=within
-        )
-    )
-    if change.is_empty and seen == last_touch(conn, [table.name]):
-        return change
-    if rev is None:
-        rev = new_revision(conn, who=who, kind=kind, note=note, source_id=source_id)
-        if last_touch(conn, [table.name]) != seen:
-            change = compare_staged(
-                conn, table, staged, mode=mode, source_id=source_id, volatile=volatile, within=within
-            )
-    first = change.changed == change.closed == change.unchanged == 0
-    if not (first and fill is not None and fill(conn, table, staged, rev)):
-        _close_and_add(conn, table, staged, rev, mode, source_id, within)
-    change = Change(rev, change.added, change.changed, change.closed, change.unchanged)
-    note_touch(conn, rev, table.name, change)
-    return change
-
-
-def _close_and_add(
-    conn: Connection,
-    table: Table,
-    staged: Table,
-    rev: int,
-    mode: Mode,
-    source_id: int | None,
-    within: ColumnElement[bool] | None,
-) -> None:
-    closing = closing_condition(table, staged, mode, source_id, within)
-    if closing is not None:
-        conn.execute(update(table).where(closing).values(rev_to=rev))
-    news = _news(table)
-    # As an array the planner looks the rows up one by one.
-    replaced = select(news.c.row_id).where(news.c.row_id.is_not(None)).scalar_subquery()
-    conn.execute(update(table).where(table.c.row_id == any_(func.array(replaced))).values(rev_to=rev))
-    names = [c.name for c in table.columns if c.name not in ("row_id", "rev_from", "rev_to")]
-    rows = select(*(_plain(staged.c[n]) for n in names), literal(rev))
-    rows = rows.select_from(staged.join(news, news.c.uid == staged.c.uid))
-    conn.execute(insert(table).from_select([*names, "rev_from"], rows))
 
 
 def revert(conn: Connection, number: int, layer_tables: Sequence[Table], *, who: str) -> Change:
@@ -424,7 +262,7 @@ def _revert_table(conn: Connection, table: Table, number: int, rev: int, total: 
     names = [
         c.name for c in table.columns if not c.primary_key and c.name not in ("rev_from", "rev_to", "areas")
     ]
-    before = select(*(_plain(table.c[n]) for n in names), literal(rev)).where(table.c.rev_to == number)
+    before = select(*(plain(table.c[n]) for n in names), literal(rev)).where(table.c.rev_to == number)
     of_number = select(key).where(table.c.rev_from == number)
     conn.execute(update(table).where(alive(table, None), key.in_(of_number)).values(rev_to=rev))
     conn.execute(insert(table).from_select([*names, "rev_from"], before))

@@ -211,7 +211,7 @@ class Cluster:
             make_data(self.layout, account, binaries, lock, durable=self._durable)
         require_private(self.layout.socket, account)
         clear_stale(self.layout.data, self.layout.socket)
-        self._write_settings(account)
+        self._write_settings(account, binaries)
         self._launch(account, binaries)
 
     def _make_database(self) -> None:
@@ -220,18 +220,27 @@ class Cluster:
         except psycopg.Error as error:
             raise self._unanswered(error) from None
 
-    def _write_settings(self, account: Account) -> None:
+    def _write_settings(self, account: Account, binaries: Binaries) -> None:
         """Made anew at every start: memory and accounts may have changed since the last one."""
         memory_mb = self._memory_mb or tuning.machine_memory_mb()
         settings = tuning.server_settings(
-            memory_mb, os.cpu_count() or 1, self.layout.socket, durable=self._durable
-        )
+            memory_mb, os.cpu_count() or 1, self.layout.socket, durable=self._durable,
+            lz4=self._knows_lz4(account, binaries),
+        )  # fmt: skip
         data = self.layout.data
         account.write(data / "postgresql.conf", tuning.render(settings, self.layout.local_settings))
         account.write(data / "pg_hba.conf", tuning.access_rules())
         account.write(data / "pg_ident.conf", tuning.account_map({"root", account.name}))
         if self.layout.log.exists() and self.layout.log.stat().st_size > _LOG_BYTES:
             self.layout.log.replace(self.layout.log.with_suffix(".log.1"))
+
+    def _knows_lz4(self, account: Account, binaries: Binaries) -> bool:
+        """Whether the server was built with LZ4: one that was not would not start with it."""
+        asked = ["-C", "wal_compression", "-c", "wal_compression=lz4"]
+        done = account.run(
+            [binaries.path("postgres"), "-D", str(self.layout.data), *asked], folder=self.layout.server
+        )
+        return done.returncode == 0
 
     def _launch(self, account: Account, binaries: Binaries) -> None:
         command = [binaries.path("pg_ctl"), "start", "-D", str(self.layout.data), "-l", str(self.layout.log)]

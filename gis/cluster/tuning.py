@@ -27,7 +27,9 @@ def machine_memory_mb() -> int:
     return min(limits) >> 20
 
 
-def server_settings(memory_mb: int, cpus: int, socket: Path, *, durable: bool) -> dict[str, str | int]:
+def server_settings(
+    memory_mb: int, cpus: int, socket: Path, *, durable: bool, lz4: bool = False
+) -> dict[str, str | int]:
     """The server's settings by name.
 
     The machine is shared with the onemap processes, which hold zones in memory themselves; so the server
@@ -43,6 +45,8 @@ def server_settings(memory_mb: int, cpus: int, socket: Path, *, durable: bool) -
         Folder of the unix socket.
     durable : bool
         False gives up crash safety for speed; for tests only.
+    lz4 : bool
+        The server can compress by LZ4.
     """
     settings: dict[str, str | int] = {
         "cluster_name": "onemap",
@@ -62,7 +66,9 @@ def server_settings(memory_mb: int, cpus: int, socket: Path, *, durable: bool) -
         "random_page_cost": "1.1",
         "wal_level": "minimal",  # no replica follows a private server; a bulk load into a new table skips WAL
         "max_wal_senders": 0,
-        "wal_compression": "on",
+        # Of each page that changes first after a checkpoint the whole goes into the log: by the server's own
+        # compression that costs more than the change.
+        "wal_compression": "lz4" if lz4 else "on",
         "min_wal_size": "128MB",
         "max_wal_size": "2GB",
         "checkpoint_timeout": "15min",

@@ -20,6 +20,7 @@ import shapely
 from sqlalchemy import Connection, Engine, Table, text
 
 from gis import tables
+from gis.applying import Compared, apply_staged, compare_staged
 from gis.areas import read_areas
 from gis.crs import WEB_MERCATOR, transformation
 from gis.db import connect
@@ -51,7 +52,7 @@ from gis.importing.repair import Mender
 from gis.importing.runs import FileFacts, file_facts, fingerprint, record_run, same_run_before
 from gis.importing.stage import Stage
 from gis.importing.unlocated import locator
-from gis.revisions import Change, Compared, apply_staged, compare_staged, last_touch
+from gis.revisions import Change, last_touch
 from gis.settings import MapDefinition
 from layers.model import Layer
 

@@ -9,9 +9,10 @@ from typing import Any, Literal
 
 from sqlalchemy import Connection
 
+from gis.applying import Mode
 from gis.importing.issues import Issue
 from gis.importing.reading.spool import Header, ReadOptions
-from gis.revisions import Change, Mode
+from gis.revisions import Change
 
 __all__ = [
     "ISSUES_SHOWN",

@@ -12,11 +12,12 @@ import orjson
 import shapely
 from sqlalchemy import ColumnElement, Connection, Table, and_, func, literal, select
 
+from gis.applying import Mode, closing_condition
 from gis.crs import LONLAT, transformation
 from gis.errors import ExportRefused
 from gis.importing.stage import ROW_NO
 from gis.mapfile import as_script, inlined
-from gis.revisions import Mode, alive, closing_condition, differs
+from gis.revisions import alive, differs
 from gis.settings import MapDefinition
 from layers.model import Layer
 

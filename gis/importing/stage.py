@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -104,30 +104,30 @@ class Stage:
 
 
 def stage_rows(
-    conn: Connection,
-    layer: Layer,
-    table: Table,
-    rows: pd.DataFrame,
-    uids: Sequence[str],
-    source_id: int | NDArray[np.int32],
-    to_web: Transformation,
+    conn: Connection, layer: Layer, table: Table, frames: Iterable[pd.DataFrame], to_web: Transformation
 ) -> Table:
-    """A temporary table with ``rows``, dropped at the end of the transaction.
+    """A temporary table with the rows of ``frames``, dropped at the end of the transaction.
 
     Parameters
     ----------
-    rows : DataFrame
+    frames : iterable of DataFrame
         Typed columns of the layer as `check_rows` leaves them, geometry in column "geom" in the storage
-        CRS, and where known accuracy_m, is_indicative, valid_from, valid_to; of a derived layer rests_on,
-        tuples of text.
-    uids : sequence of str
-        One a row, unique.
-    source_id : int or array of int
-        One for all rows, or one a row.
+        CRS, "uid" (unique over all frames), "source_id", and where known accuracy_m, is_indicative,
+        valid_from, valid_to; of a derived layer rests_on, tuples of text. Each is asked for when the one
+        before is staged.
     to_web : Transformation
         From the storage CRS to EPSG:3857.
     """
     stage = Stage(conn, layer, table, to_web)
+    for rows in frames:
+        if len(rows):
+            stage.add(_staged_columns(stage, rows))
+    stage.analyze()
+    return stage.table
+
+
+def _staged_columns(stage: Stage, rows: pd.DataFrame) -> dict[str, pa.Array]:
+    layer = stage.layer
     kinds = {f.name: f.type for f in layer.stored_fields} | {n: k for n, k in _OWN.items() if n in rows}
     values = {name: _arrow(rows[name], ARROW[kind]) for name, kind in kinds.items()}
     if "rests_on" in rows:
@@ -135,12 +135,9 @@ def stage_rows(
         places = rows["rests_on"].map({codes: place for place, codes in enumerate(listed)})
         values["rests_on"] = array_pieces(places.to_numpy(np.int64), listed)
     geometry = rows["geom"].to_numpy(dtype=object) if layer.has_geometry else None
-    numbers = np.arange(len(rows))
-    uid_array = pa.array(list(uids), pa.string())
-    if len(rows):
-        stage.add(stage.columns(numbers, values, geometry, uid_array, source_id))
-    stage.analyze()
-    return stage.table
+    numbers = np.arange(stage.rows, stage.rows + len(rows))
+    uids = _arrow(rows["uid"], pa.string())
+    return stage.columns(numbers, values, geometry, uids, rows["source_id"].to_numpy(np.int32))
 
 
 def _srid(table: Table, column: str) -> int:

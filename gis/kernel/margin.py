@@ -13,6 +13,7 @@ from gis.kernel.arrays import TOUCH_M, Flags, Floats, Geometries, Indices, geome
 from gis.kernel.boundary import SEAM_M
 from gis.kernel.measures import overlap
 from gis.kernel.pairs import FEW_SUBJECTS, intersecting
+from gis.kernel.threads import in_shares
 from gis.kernel.zones import ZoneSet
 
 __all__ = ["Margin", "depth_within", "depths_within", "gap_from_outside", "signed_margin"]
@@ -82,7 +83,7 @@ def signed_margin(subjects: Any, zones: ZoneSet, *, threads: int | None = None, 
     beside = outside[nearest.margin_m[outside] >= -SEAM_M]
     in_gap = beside[shapely.get_dimensions(zones.geoms[nearest.zone[beside]]) == 2]
     in_polygon = s[shapely.get_dimensions(zones.geoms[z]) == 2]
-    nearest.look_from_inside(array, zones, np.union1d(in_polygon, in_gap), beyond_m=SEAM_M)
+    nearest.look_from_inside(array, zones, np.union1d(in_polygon, in_gap), SEAM_M, threads)
     touches = np.abs(nearest.margin_m) <= TOUCH_M
     touches[touches] = _mere_touch(array, zones, np.flatnonzero(touches), s, z)
     return nearest.margin(zones, touches)
@@ -161,7 +162,9 @@ class _Nearest:
             )
             self.margin_m[rows], self.zone[rows] = -gap, zones.rim.owner[line]
 
-    def look_from_inside(self, array: Geometries, zones: ZoneSet, rows: Indices, beyond_m: float) -> None:
+    def look_from_inside(
+        self, array: Geometries, zones: ZoneSet, rows: Indices, beyond_m: float, threads: int | None
+    ) -> None:
         """Take the nearest line of the union's boundary.
 
         A subject outside every zone, but further than ``beyond_m`` from that boundary, is in the gap of a
@@ -169,22 +172,30 @@ class _Nearest:
         """
         if not len(rows):
             return
-        gap, owner, line = _boundary_nearest_to(array[rows], zones)
+        gap, owner, line = _boundary_nearest_to(array[rows], zones, threads)
         within = (self.margin_m[rows] == 0.0) | (gap > beyond_m)
         rows = rows[within]
         self.margin_m[rows], self.zone[rows] = gap[within], owner[within]
         self.segment[rows] = line[within]
 
 
-def _boundary_nearest_to(subjects: Geometries, zones: ZoneSet) -> tuple[Floats, Indices, Geometries]:
+def _boundary_nearest_to(
+    subjects: Geometries, zones: ZoneSet, threads: int | None
+) -> tuple[Floats, Indices, Geometries]:
     """Distance, zone and line of the union's boundary nearest to each subject."""
     if len(subjects) <= FEW_SUBJECTS and not zones.union.is_whole:
         found = [_nearest_traced_here(subject, zones) for subject in subjects]
         gaps, owners, lines = zip(*found, strict=True)
         return np.array(gaps), np.array(owners, dtype=np.int64), np.array(lines, dtype=object)
     boundary = zones.union.whole()
-    (_, line), gap = boundary.tree.query_nearest(subjects, return_distance=True, all_matches=False)
-    return gap, boundary.owner[line], boundary.lines[line]
+
+    def nearest(some: Geometries) -> Floats:
+        (_, line), gap = boundary.tree.query_nearest(some, return_distance=True, all_matches=False)
+        return np.column_stack([line, gap])
+
+    found = in_shares(nearest, subjects, threads=threads)
+    line = found[:, 0].astype(np.int64)
+    return found[:, 1], boundary.owner[line], boundary.lines[line]
 
 
 def _nearest_traced_here(subject: BaseGeometry, zones: ZoneSet) -> tuple[float, int, BaseGeometry | None]:

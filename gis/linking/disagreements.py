@@ -17,6 +17,7 @@ import shapely
 from sqlalchemy import Connection, Engine, select
 
 from gis import tables
+from gis.applying import apply_staged
 from gis.areas import take_over_areas
 from gis.crs import WEB_MERCATOR, transformation
 from gis.db import connect
@@ -25,7 +26,7 @@ from gis.importing.register import register_source
 from gis.importing.stage import stage_rows
 from gis.linking.pairs import same_pairs, table_of
 from gis.linking.things import Claim, preferred
-from gis.revisions import Change, alive, apply_staged, head
+from gis.revisions import Change, alive, head
 from gis.screening.rows import LayerRows, read_rows
 from gis.settings import MapDefinition
 from layers.model import Layer, Linking
@@ -186,12 +187,12 @@ def _write(
     rows["geom"] = to_storage.geometries(rows["geom"].to_numpy(dtype=object))
     with connect(engine, write=True) as conn:
         ids = {flag: register_source(conn, info) for flag, info in _SOURCES.items()}
-        sources = np.array([ids[bool(flag)] for flag in rows.pop("is_demonstration")], dtype=np.int32)
+        rows["source_id"] = [ids[bool(flag)] for flag in rows.pop("is_demonstration")]
         rows["rests_on"] = [
             (layer, *([] if attribute is None else [f"{layer}.{attribute}"]))
             for layer, attribute in zip(rows["layer"], rows["attribute"], strict=True)
         ]
-        staged = stage_rows(conn, target, table, rows, list(rows["uid"]), sources, to_web)
+        staged = stage_rows(conn, target, table, [rows], to_web)
         take_over_areas(conn, definition, target, f'pg_temp."{staged.name}"')
         return apply_staged(
             conn, table, staged, mode="replace", who=who, kind="refresh", note="compared sources"

@@ -18,7 +18,7 @@ from gis.settings import MapDefinition
 from layers.predicates import DWithin, NotDWithin, UpstreamWithin
 from layers.rulemodel import Rule, canonical_hash, capped
 
-__all__ = ["Basis", "JudgedRule", "network_of", "zone_layer_of"]
+__all__ = ["Basis", "JudgedRule", "Judging", "network_of", "zone_layer_of"]
 
 
 @dataclass(frozen=True)
@@ -133,6 +133,15 @@ class Basis:
             for name in sorted(ids)
             if self.rules.get(name) != later.rules.get(name)
         }
+
+
+@dataclass(frozen=True)
+class Judging:
+    """The state that conflicts are judged at: data, law and rules."""
+
+    rev: int
+    law_date: date
+    basis: Basis
 
 
 def zone_layer_of(rule: Rule) -> str:

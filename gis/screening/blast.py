@@ -25,14 +25,14 @@ from gis.db import connect
 from gis.errors import NotFound
 from gis.importing.rehearsal import write_map
 from gis.revisions import alive, head
-from gis.screening.basis import Basis
+from gis.screening.basis import Basis, Judging
 from gis.screening.columns import read_columns, texts
 from gis.screening.conflicts import conflicts_layer, last_judging
 from gis.screening.keeping import all_rows
 from gis.screening.rejudging import Rejudged, rejudge
 from gis.screening.rows import read_named
 from gis.screening.scope import WHOLE, Scope, holds, parted
-from gis.screening.touched import Judging, touched
+from gis.screening.touched import touched
 from gis.settings import MapDefinition
 from layers.rulemodel import SEVERITIES
 
@@ -161,7 +161,7 @@ def _blast(
         )
     today = datetime.now(UTC).date()
     now = Judging(head(conn), today, Basis.of(conn, changed, today))
-    found = touched(conn, changed, layer, last, now)
+    found = touched(conn, changed, layer, last, now, judge_all=True)
     judged = rejudge(conn, changed, found, threads=threads, keep=keep)
     before = _before(conn, definition, found.scope, judged)
     after = all_rows(judged)[_SAID]

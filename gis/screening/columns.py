@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from binascii import unhexlify
 from datetime import UTC
 from typing import Any
 
@@ -99,7 +100,9 @@ def _objects(values: pa.ChunkedArray, column: ColumnElement[Any]) -> NDArray[np.
     if isinstance(array, pa.ChunkedArray):
         array = pa.concat_arrays(array.chunks)
     if column.key == "wkb":
-        return np.asarray(shapely.from_wkb(array.to_numpy(zero_copy_only=False)), dtype=object)
+        # GEOS reads hexadecimal digits twenty times slower than bytes.
+        shapes = [None if digits is None else unhexlify(digits) for digits in array.to_pylist()]
+        return np.asarray(shapely.from_wkb(np.array(shapes, dtype=object)), dtype=object)
     if pa.types.is_string(array.type):
         return np.asarray(array.to_numpy(zero_copy_only=False), dtype=object)
     absent = array.is_null().to_numpy(zero_copy_only=False)

@@ -21,11 +21,11 @@ from gis import tables
 from gis.db import connect
 from gis.errors import NotFound
 from gis.revisions import Change, alive, head
-from gis.screening.basis import Basis
+from gis.screening.basis import Basis, Judging
 from gis.screening.keeping import rules_hash, write
 from gis.screening.rejudging import Progress, rejudge
 from gis.screening.scope import Scope
-from gis.screening.touched import Judging, Touched, touched
+from gis.screening.touched import Touched, touched
 from gis.settings import MapDefinition
 from layers.model import Layer
 
@@ -170,7 +170,7 @@ def totals(conn: Connection, definition: MapDefinition) -> Totals:
 
 
 def _size(conn: Connection, definition: MapDefinition, scope: Scope) -> float:
-    """How many subjects a scope holds, counting a layer that is in it as a whole by its rows."""
+    """How many subjects a scope holds, and rows that are weighed anew; a layer counts by its rows."""
     if scope.everything:
         return float("inf")
     total = 0
@@ -180,6 +180,10 @@ def _size(conn: Connection, definition: MapDefinition, scope: Scope) -> float:
             total += conn.scalar(select(func.count()).select_from(t).where(alive(t, None))) or 0
         else:
             total += len(scope.uids(name))
+    ledger = tables.table_for(conflicts_layer(definition), definition.district.storage_crs)
+    for subject, rule in scope.reweighed:
+        own = alive(ledger, None), ledger.c.subject_layer == subject, ledger.c.rules == rule
+        total += conn.scalar(select(func.count()).select_from(ledger).where(*own)) or 0
     return total
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -14,6 +15,7 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     MetaData,
+    SelectBase,
     Table,
     Text,
     and_,
@@ -25,26 +27,27 @@ from sqlalchemy import (
     or_,
     select,
     text,
-    update,
 )
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from gis import tables
-from gis.areas import take_over_areas
+from gis.applying import apply_staged, renew_access
+from gis.areas import has_areas, take_over_areas
 from gis.crs import WEB_MERCATOR, transformation
 from gis.importing.copying import copy_batch
 from gis.importing.fill import fill_empty
 from gis.importing.options import SourceInfo
 from gis.importing.register import register_source
 from gis.importing.stage import stage_rows
-from gis.revisions import Change, alive, apply_staged, new_revision, note_touch
+from gis.revisions import Change, alive, new_revision, note_touch
 from gis.screening.asking import subject_filters, zone_filters
+from gis.screening.basis import Judging
 from gis.screening.columns import read_columns, texts
 from gis.screening.ledger import no_rows
 from gis.screening.rejudging import Open, Rejudged
 from gis.screening.scope import WHOLE, Scope, holds, parted
 from gis.screening.telling import Retelling, retelling
-from gis.screening.touched import Judging
+from gis.screening.weighing import folded, stage_reweighed
 from gis.settings import MapDefinition
 from layers.model import Layer
 
@@ -82,26 +85,26 @@ def write(
 
     Returns what became of rows, and of how many lists of rules the words did.
 
-    ``conn`` is in a transaction that writes; the caller holds the lock of judging.
+    ``conn`` is in a transaction that writes; the caller holds the lock of judging. The rows are taken out of
+    ``found`` one part after the other, so that they need not be held twice.
     """
     district = definition.district
     table = tables.table_for(layer, district.storage_crs)
-    to_storage = transformation(district.measuring_crs, district.storage_crs, district.extent)
     to_web = transformation(district.storage_crs, WEB_MERCATOR, district.extent)
-    rows = all_rows(found)
-    rows = rows.assign(geom=to_storage.geometries(rows["geom"].to_numpy(dtype=object)), law_date=now.law_date)
     volatile = frozenset(f.name for f in layer.fields if f.volatile)
-    ids = {flag: register_source(conn, info) for flag, info in _SOURCES.items()}
-    source_ids = np.array([ids[bool(flag)] for flag in rows.pop("is_demonstration")], dtype=np.int32)
-    rows["rests_on"] = _rests_on(definition, rows)
-    staged = stage_rows(conn, layer, table, rows, list(rows["uid"]), source_ids, to_web)
-    take_over_areas(conn, definition, layer, f'pg_temp."{staged.name}"')
+    sources = {flag: register_source(conn, info) for flag, info in _SOURCES.items()}
+    lists = {listed for rows in found.rows for listed in rows["rules"].unique()}
+    staged = stage_rows(conn, layer, table, _stored(definition, found, now, sources), to_web)
+    if has_areas(conn, definition):
+        take_over_areas(conn, definition, layer, f'pg_temp."{staged.name}"')
+    within = in_scope(conn, table, scope, found)
+    stage_reweighed(conn, definition, table, staged, scope, now, within)
     change = apply_staged(
         conn, table, staged, mode="replace", who=who, kind="refresh", note=f"judged at {now.rev}",
-        volatile=volatile, fill=fill_empty, within=in_scope(conn, table, scope, found),
+        volatile=volatile, fill=fill_empty, within=within,
     )  # fmt: skip
-    _renew_access(conn, table, staged)
-    told = retelling(conn, definition, rows["rules"].unique(), now.law_date)
+    renew_access(conn, table, staged)
+    told = retelling(conn, definition, lists, now.law_date)
     if len(told):
         change = _told(conn, layer, told, change, who, now)
     _keep_uncovered(conn, scope, found, now)
@@ -111,6 +114,21 @@ def write(
     }  # fmt: skip
     conn.execute(insert(tables.judgings).values(**values, rules_hash=rules_hash(definition)))
     return change, len(told)
+
+
+def _stored(
+    definition: MapDefinition, found: Rejudged, now: Judging, sources: Mapping[bool, int]
+) -> Iterator[pd.DataFrame]:
+    """The parts of what was found as they are stored; each leaves ``found``."""
+    district = definition.district
+    to_storage = transformation(district.measuring_crs, district.storage_crs, district.extent)
+    while found.rows:
+        rows = found.rows.pop(0)
+        yield rows.assign(
+            geom=to_storage.geometries(rows["geom"].to_numpy(dtype=object)), law_date=now.law_date,
+            source_id=np.where(rows["is_demonstration"].to_numpy(dtype=bool), sources[True], sources[False]),
+            rests_on=pd.Series(_rests_on(definition, rows), index=rows.index, dtype=object),
+        )  # fmt: skip
 
 
 def _told(conn: Connection, layer: Layer, told: Retelling, change: Change, who: str, now: Judging) -> Change:
@@ -128,7 +146,6 @@ def _rests_on(definition: MapDefinition, rows: pd.DataFrame) -> list[tuple[str, 
     """For each row the layers, and layer.field, that its rules looked at."""
     rules = {rule.id: rule for pack in definition.packs.values() for rule in pack.rules}
     tables_of = {rule.id: pack.deciding(rule) for pack in definition.packs.values() for rule in pack.rules}
-    found: dict[tuple[str, str], tuple[str, ...]] = {}
 
     def looked_at(subject: str, listed: str) -> tuple[str, ...]:
         names = {subject}
@@ -139,16 +156,9 @@ def _rests_on(definition: MapDefinition, rows: pd.DataFrame) -> list[tuple[str, 
             names |= {f"{rule.zone_layer}.{name}" for where in zone_filters(rule, asked) for name in where}
         return tuple(sorted(names))
 
-    for pair in set(zip(rows["subject_layer"], rows["rules"], strict=True)):
-        found[pair] = looked_at(*pair)
-    return [found[pair] for pair in zip(rows["subject_layer"], rows["rules"], strict=True)]
-
-
-def _renew_access(conn: Connection, table: Table, staged: Table) -> None:
-    """Bring who may see a conflict up to date where it was judged again and is what it was."""
-    same = and_(table.c.uid == staged.c.uid, table.c.rev_to.is_(None))
-    new = or_(*(table.c[n].is_distinct_from(staged.c[n]) for n in ("areas", "rests_on")))
-    conn.execute(update(table).where(same, new).values(areas=staged.c.areas, rests_on=staged.c.rests_on))
+    place, pairs = pd.MultiIndex.from_frame(rows[["subject_layer", "rules"]]).factorize()
+    found = [looked_at(*pair) for pair in pairs]
+    return [found[kind] for kind in place.tolist()]
 
 
 def rules_hash(definition: MapDefinition) -> str:
@@ -156,8 +166,11 @@ def rules_hash(definition: MapDefinition) -> str:
     return hashlib.sha256("".join(sorted(p.hash for p in definition.packs.values())).encode()).hexdigest()
 
 
-def in_scope(conn: Connection, table: Table, scope: Scope, found: Rejudged) -> ColumnElement[bool] | None:
-    """Which rows of the ledger the judged scope answers for; None for all. Makes a temporary table."""
+def in_scope(conn: Connection, table: Table, scope: Scope, found: Rejudged) -> SelectBase | None:
+    """The rows of the ledger (row_id, uid) that the judged scope answers for; None for all.
+
+    Makes a temporary table.
+    """
     if scope.everything:
         return None
     every: list[ColumnElement[bool]] = []
@@ -180,7 +193,7 @@ def in_scope(conn: Connection, table: Table, scope: Scope, found: Rejudged) -> C
         elif zones:
             held = func.coalesce(table.c.zone_layer, "") == any_(literal(sorted(zones), ARRAY(Text)))
             # A fold over all zone layers belongs to a subject that is judged as a whole.
-            every.append(and_(table.c.subject_layer == name, held, ~_folded(table)))
+            every.append(and_(table.c.subject_layer == name, held, ~folded(table)))
     conn.execute(text("DROP TABLE IF EXISTS pg_temp.judged_scope"))
     conn.execute(
         text(
@@ -198,19 +211,11 @@ def in_scope(conn: Connection, table: Table, scope: Scope, found: Rejudged) -> C
     ruled = or_(_SCOPE.c.rules.is_(None), split[0].op("&&")(split[1]))
     meant = and_(_SCOPE.c.zone_layer == func.coalesce(table.c.zone_layer, ""), ruled)
     same = and_(_SCOPE.c.uid == table.c.subject_uid, _SCOPE.c.layer == table.c.subject_layer)
-    rows = (
-        select(table.c.row_id)
-        .select_from(_SCOPE.join(table, same))
-        .where(alive(table, None), or_(_SCOPE.c.zone_layer == WHOLE, meant))
-    )
-    # As an array the planner looks its rows up one by one; of a join it thinks that it finds nearly all.
-    single = table.c.row_id == any_(func.array(rows.correlate(None).scalar_subquery()))
-    return or_(*every, single) if every else single
-
-
-def _folded(table: Table) -> ColumnElement[bool]:
-    """Whether a row stands for all zone layers: its uid names none."""
-    return table.c.uid.like("%||%")
+    single = select(table.c.row_id, table.c.uid).select_from(_SCOPE.join(table, same))
+    single = single.where(alive(table, None), or_(_SCOPE.c.zone_layer == WHOLE, meant))
+    if every:
+        return single.union(select(table.c.row_id, table.c.uid).where(alive(table, None), or_(*every)))
+    return single.distinct()
 
 
 def _keep_uncovered(conn: Connection, scope: Scope, found: Rejudged, now: Judging) -> None:
@@ -220,16 +225,16 @@ def _keep_uncovered(conn: Connection, scope: Scope, found: Rejudged, now: Judgin
         conn.execute(delete(u))
     for name in dict.fromkeys(part.subject_layer for part in found.open):
         parts = [part for part in found.open if part.subject_layer == name]
-        before = {} if scope.everything else _before(conn, name, parts, bool(scope.every(name)))
         uids, rules = [], []
         for part in parts:
+            before = {} if scope.everything else _before(conn, part, now, bool(scope.every(name)))
             old = np.array([before.get(uid, "") for uid in part.uids], dtype=object) if before else None
             merged = part.uncovered if old is None else _merged(old, part, now)
             differ = np.flatnonzero(merged != ("" if old is None else old))
             uids.append(part.uids[differ])
             rules.append(merged[differ])
         changed, listed = np.concatenate(uids), np.concatenate(rules)
-        if before and len(changed):
+        if len(changed) and not scope.everything:
             stale = u.c.uid == any_(texts(changed))
             conn.execute(delete(u).where(u.c.layer == name, stale))
         filled = np.flatnonzero(listed != "")
@@ -242,23 +247,31 @@ def _keep_uncovered(conn: Connection, scope: Scope, found: Rejudged, now: Judgin
             copy_batch(conn, "core.uncovered", columns)
 
 
-def _before(conn: Connection, name: str, parts: list[Open], every: bool) -> dict[str, str]:
-    u = tables.uncovered
-    query = select(u.c.uid, u.c.rules).where(u.c.layer == name)
+def _before(conn: Connection, part: Open, now: Judging, every: bool) -> dict[str, str]:
+    """The open rules on record of those subjects of a part that gain or lose some: most do neither."""
+    u, gain = tables.uncovered, part.uids[part.uncovered != ""]
+    loses = ~func.string_to_array(u.c.rules, " ").op("<@")(literal(sorted(_others(part, now)), ARRAY(Text)))
+    query = select(u.c.uid, u.c.rules).where(
+        u.c.layer == part.subject_layer, or_(loses, u.c.uid == any_(texts(gain)))
+    )
     if not every:
-        uids = np.concatenate([part.uids for part in parts])
-        query = query.where(u.c.uid == any_(texts(uids)))
+        query = query.where(u.c.uid == any_(texts(part.uids)))
     found = read_columns(conn, query)
     return dict(zip(found["uid"], found["rules"], strict=True))
 
 
-def _merged(old: NDArray[np.object_], part: Open, now: Judging) -> NDArray[np.object_]:
-    """The open rules of subjects after those on some zone layers were applied again."""
-    kept = {
+def _others(part: Open, now: Judging) -> set[str]:
+    """The rules on the subjects of a part that were not applied again."""
+    return {
         name
         for name, rule in now.basis.rules.items()
         if part.subject_layer in rule.subjects and not holds(part.zone_layers, name, rule.zone_layer)
     }
+
+
+def _merged(old: NDArray[np.object_], part: Open, now: Judging) -> NDArray[np.object_]:
+    """The open rules of subjects after those on some zone layers were applied again."""
+    kept = _others(part, now)
     pairs, place = np.unique(np.stack([old, part.uncovered]).astype(str), axis=1, return_inverse=True)
     texts = [" ".join(sorted((set(before.split()) & kept) | set(open_.split()))) for before, open_ in pairs.T]
     return np.array(texts, dtype=object)[place.reshape(-1)]

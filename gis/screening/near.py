@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
 from functools import cache
 
 import numpy as np
@@ -12,13 +14,25 @@ from numpy.typing import NDArray
 from sqlalchemy import ARRAY, Connection, Double, Subquery, any_, func, literal, or_, select
 
 from gis import tables
-from gis.crs import Transformation, transformation
+from gis.crs import transformation
 from gis.revisions import alive
 from gis.screening.columns import read_columns
+from gis.screening.filters import Attributes, evaluate
 from gis.settings import MapDefinition
 from layers.model import Layer
+from layers.predicates import Where
 
-__all__ = ["boxes", "near_place", "padding", "rows_in_boxes", "subjects_near"]
+__all__ = [
+    "Reach",
+    "boxes",
+    "gathered_boxes",
+    "joined_reaches",
+    "near_place",
+    "padding",
+    "prepared_here",
+    "rows_in_boxes",
+    "subjects_near",
+]
 
 SLACK_M = 1.0
 """Metres added to every search: the index works with rounded boxes in the storage CRS."""
@@ -51,6 +65,26 @@ def boxes(
     return found + np.stack([-x, -y, x, y], axis=1)
 
 
+def gathered_boxes(
+    definition: MapDefinition, geoms: NDArray[np.object_], metres: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """As `boxes`, but few: those of neighbours are put together. They hold more ground for it."""
+    bounds = np.asarray(shapely.bounds(geoms), dtype=np.float64).reshape(-1, 4)
+    there = np.isfinite(bounds).all(axis=1)
+    around = bounds[there] + metres[there, None] * np.array([-1.0, -1.0, 1.0, 1.0])
+    if not len(around):
+        return np.empty((0, 4))
+    cells = np.floor((around[:, :2] + around[:, 2:]) / 2.0 / _CELL_M).astype(np.int64)
+    names, cell = np.unique(cells, axis=0, return_inverse=True)
+    low, high = np.full((len(names), 2), np.inf), np.full((len(names), 2), -np.inf)
+    np.minimum.at(low, cell.reshape(-1), around[:, :2])
+    np.maximum.at(high, cell.reshape(-1), around[:, 2:])
+    sides = np.max(high - low, axis=1) / _SIDE_PARTS
+    joined = shapely.segmentize(shapely.box(*low.T, *high.T), np.maximum(sides, 1.0))
+    return boxes(definition, np.asarray(joined, dtype=object), np.zeros(len(joined)))
+
+
+_CELL_M = 2_000.0
 _SIDE_PARTS = 16
 
 
@@ -92,15 +126,46 @@ def _boxes(found: NDArray[np.float64], definition: MapDefinition) -> Subquery:
     return select((given.c.n - 1).label("n"), envelope.label("box")).subquery("boxes")
 
 
+def prepared_here(places: NDArray[np.object_]) -> NDArray[np.object_]:
+    """Copies of geometries, prepared, for this thread alone: two that use the same one crash the process."""
+    own = np.asarray(shapely.from_wkb(shapely.to_wkb(places)), dtype=object)
+    shapely.prepare(own)
+    return own
+
+
 def near_place(
     place: shapely.Geometry, geoms: NDArray[np.object_], metres: NDArray[np.float64]
 ) -> NDArray[np.bool_]:
-    """Which of ``geoms`` are within ``metres`` (one each) of a place, or a little farther."""
-    own = shapely.from_wkb(shapely.to_wkb(place))  # prepared for this thread alone
-    shapely.prepare(own)
-    metres = metres + SLACK_M
-    one = np.array([own], dtype=object)
-    return np.asarray(shapely.dwithin(one, geoms, metres))  # type: ignore[call-overload]  # stubs know one distance
+    """Which of ``geoms`` are within ``metres`` (one each) of a place (prepared), or a little farther."""
+    one = np.array([place], dtype=object)
+    return np.asarray(shapely.dwithin(one, geoms, metres + SLACK_M))  # type: ignore[call-overload]  # stubs know one distance
+
+
+@dataclass(frozen=True, eq=False)
+class Reach:
+    """Whom a change at some places may concern.
+
+    Attributes
+    ----------
+    metres : float64[n]
+        For each place: a row counts when it is no farther than this plus its own ``accuracy_m`` (not known:
+        0). Below 0: nobody.
+    filters : tuple of Where
+        And when one of these may hold of its attributes.
+    """
+
+    metres: NDArray[np.float64]
+    filters: tuple[Where, ...]
+
+
+def joined_reaches(reaches: Sequence[Reach]) -> list[Reach]:
+    """The same, those of like metres as one."""
+    joined: dict[bytes, Reach] = {}
+    for reach in reaches:
+        held = joined.get(reach.metres.tobytes())
+        filters = reach.filters if held is None else (*held.filters, *reach.filters)
+        joined[reach.metres.tobytes()] = Reach(reach.metres, filters)
+    return list(joined.values())
 
 
 def subjects_near(
@@ -108,60 +173,116 @@ def subjects_near(
     definition: MapDefinition,
     layer: Layer,
     places: NDArray[np.object_],
-    metres: NDArray[np.float64],
+    reaches: Sequence[Reach],
+    law_date: date,
 ) -> NDArray[np.object_]:
-    """Uids of the current rows of ``layer`` within ``metres`` of ``places``, each given its own error.
+    """Uids of the current rows of ``layer`` that any of ``reaches`` counts.
 
     Parameters
     ----------
     places : geometry[n]
         In the measuring plane; empty ones have nothing near.
-    metres : float64[n]
-        A row counts when it is no farther than this plus its own ``accuracy_m`` (not known: 0).
+    law_date : datetime.date
+        What filters compare with.
     """
-    filled = np.flatnonzero(~shapely.is_empty(places))
+    farthest = np.max([reach.metres for reach in reaches], axis=0)
+    filled = np.flatnonzero(~shapely.is_empty(places) & (farthest >= 0))
     if not len(filled):
         return np.empty(0, dtype=object)
-    places, metres = places[filled], metres[filled]
+    places, farthest = prepared_here(places[filled]), farthest[filled]
+    # The nearest first: whom it counts need not be looked at again.
+    reaches = sorted(reaches, key=lambda reach: float(reach.metres.max()))
+    uids = []
+    for columns in _candidates(conn, definition, layer, places, farthest, reaches):
+        lying = _lying(columns, definition)
+        attributes = Attributes(columns, len(columns["uid"]))
+        counted = np.zeros(len(columns["uid"]), dtype=bool)
+        for reach in reaches:
+            may = ~np.all([evaluate(where, attributes, law_date).no for where in reach.filters], axis=0)
+            rows = np.flatnonzero(may & ~counted)
+            counted[rows] = _close(lying, rows, places, reach.metres[filled])
+        uids.append(columns["uid"][counted])
+    return np.unique(np.concatenate(uids)) if uids else np.empty(0, dtype=object)
+
+
+def _candidates(
+    conn: Connection,
+    definition: MapDefinition,
+    layer: Layer,
+    places: NDArray[np.object_],
+    metres: NDArray[np.float64],
+    reaches: Sequence[Reach],
+) -> Iterator[dict[str, NDArray[np.object_]]]:
+    """The rows whose boxes are within reach of those of the places, with what is asked of them."""
+    t = tables.table_for(layer, definition.district.storage_crs)
     district = definition.district
-    t = tables.table_for(layer, district.storage_crs)
     plane = transformation(district.storage_crs, district.measuring_crs, district.extent)
-    widest = tables.COARSE_M + plane.accuracy_m
-    around_each = boxes(definition, places, metres + widest)
-    box = _boxes(around_each, definition)
+    box = _boxes(_boxes_along(definition, places, metres + tables.COARSE_M + plane.accuracy_m), definition)
     dx, dy = padding(definition)
     coarse = t.c.accuracy_m > tables.COARSE_M
     around = func.ST_Expand(t.c.geom, t.c.accuracy_m * dx, t.c.accuracy_m * dy)
+    asked = {name for reach in reaches for where in reach.filters for name in where}
+    named = asked & {field.name for field in layer.fields} - {"uid", "accuracy_m"}
     columns = (t.c.uid, t.c.accuracy_m, func.ST_AsBinary(t.c.geom).label("wkb"))
-    uids = []
     for meets, which in (
         (t.c.geom.op("&&")(box.c.box), or_(t.c.accuracy_m.is_(None), ~coarse)),
         (around.op("&&")(box.c.box), coarse),
     ):
         # Each row once, though several boxes meet it: old and new outlines mostly lie on each other.
         met = select(t.c.row_id).select_from(t.join(box, meets)).where(alive(t, None), which).distinct()
-        query = select(*columns).where(t.c.row_id == any_(func.array(met.correlate(None).scalar_subquery())))
+        query = select(*columns, *(t.c[name] for name in sorted(named)))
+        query = query.where(t.c.row_id == any_(func.array(met.correlate(None).scalar_subquery())))
         found = read_columns(conn, query)
         if len(found["uid"]):
-            uids.append(found["uid"][_close(found, places, metres, plane)])
-    return np.unique(np.concatenate(uids)) if uids else np.empty(0, dtype=object)
+            yield found
+
+
+def _boxes_along(
+    definition: MapDefinition, places: NDArray[np.object_], metres: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """As `boxes`, but many along a line: the one around the rim of a coverage would hold the district."""
+    lines = shapely.get_dimensions(places) == 1
+    found = [boxes(definition, places[~lines], metres[~lines])]
+    for place, reach in zip(places[lines], metres[lines], strict=True):
+        xy, part = shapely.get_coordinates(
+            shapely.get_parts(shapely.segmentize(place, _CELL_M)), return_index=True
+        )
+        goes_on = part[1:] == part[:-1]
+        steps = np.asarray(shapely.linestrings(np.stack([xy[:-1][goes_on], xy[1:][goes_on]], axis=1)))
+        found.append(gathered_boxes(definition, steps, np.full(len(steps), reach)))
+    return np.concatenate(found)
+
+
+@dataclass(frozen=True, eq=False)
+class _Lying:
+    """Where rows lie in the plane, with their bounds and errors."""
+
+    geoms: NDArray[np.object_]
+    bounds: NDArray[np.float64]
+    error_m: NDArray[np.float64]
+
+
+def _lying(columns: Mapping[str, NDArray[np.object_]], definition: MapDefinition) -> _Lying:
+    district = definition.district
+    plane = transformation(district.storage_crs, district.measuring_crs, district.extent)
+    geoms = plane.geometries(columns["wkb"])
+    error = np.nan_to_num(columns["accuracy_m"].astype(float)) + plane.accuracy_m
+    return _Lying(geoms, np.asarray(shapely.bounds(geoms)), error)
 
 
 def _close(
-    found: Mapping[str, NDArray[np.object_]],
-    places: NDArray[np.object_],
-    metres: NDArray[np.float64],
-    plane: Transformation,
+    lying: _Lying, rows: NDArray[np.int64], places: NDArray[np.object_], metres: NDArray[np.float64]
 ) -> NDArray[np.bool_]:
-    """Which rows are within reach of any place, given their own errors."""
-    geoms = plane.geometries(found["wkb"])
-    own = np.nan_to_num(found["accuracy_m"].astype(float)) + plane.accuracy_m
-    west, south, east, north = shapely.bounds(geoms).T
-    close = np.zeros(len(geoms), dtype=bool)
+    """Which of ``rows`` are within reach of any place, given their own errors."""
+    (west, south, east, north), own = lying.bounds[rows].T, lying.error_m[rows]
+    close = np.zeros(len(rows), dtype=bool)
     for place, reach in zip(places, metres, strict=True):
+        if reach < 0:
+            continue
         x0, y0, x1, y1 = shapely.bounds(place)
         far = own + reach + SLACK_M
         boxed = (west <= x1 + far) & (east >= x0 - far) & (south <= y1 + far) & (north >= y0 - far)
-        rows = np.flatnonzero(boxed & ~close)
-        close[rows] = near_place(place, geoms[rows], reach + own[rows])
+        near = np.flatnonzero(boxed & ~close)
+        if len(near):
+            close[near] = near_place(place, lying.geoms[rows[near]], reach + own[near])
     return close

@@ -19,7 +19,7 @@ from gis.screening.columns import read_columns, texts
 from gis.screening.inputs import PreparedLayer
 from gis.screening.judge import Judgement, judge
 from gis.screening.ledger import ledger_rows, uncovered_rules
-from gis.screening.near import boxes, rows_in_boxes
+from gis.screening.near import gathered_boxes, rows_in_boxes
 from gis.screening.rows import LayerRows, read_named, read_rows, read_some
 from gis.screening.scope import WHOLE, Scope, holds
 from gis.screening.snapshot import as_subjects, prepare_rows, take_snapshot
@@ -240,7 +240,7 @@ class _Near:
 
     def _around(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
         case = self._case
-        found = boxes(case.definition, self._subjects.geoms[rows], self._radius_m[rows])
+        found = gathered_boxes(case.definition, self._subjects.geoms[rows], self._radius_m[rows])
         return np.intersect1d(rows_in_boxes(case.conn, case.definition, self._layer, found), self._in_force)
 
     def _read(self) -> None:

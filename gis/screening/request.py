@@ -15,8 +15,8 @@ from gis.crs import LONLAT, ellipsoidal_area_m2, transformation
 from gis.errors import ScreeningError
 from gis.importing.checks import check_field
 from gis.importing.issues import Issue
+from gis.kept import for_each
 from gis.screening.inputs import Subjects
-from gis.screening.kept import for_each
 from gis.settings import MapDefinition
 from layers.model import Field
 from layers.rulemodel import PARCEL, SiteKind

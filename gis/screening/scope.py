@@ -43,10 +43,14 @@ class Scope:
     ----------
     everything : bool
         All subjects of all layers.
+    reweighed : set of (subject layer, rule)
+        Rules that find what they found, with another severity or group. What they alone stand behind is not
+        judged but written anew; what several rules stand behind is in the scope.
     """
 
     def __init__(self, *, everything: bool = False) -> None:
         self.everything = everything
+        self.reweighed: set[tuple[str, str]] = set()
         self._every: dict[str, set[str]] = {}
         self._some: dict[str, list[tuple[str, NDArray[np.object_]]]] = {}
 
@@ -63,7 +67,7 @@ class Scope:
     @property
     def is_empty(self) -> bool:
         """Whether nothing has to be judged."""
-        return not (self.everything or self._every or self._some)
+        return not (self.everything or self._every or self._some or self.reweighed)
 
     def layers(self) -> list[str]:
         """The subject layers with anything to judge; all that there are where it is everything."""

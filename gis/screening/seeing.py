@@ -15,8 +15,8 @@ from gis.access import Role, Scope
 from gis.areas import read_areas
 from gis.crs import transformation
 from gis.db import scope_of
+from gis.kept import for_each
 from gis.screening.asking import zone_filters
-from gis.screening.kept import for_each
 from gis.settings import MapDefinition
 
 __all__ = ["area_seen", "out_of_sight", "scope_key", "seen_definition"]

@@ -27,8 +27,8 @@ from sqlalchemy import (
 
 from gis import tables
 from gis.db import ask_once, scope_of
+from gis.kept import for_each
 from gis.screening.inputs import PreparedLayer, Subjects, ZoneLayer
-from gis.screening.kept import for_each
 from gis.screening.rows import LayerRows, read_rows
 from gis.screening.seeing import out_of_sight, scope_key, seen_definition
 from gis.settings import MapDefinition

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from gis.screening.kept import for_each
+from gis.kept import for_each
 from gis.screening.wording import citation, field_titles
 from gis.settings import MapDefinition
 from layers.model import Text

@@ -12,7 +12,8 @@ More may be judged again than need be, never less:
 * A changed coverage: the subjects within the rules' distances of what it gained or lost.
 * A changed rule: all its subjects. Where only its distance is another, the subjects within the farther one
   and the errors of the zones it asks, and at the rim of the coverage; where only its severity is, the rows
-  it made. Its words and legal texts are in no row: see `gis.screening.telling`.
+  it made, unjudged (see `gis.screening.weighing`). Its words and legal texts are in no row: see
+  `gis.screening.telling`.
 * Another law date: what is in force on one of the days only counts as changed; where the rules' last legal
   basis ends or their first begins, their severity; where a filter compares with the law date, the values
   between.
@@ -21,8 +22,6 @@ More may be judged again than need be, never less:
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import date
 from itertools import product
 from typing import Any
 
@@ -52,32 +51,33 @@ from gis import tables
 from gis.crs import transformation
 from gis.revisions import alive
 from gis.screening.asking import subject_filters
-from gis.screening.basis import Basis, JudgedRule, network_of, zone_layer_of
+from gis.screening.basis import JudgedRule, Judging, network_of, zone_layer_of
 from gis.screening.columns import read_columns, texts
 from gis.screening.dates import dated
-from gis.screening.near import SLACK_M, boxes, near_place, padding, subjects_near
+from gis.screening.near import (
+    SLACK_M,
+    Reach,
+    boxes,
+    joined_reaches,
+    near_place,
+    padding,
+    prepared_here,
+    subjects_near,
+)
 from gis.screening.picture import Picture, linked, read_picture
 from gis.screening.rows import read_coverage, read_some
 from gis.screening.scope import WHOLE, Scope, part_of
 from gis.screening.snapshot import enabled_rules
 from gis.screening.telling import lists_with
+from gis.screening.weighing import folded
 from gis.settings import MapDefinition
 from layers.model import Layer
 from layers.predicates import AreaShareOutside, Disjoint, DWithinStated, Predicate, UpstreamWithin
 from layers.rulemodel import Rule
 
-__all__ = ["Judging", "Touched", "is_local", "touched"]
+__all__ = ["Touched", "is_local", "touched"]
 
 _NOWHERE = -1.0
-
-
-@dataclass(frozen=True)
-class Judging:
-    """The state that conflicts are judged at: data, law and rules."""
-
-    rev: int
-    law_date: date
-    basis: Basis
 
 
 def seeks_absence(predicate: Predicate) -> bool:
@@ -102,10 +102,11 @@ class Touched:
     """
 
     def __init__(
-        self, conn: Connection, definition: MapDefinition, ledger: Layer, last: Judging, now: Judging
-    ) -> None:
+        self, conn: Connection, definition: MapDefinition, ledger: Layer, last: Judging, now: Judging,
+        *, judge_all: bool = False,
+    ) -> None:  # fmt: skip
         self.conn, self.definition, self.ledger = conn, definition, ledger
-        self.last, self.now = last, now
+        self.last, self.now, self._judge_all = last, now, judge_all
         self.scope = Scope()
         self.pictures: dict[str, Picture] = {}
         self.rules = enabled_rules(definition)
@@ -179,7 +180,19 @@ class Touched:
         if was.reach_m != now.reach_m:
             self._distance_changed(name, subject, max(was.reach_m or 0.0, now.reach_m or 0.0))
         if was.weight != now.weight:
-            self.scope.add(subject, self._part(name, now.zone_layer), self._with_rows(subject, [name]))
+            self._weight_changed(name, subject, now.zone_layer)
+
+    def _weight_changed(self, name: str, subject: str, zone_layer: str) -> None:
+        """Rows that the rule alone stands behind are weighed anew as they are; the others are judged."""
+        lists = lists_with(self.conn, [name])
+        if not self._judge_all:
+            self.scope.reweighed.add((subject, name))
+            lists = [listed for listed in lists if listed != name]
+        t = self._table(self.ledger.id)
+        shared = or_(t.c.rules == any_(literal(lists, ARRAY(Text))), and_(t.c.rules == name, folded(t)))
+        query = select(t.c.subject_uid.label("uid")).distinct()
+        uids = self._uids(query.where(alive(t, None), t.c.subject_layer == subject, shared))
+        self.scope.add(subject, self._part(name, zone_layer), uids)
 
     def _distance_changed(self, name: str, subject: str, farthest_m: float) -> None:
         """Whoever is between, or near enough to have a row; and at the rim of the coverage."""
@@ -191,15 +204,22 @@ class Touched:
             self.scope.add_every(subject, rule.zone_layer)
             return
         places = list(self._outlines(picture, rule.zone_layer, np.flatnonzero(seen)))
-        reach = [farthest_m + float(picture.accuracy_m[seen].max(initial=0.0))] * len(places)
+        metres = [farthest_m + float(picture.accuracy_m[seen].max(initial=0.0))] * len(places)
         for cover in self._coverages(rule.zone_layer):
             places.append(shapely.boundary(cover))
-            reach.append(farthest_m)
-        layer = self.definition.layers[subject]
-        near = subjects_near(
-            self.conn, self.definition, layer, np.array(places, dtype=object), np.array(reach)
-        )
+            metres.append(farthest_m)
+        reach = Reach(np.array(metres), (rule.subject_where,))
+        near = self._near(subject, np.array(places, dtype=object), [reach])
         self.scope.add(subject, self._part(name, rule.zone_layer), near)
+
+    def _near(self, subject: str, places: NDArray[Any], reaches: Sequence[Reach]) -> NDArray[Any]:
+        """The subjects whom a change at ``places`` may concern.
+
+        What a rule's filter is known to exclude stays clear of it. Whoever was not excluded before has
+        changed itself, or a date in its filter has been passed, and is taken for that.
+        """
+        layer = self.definition.layers[subject]
+        return subjects_near(self.conn, self.definition, layer, places, reaches, self.now.law_date)
 
     def _part(self, name: str, zone_layer: str) -> str:
         """The part of the rules on a zone layer that is judged together with one of them."""
@@ -283,15 +303,17 @@ class Touched:
                 self.scope.add_every(subject, zone_layer)
                 continue
             part = zone_layer if len(groups) == 1 else part_of(zone_layer, [rule.id for rule in group])
-            reach = np.full(len(versions), _NOWHERE)
-            for rule in mine:
-                met = changed[rule.id][versions]
-                reach[met] = np.maximum(reach[met], rule.predicate.reach_m + widest)
-            near = reach > _NOWHERE
-            layer = self.definition.layers[subject]
-            uids = subjects_near(self.conn, self.definition, layer, geoms[near], reach[near])
+            reaches = [
+                Reach(
+                    np.where(changed[rule.id][versions], rule.predicate.reach_m + widest, _NOWHERE),
+                    (rule.subject_where,),
+                )
+                for rule in mine
+            ]
+            uids = self._near(subject, geoms, joined_reaches(reaches))
             self.scope.add(subject, part, uids)
-            self._follow_rows(subject, part, mine, picture, geoms[near], uids)
+            met = np.logical_or.reduce([changed[rule.id][versions] for rule in mine])
+            self._follow_rows(subject, part, mine, picture, geoms[met], uids)
 
     @staticmethod
     def _is_everywhere(rule: Rule, picture: Picture, changed: NDArray[Any]) -> bool:
@@ -363,10 +385,9 @@ class Touched:
         plane = transformation(district.storage_crs, district.measuring_crs, district.extent)
         seen, margin = plane.geometries(found["wkb"]), found["margin_m"].astype(float)
         close = np.zeros(len(seen), dtype=bool)
-        for geom in geoms:
-            if not shapely.is_empty(geom):
-                rest = np.flatnonzero(~close)
-                close[rest] = near_place(geom, seen[rest], margin[rest])
+        for place in prepared_here(geoms[~shapely.is_empty(geoms)]):
+            rest = np.flatnonzero(~close)
+            close[rest] = near_place(place, seen[rest], margin[rest])
         return np.unique(found["uid"][close])
 
     def _coverage_changed(self, zone_layer: str) -> None:
@@ -377,23 +398,24 @@ class Touched:
         before, now = self._coverages(zone_layer)
         other = np.array([shapely.symmetric_difference(before, now)], dtype=object)
         for subject in self._subject_layers():
-            reach = [
-                rule.predicate.reach_m
+            reaches = [
+                Reach(np.array([rule.predicate.reach_m]), (rule.subject_where,))
                 for rule in self.rules
                 if rule.zone_layer == zone_layer and subject in rule.subjects
             ]
-            if reach:
-                near = subjects_near(
-                    self.conn, self.definition, self.definition.layers[subject], other, np.array([max(reach)])
-                )
-                self.scope.add(subject, zone_layer, near)
+            if reaches:
+                self.scope.add(subject, zone_layer, self._near(subject, other, joined_reaches(reaches)))
 
 
 def touched(
-    conn: Connection, definition: MapDefinition, ledger: Layer, last: Judging, now: Judging
-) -> Touched:
-    """Follow every change between two judgings; everything where they cannot be compared."""
-    found = Touched(conn, definition, ledger, last, now)
+    conn: Connection, definition: MapDefinition, ledger: Layer, last: Judging, now: Judging,
+    *, judge_all: bool = False,
+) -> Touched:  # fmt: skip
+    """Follow every change between two judgings; everything where they cannot be compared.
+
+    With ``judge_all`` also what could be written anew without judging: who compares needs what is found.
+    """
+    found = Touched(conn, definition, ledger, last, now, judge_all=judge_all)
     if last.basis.carries(now.basis):
         found.find()
     else:

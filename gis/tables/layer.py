@@ -26,6 +26,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.types import TypeEngine
 
 from gis.crs import WEB_MERCATOR
+from gis.kept import for_each
 from gis.tables.core import NAMING, rule_texts
 from layers.model import Field, Layer
 
@@ -90,7 +91,22 @@ def table_for(layer: Layer, storage_crs: int) -> Table:
 
     ``geom_web`` repeats the geometry in EPSG:3857, made at write time by the same explicitly chosen
     transformation that everything else uses, so that tiles neither transform nor trust the server's choice.
+
+    The same layer has the same table each time: to make one takes longer than most statements about it.
     """
+    made = _made_of(layer)
+    if storage_crs not in made:
+        made[storage_crs] = _make(layer, storage_crs)
+    return made[storage_crs]
+
+
+@for_each(size=256)
+def _made_of(_: Layer) -> dict[int, Table]:
+    """The tables of a layer that were made already, by storage CRS."""
+    return {}
+
+
+def _make(layer: Layer, storage_crs: int) -> Table:
     metadata = MetaData(schema="general" if layer.is_generalised else "layer", naming_convention=NAMING)
     columns: list[Column[object]] = [
         Column("row_id", BigInteger, Identity(), primary_key=True),

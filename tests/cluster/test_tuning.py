@@ -40,6 +40,14 @@ def test_only_tests_give_up_crash_safety() -> None:
     assert tuning.server_settings(1024, 2, Path("/run/x"), durable=False)["fsync"] == "off"
 
 
+def test_the_log_is_compressed_by_what_the_server_knows() -> None:
+    named = [
+        tuning.server_settings(1024, 2, Path("/run/x"), durable=True, lz4=lz4)["wal_compression"]
+        for lz4 in (True, False)
+    ]
+    assert named == ["lz4", "on"]
+
+
 def test_small_shared_memory_of_a_container_is_not_used(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
 from gis.screening.conflicts import refresh
-from tests.ledger.world import World
+from tests.ledger.world import RULES, World, hashed, pack_of
 
 
 def _check(world: World, edits: list[str]) -> bool:
@@ -41,6 +42,26 @@ def _run(world: World, steps: int) -> int:
 
 def test_updates_after_random_edits_equal_judging_everything(new_world: Callable[[int], World]) -> None:
     assert _run(new_world(20260815), 14) == 14
+
+
+def test_a_severity_alone_is_written_anew_without_judging(new_world: Callable[[int], World]) -> None:
+    world = new_world(11)
+    refresh(world.engine, world.definition, law_date=world.law_date)
+    before = world.ledger()
+    alone = {uid for uid, row in before.items() if row["rules"] == "PK-04" and "||" not in uid}
+    milder = tuple(
+        hashed(rule.model_copy(update={"severity": "restricted"})) if rule.id == "PK-04" else rule
+        for rule in RULES
+    )
+    changed = replace(world.definition, packs={"test": pack_of(milder)})
+    done = refresh(world.engine, changed, law_date=world.law_date)
+    after = world.ledger()
+    assert len(alone) > 10 and done.subjects < len(alone)
+    assert {after[uid]["severity_if_official"] for uid in alone} == {"restricted"}
+    capped = {uid for uid in alone if before[uid]["is_indicative"]}
+    assert capped and {after[uid]["severity"] for uid in capped} == {"review"}
+    assert {after[uid]["severity"] for uid in alone - capped} == {"restricted"}
+    assert refresh(world.engine, changed, law_date=world.law_date, full=True).change.is_empty
 
 
 @pytest.mark.long
