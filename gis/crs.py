@@ -7,6 +7,7 @@ of unknown accuracy is refused.
 
 from __future__ import annotations
 
+import re
 import warnings
 from dataclasses import dataclass
 from functools import lru_cache
@@ -26,6 +27,7 @@ LONLAT = 4326
 WEB_MERCATOR = 3857
 
 Extent = tuple[float, float, float, float]
+_CODE = re.compile(r"[0-9]{1,9}")
 
 # Pairs of geodetic CRSs that PROJ joins only by a ballpark (null) operation although their frames are known
 # to agree, with the bound in metres. CGCS2000 is ITRF97 at epoch 2000.0 (GB 22021-2008); WGS 84 (G730 and
@@ -70,7 +72,7 @@ class Transformation:
 def parse_crs(text: str | int) -> pyproj.CRS:
     """The CRS that ``text`` names (EPSG number, "EPSG:4549", WKT). Raises CrsError for anything else."""
     try:
-        return pyproj.CRS.from_user_input(int(text) if str(text).isdigit() else text)
+        return pyproj.CRS.from_user_input(int(text) if _CODE.fullmatch(str(text)) else text)
     except pyproj.exceptions.CRSError as error:
         raise CrsError(
             f"{text!r} is not a coordinate reference system that PROJ knows.",

@@ -39,6 +39,8 @@ from gis import tables
 from gis.errors import RevertRefused, RevisionError
 from layers.model import Layer
 
+_LONGEST_NUMBER = 18  # digits: what a BIGINT surely holds
+
 __all__ = [
     "Change",
     "RevisionRow",
@@ -142,15 +144,16 @@ def resolve_as_of(conn: Connection, as_of: str | int | None) -> int:
     newest = head(conn)
     if as_of is None:
         return newest
-    if str(as_of).isdigit():
-        if int(as_of) > newest:
+    said = str(as_of)
+    if said.isdecimal():
+        if len(said) > _LONGEST_NUMBER or int(said) > newest:
             raise RevisionError(
-                f"Revision {as_of} does not exist; the newest is {newest}.",
-                f"修订 {as_of} 不存在，最新为 {newest}。",
+                f"Revision {said[:40]} does not exist; the newest is {newest}.",
+                f"修订 {said[:40]} 不存在，最新为 {newest}。",
             )
-        return int(as_of)
+        return int(said)
     try:
-        moment = datetime.fromisoformat(str(as_of))
+        moment = datetime.fromisoformat(said)
     except ValueError:
         raise RevisionError(
             f"{as_of!r} is neither a revision number nor a time such as 2026-11-22T08:00:00+08:00.",

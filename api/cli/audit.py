@@ -84,6 +84,6 @@ def _head(noted: str | None) -> tuple[int, str] | None:
     if noted is None:
         return None
     row, _, digest = noted.partition(":")
-    if not row.isdigit() or len(digest) != 64:
+    if not row.isdecimal() or len(digest) != 64:
         raise typer.BadParameter(say(f"{noted} is not ROW:HASH.", f"{noted} 不是 行号:哈希。"))
     return int(row), digest.lower()

@@ -59,7 +59,7 @@ def _until(expires: str | None) -> datetime | None:
     """The end of the last day on which a key holds."""
     if expires is None:
         return None
-    if expires.isdigit() and len(expires) <= 5:
+    if expires.isdecimal() and len(expires) <= 5:
         return datetime.now(UTC) + timedelta(days=int(expires))
     last = day(expires)
     assert last is not None

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect
 
+from api.bodies import JsonRoute
 from api.deps import GEOJSON, MapState, StateDep, StoreDep, as_json, strict_parameters, wants
 from api.identity import Action, actor, may, needs
 from api.models import ImportCommit, ImportPlan
@@ -17,7 +18,12 @@ from api.writing import own_page, require_unlimited, require_writer, with_json
 from gis.errors import QueryError
 from gis.uploads import Plan, Source, Upload, Workshop, rejects, steps
 
-router = APIRouter(prefix="/imports", tags=["Imports"], dependencies=[Depends(strict_parameters)])
+router = APIRouter(
+    prefix="/imports",
+    tags=["Imports"],
+    dependencies=[Depends(strict_parameters)],
+    route_class=JsonRoute,
+)
 
 _NO_STORE = {"Cache-Control": "no-store"}
 _MAY = [Depends(needs(Action.IMPORT)), Depends(require_unlimited)]

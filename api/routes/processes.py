@@ -10,6 +10,7 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import BaseModel
 from starlette.background import BackgroundTask
 
+from api.bodies import JsonRoute
 from api.deps import LanguageDep, MapState, StateDep, as_json, links_base, strict_parameters
 from api.errors import NoSuchProcess
 from api.identity import Action, needs, require
@@ -31,7 +32,12 @@ from api.models import (
 from api.routes.reports import report_link
 from api.writing import own_page, with_json
 
-router = APIRouter(prefix="/processes", tags=["Processes"], dependencies=[Depends(strict_parameters)])
+router = APIRouter(
+    prefix="/processes",
+    tags=["Processes"],
+    dependencies=[Depends(strict_parameters)],
+    route_class=JsonRoute,
+)
 
 _READ = [Depends(needs(Action.READ))]
 _SCREEN = [Depends(needs(Action.SCREEN))]

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Path, Request, Response
 
+from api.bodies import JsonRoute
 from api.deps import StoreDep, as_json, links_base, strict_parameters
 from api.identity import Action, actor, needs
 from api.models import NewWebhook, Replay
@@ -27,6 +28,7 @@ router = APIRouter(
     prefix="/webhooks",
     tags=["Webhooks"],
     dependencies=[Depends(needs(Action.ADMIN)), Depends(strict_parameters)],
+    route_class=JsonRoute,
 )
 
 _FRESH = {"Cache-Control": "no-store"}

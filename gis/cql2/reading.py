@@ -197,7 +197,7 @@ def _unescaped(literal: str, *, in_pattern: bool) -> str:
 
 def _check_exact(number: str) -> None:
     """The parser holds numbers as doubles, so a larger whole number would silently become another one."""
-    if number.isdigit() and int(number) > 2**53:
+    if number.isdigit() and (len(number) > 300 or int(number) > 2**53):
         raise refused(
             f"the whole number {number[:40]} is beyond 2^53.",
             f"整数 {number[:40]} 大于 2^53。",

@@ -187,7 +187,7 @@ class Net:
             if time.monotonic() > self._until:
                 raise refused("harvest_timeout", value=f"{self._limits.total_s:g}", expected=shown(url))
             yield block
-        if stated is not None and stated.isdigit() and came < int(stated):
+        if stated is not None and stated.isdecimal() and came < int(stated):
             raise refused("harvest_truncated", value=f"{came} / {stated} bytes", expected=shown(url))
 
 

@@ -146,7 +146,7 @@ def read_site(definition: MapDefinition, request: ScreenRequest, *, max_vertices
 
 def _code(crs: str) -> int:
     text = str(crs).rpartition(":")[2]
-    if not text.isdigit():
+    if not text.isdecimal() or len(text) > 9:
         raise ScreeningError(
             f"{crs!r} is not an EPSG code.",
             f"“{crs}”不是 EPSG 代码。",

@@ -236,7 +236,7 @@ def _retry_after(value: str | None) -> float | None:
     """Seconds that a Retry-After header asks for; None without one that can be read."""
     if value is None:
         return None
-    if value.strip().isdigit():
+    if value.strip().isdecimal():
         return float(value.strip()[:9])
     try:
         moment = parsedate_to_datetime(value)

@@ -88,9 +88,9 @@ class World:
         self.load("keepers", KEEPERS)
         refresh(self.engine, self.definition)
 
-    def app(self) -> FastAPI:
-        """The service."""
-        return create_app(self.settings, self.definition, self.engine)
+    def app(self, **settings: Any) -> FastAPI:
+        """The service, with other settings when given."""
+        return create_app(self.settings.model_copy(update=settings), self.definition, self.engine)
 
     def someone(self) -> Someone:
         """A client of the service that shows the key of one scope after the other."""

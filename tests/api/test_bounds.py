@@ -11,13 +11,14 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 import httpx
 import pytest
 import uvicorn
 from anyio import to_thread
+from fastapi import FastAPI
 from sqlalchemy import text
 
 from api import guards
@@ -37,8 +38,15 @@ from tests.api.test_session import COSTS, WORD, key_of, sign_in
 HOOK = {"name": "desk", "url": "https://1.1.1.1/hook"}
 
 
+class Served(Protocol):
+    """A map with a store."""
+
+    def app(self, **settings: Any) -> FastAPI:
+        """The service on it."""
+
+
 @contextmanager
-def serving(own_map: SmallMap, **settings: Any) -> Iterator[str]:
+def serving(own_map: Served, **settings: Any) -> Iterator[str]:
     """The service as a server in a thread, with other settings; its address."""
     listening = listen("127.0.0.1", 0)
     server = uvicorn.Server(uvicorn.Config(own_map.app(**settings), log_level="critical"))

@@ -110,6 +110,25 @@ def test_inputs_that_do_not_fit_the_description_are_refused(
         assert told["type"].endswith("/ogcapi-processes-1/1.0/no-such-process")
 
 
+def test_a_body_that_json_does_not_know_is_refused_and_large_numbers_are_taken(service: TestClient) -> None:
+    kind = {"Content-Type": "application/json"}
+    site = b'{"type":"Feature","properties":{"n":%s},"geometry":{"type":"Point","coordinates":[120.0,28.9]}}'
+    sites = b'{"inputs":{"sites":{"type":"FeatureCollection","features":[%s]}}}'
+    for number, status in (
+        (b"1180591620717411303424", 201),
+        (b"NaN", 400),
+        (b"1" * 5000, 400),
+        (b"[" * 2000, 400),
+    ):
+        body = sites % (site % number)
+        answer = service.post("/processes/screen-batch/execution", content=body, headers=kind)
+        assert answer.status_code == status, answer.text
+    far = b'{"inputs":{"distance_m":1,"site":{"type":"Point","coordinates":[118059162071741130342400,28.9]}}}'
+    shape(service.post("/processes/buffer/execution", content=far, headers=kind), 422)
+    for crs in ("²", "EPSG:²", "9" * 5000):
+        shape(run(service, "buffer", {"site": SQUARE | {"crs": crs}, "distance_m": 1}), 422)
+
+
 def test_each_process_describes_what_it_takes(service: TestClient) -> None:
     listed = service.get("/processes").json()["processes"]
     assert len(service.get("/processes?limit=2").json()["processes"]) == 2

@@ -128,7 +128,7 @@ def test_as_of_takes_a_number_or_a_time(load: Load, store: Engine) -> None:
         assert revisions.resolve_as_of(conn, 1) == 1
         assert revisions.resolve_as_of(conn, "2020-01-01T00:00:00+08:00") == 0
         assert revisions.resolve_as_of(conn, "2999-01-01") == 1
-        for wrong in ("2", "yesterday", "-1"):
+        for wrong in ("2", "yesterday", "-1", "²", "9" * 19, "9" * 5000):
             with pytest.raises(RevisionError):
                 revisions.resolve_as_of(conn, wrong)
 

@@ -69,7 +69,7 @@ def read_gml(body: bytes, source: str) -> Page:
         raise refused("harvest_unreadable", value=" / ".join(sorted(systems)), expected=source)
     matched = root.get("numberMatched") or root.get("numberOfFeatures") or ""
     return Page(
-        features, int(matched) if matched.isdigit() else None, root.get("next"), next(iter(systems), None)
+        features, int(matched) if matched.isdecimal() else None, root.get("next"), next(iter(systems), None)
     )
 
 
@@ -175,7 +175,7 @@ def _crs_name(system: str) -> str:
     code = system.replace("#", ":").replace("/", ":").rstrip(":").rpartition(":")[2]
     if code.upper() in ("CRS84", "84"):
         return "CRS84"
-    return f"EPSG:{code}" if code.isdigit() else system
+    return f"EPSG:{code}" if code.isdecimal() else system
 
 
 @lru_cache(maxsize=64)

@@ -89,7 +89,7 @@ def _hits(ask: Ask, query: dict[str, str | int]) -> int | None:
     if root.tag.endswith("ExceptionReport"):
         raise refused("harvest_status", value=_told(root), expected=shown(ask.url))
     matched = root.get("numberMatched") or ""
-    return int(matched) if matched.isdigit() else None
+    return int(matched) if matched.isdecimal() else None
 
 
 def _xml(ask: Ask, answer: Answer) -> Any:
@@ -115,7 +115,7 @@ def _page(answer: Answer, url: str) -> Page:
     crs = None
     if named:  # GeoJSON is x,y whatever its CRS (GeoJSON 2008, 3)
         code = str(named).rpartition(":")[2]
-        crs = f"EPSG:{code}" if code.isdigit() else "CRS84"
+        crs = f"EPSG:{code}" if code.isdecimal() else "CRS84"
     return Page(features, None, None, crs)
 
 
