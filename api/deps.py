@@ -45,6 +45,7 @@ __all__ = [
     "links_base",
     "property_filters",
     "scope_of_request",
+    "self_links",
     "strict_parameters",
     "wants",
 ]
@@ -252,6 +253,15 @@ def wants(f: str | None, *offered: str) -> None:
 def links_base(request: Request) -> str:
     """The address of the service as the client wrote it, without a slash at the end."""
     return str(request.base_url).rstrip("/")
+
+
+def self_links(request: Request) -> list[dict[str, str]]:
+    """Links to the answer itself and to its page."""
+    here = request.url.remove_query_params("f")
+    return [
+        {"rel": "self", "type": JSON, "href": str(here)},
+        {"rel": "alternate", "type": "text/html", "href": str(here.include_query_params(f="html"))},
+    ]
 
 
 def as_json(content: Any, media_type: str = JSON, headers: dict[str, str] | None = None) -> Response:

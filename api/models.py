@@ -24,6 +24,7 @@ __all__ = [
     "Replay",
     "ScreenExecution",
     "ScreenInputs",
+    "Subscriber",
     "UpstreamExecution",
     "UpstreamInputs",
 ]
@@ -69,6 +70,18 @@ class ScreenInputs(BaseModel):
     ] = "full"
 
 
+class Subscriber(BaseModel):
+    """Who is told of a job (18-062r2, subscriber.yaml)."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    successUri: Annotated[str, Field(max_length=2000, description="Is sent the results")]
+    inProgressUri: Annotated[
+        str | None, Field(max_length=2000, description="Is sent the status when the job has begun")
+    ] = None
+    failedUri: Annotated[str | None, Field(max_length=2000, description="Is sent the error")] = None
+
+
 class Execution(BaseModel):
     """An execute request (OGC API Processes 18-062r2, 7.11.2) of a process with the one output ``answer``."""
 
@@ -79,6 +92,10 @@ class Execution(BaseModel):
         Literal["raw", "document"],
         Field(description="raw: the answer itself; document: the answers by the names of the outputs"),
     ] = "raw"
+    subscriber: Annotated[
+        Subscriber | None,
+        Field(description="Who is told when the process runs as a job: https on the public network"),
+    ] = None
 
 
 class ScreenExecution(Execution):

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from gis.health import HealthCard
-    from gis.jobs import JobStatus
     from gis.sources import Source
     from gis.webhooks import DeadLetter, Subscription
 
@@ -17,7 +16,6 @@ __all__ = [
     "conflict_numbers",
     "dead_letter",
     "health_card",
-    "job_status",
     "source_entry",
     "subscription_entry",
 ]
@@ -60,26 +58,6 @@ def _rhythm_words(rhythm: str | None) -> dict[str, str] | None:
     from gis.rhythms import rhythm_words
 
     return None if rhythm is None else rhythm_words(rhythm).model_dump()
-
-
-def job_status(job: JobStatus) -> dict[str, Any]:
-    """A job as OGC API Processes has it (18-062r2, 7.12), with what went wrong in both languages."""
-    content: dict[str, Any] = {
-        "jobID": str(job.id),
-        "type": "process",
-        "processID": job.process or job.task,
-        "status": job.state,
-        "message": job.phase,
-        "progress": job.progress,
-        "done": job.done,
-        "total": job.total,
-        "created": job.created_at,
-        "started": job.started_at,
-        "updated": job.updated_at,
-        "finished": job.updated_at if job.ended else None,
-        "error": job.error,
-    }
-    return {key: value for key, value in content.items() if value is not None}
 
 
 def subscription_entry(subscription: Subscription) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, time
 from typing import Any
 
 import numpy as np
@@ -37,6 +37,7 @@ __all__ = [
     "interval_condition",
     "parse_bbox",
     "parse_interval",
+    "parse_moments",
     "property_condition",
 ]
 
@@ -318,6 +319,19 @@ def parse_interval(text: str) -> Interval:
             remedy_zh="请写成 2026-08-15、2026-01-01/2026-12-31 或 2026-01-01/..",
         )
     return Interval(ends[0], ends[-1])
+
+
+def parse_moments(text: str) -> tuple[datetime | None, datetime | None]:
+    """The first and the last moment of what `parse_interval` takes; a day is one of UTC, None is open."""
+    interval, ends = parse_interval(text), text.split("/")
+    return (
+        None if interval.start is None else _moment(ends[0], time.min),
+        None if interval.end is None else _moment(ends[-1], time.max),
+    )
+
+
+def _moment(text: str, of_day: time) -> datetime:
+    return _read_datetime(text) if len(text) > 10 else datetime.combine(date.fromisoformat(text), of_day, UTC)
 
 
 def _day(text: str) -> date:

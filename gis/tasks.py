@@ -10,6 +10,7 @@ from dataclasses import asdict
 from datetime import date
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from sqlalchemy import Connection, Engine, text
@@ -71,14 +72,23 @@ def _commit_upload(work: Work, payload: Mapping[str, Any]) -> Mapping[str, Any]:
     return shop.commit_job(payload["upload"], work.progress)
 
 
-def queue_batch(engine: Engine, settings: Settings, sites: bytes, asked: Mapping[str, Any]) -> int:
-    """Queue the screening of ``sites`` (GeoJSON); ``asked`` as `BatchOrder` has it. The number of the job."""
+def queue_batch(
+    engine: Engine,
+    settings: Settings,
+    sites: bytes,
+    asked: Mapping[str, Any],
+    callbacks: Mapping[str, str] = MappingProxyType({}),
+) -> int:
+    """Queue the screening of ``sites`` (GeoJSON); ``asked`` as `BatchOrder` has it. The number of the job.
+
+    ``callbacks`` as `queue_process` has them.
+    """
     name = uuid.uuid4().hex
     folder = settings.home / "batches" / name
     folder.mkdir(parents=True)
     (folder / "sites.geojson").write_bytes(sites)
     payload = {**asked, "batch": name, "file": "sites.geojson", "scope": _told(scope_of(engine))}
-    return enqueue(engine, "screen.batch", payload, queue_key=f"batch:{name}")
+    return enqueue(engine, "screen.batch", payload, queue_key=f"batch:{name}", callbacks=callbacks)
 
 
 def _told(scope: Scope | None) -> dict[str, Any] | None:
@@ -136,13 +146,20 @@ def _deliver(work: Work, payload: Mapping[str, Any]) -> Mapping[str, Any]:
     return {"taken": done.taken, "given_up": done.given_up}
 
 
-def queue_process(engine: Engine, process: str, inputs: Mapping[str, Any], response: str) -> int:
+def queue_process(
+    engine: Engine,
+    process: str,
+    inputs: Mapping[str, Any],
+    response: str,
+    callbacks: Mapping[str, str] = MappingProxyType({}),
+) -> int:
     """Queue a run of a process for whom ``engine`` reads.
 
-    ``inputs`` are as checked; ``response`` "document" keeps the answer under the name of the output.
+    ``inputs`` are as checked; ``response`` "document" keeps the answer under the name of the output;
+    ``callbacks`` say who is told of which status (`gis.webhooks.CALLBACKS`).
     """
     payload = {"inputs": dict(inputs), "response": response, "scope": _told(scope_of(engine))}
-    return enqueue(engine, f"{PROCESS}{process}", payload)
+    return enqueue(engine, f"{PROCESS}{process}", payload, callbacks=callbacks)
 
 
 def _run_process(process: str, work: Work, payload: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -154,6 +171,20 @@ def _run_process(process: str, work: Work, payload: Mapping[str, Any]) -> Mappin
     place = Place(engine, definition, work.settings, waited_for=False, progress=work.progress)
     answer = run(place, process, payload["inputs"])
     return {"answer": answer} if payload["response"] == "document" else answer
+
+
+def _tell_callback(work: Work, payload: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Tell a client of its job."""
+    from gis.webhooks import Sender, tell_callback
+
+    sender = Sender(work.settings.webhook_hosts)
+    return {"taken": tell_callback(work.engine, payload["job"], payload["status"], sender)}
+
+
+def _due_callbacks(conn: Connection) -> Iterator[tuple[Mapping[str, Any], str]]:
+    from gis.webhooks import callbacks_due
+
+    yield from callbacks_due(conn)
 
 
 def _due_subscriptions(conn: Connection) -> Iterator[tuple[Mapping[str, Any], str]]:
@@ -211,5 +242,6 @@ TASKS: dict[str, Task] = {
     # The law date is the day in UTC: what begins or ends with a day is judged as soon as the day has begun.
     "conflicts.due": Task(_judge, lane="clock", resumable=True, cron="2 0 * * *"),
     "webhooks.deliver": Task(_deliver, lane="post", resumable=True, due=_due_subscriptions),
+    "jobs.tell": Task(_tell_callback, lane="post", resumable=True, due=_due_callbacks),
     "jobs.forget": Task(_forget_old_jobs, lane="clock", resumable=True, cron="17 3 * * *"),
 }

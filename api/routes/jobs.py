@@ -14,15 +14,15 @@ from fastapi.responses import FileResponse
 from pydantic import Field
 from starlette.background import BackgroundTask
 
-from api.deps import ConnDep, StateDep, as_json, links_base, strict_parameters, wants
+from api.deps import ConnDep, StateDep, as_json, links_base, self_links, strict_parameters, wants
 from api.errors import NoResults, NoSuchJob, failure
 from api.identity import Action, needs
 from api.routes.processes import with_report_link
-from api.shapes import job_status
 from api.writing import own_page
 from gis.db import connect
 from gis.errors import WrongState
-from gis.jobs import JobState, JobStatus, cancel, find, list_jobs, remove_job
+from gis.filters import parse_moments
+from gis.jobs import JobState, JobStatus, cancel, find, job_status, list_jobs, remove_job
 
 router = APIRouter(tags=["Jobs"], dependencies=[Depends(needs(Action.OPERATE)), Depends(strict_parameters)])
 
@@ -35,7 +35,7 @@ JobId = Annotated[int, PathParameter(ge=1, le=2**62)]
 def get_jobs(
     request: Request,
     conn: ConnDep,
-    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+    limit: Annotated[int, Query(ge=1, le=10_000)] = 10,
     before: Annotated[int | None, Query(ge=1, le=2**62, description="Only older jobs than this one")] = None,
     type: Annotated[list[Literal["process"]] | None, Query(description="All jobs are of processes")] = None,
     status: Annotated[list[JobState] | None, Query(description="Only jobs in these states")] = None,
@@ -43,13 +43,28 @@ def get_jobs(
         list[Annotated[str, Field(max_length=100)]] | None,
         Query(max_length=100, description="Only jobs of these processes"),
     ] = None,
+    datetime: Annotated[
+        str | None, Query(description="Only jobs made then: a time, or an interval such as 2026-01-01/..")
+    ] = None,
+    minDuration: Annotated[
+        list[Annotated[int, Field(ge=0, le=2**31)]] | None,
+        Query(max_length=1, description="Only jobs that ran so many seconds, or longer"),
+    ] = None,
+    maxDuration: Annotated[
+        list[Annotated[int, Field(ge=0, le=2**31)]] | None,
+        Query(max_length=1, description="Only jobs that ran so many seconds, or shorter"),
+    ] = None,
 ) -> Response:
     """The newest first; ``next`` leads to older ones."""
     base = links_base(request)
-    jobs = list_jobs(conn, limit=limit + 1, before=before, states=status, processes=processID)
-    links = [{"rel": "self", "type": "application/json", "href": str(request.url)}]
+    jobs = list_jobs(
+        conn, limit=limit + 1, before=before, states=status, processes=processID,
+        created=(None, None) if datetime is None else parse_moments(datetime),
+        lasted_s=(minDuration[0] if minDuration else None, maxDuration[0] if maxDuration else None),
+    )  # fmt: skip
+    links = self_links(request)
     if len(jobs) > limit:
-        kept = [("status", each) for each in status or ()] + [("processID", each) for each in processID or ()]
+        kept = [pair for pair in request.query_params.multi_items() if pair[0] not in ("before", "limit")]
         query = urlencode([("before", jobs[limit - 1].id), ("limit", limit), *kept])
         links.append({"rel": "next", "type": "application/json", "href": f"{base}/jobs?{query}"})
     return as_json({"jobs": [_entry(job, base) for job in jobs[:limit]], "links": links}, headers=_FRESH)

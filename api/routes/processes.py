@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from starlette.background import BackgroundTask
 
 from api.bodies import JsonRoute
-from api.deps import LanguageDep, MapState, StateDep, as_json, links_base, strict_parameters
+from api.deps import LanguageDep, MapState, StateDep, as_json, links_base, self_links, strict_parameters
 from api.errors import NoSuchProcess
 from api.identity import Action, needs, require
 from api.models import (
@@ -31,6 +31,7 @@ from api.models import (
 )
 from api.routes.reports import report_link
 from api.writing import own_page, with_json
+from gis.errors import QueryError
 
 router = APIRouter(
     prefix="/processes",
@@ -102,9 +103,8 @@ def get_processes(
 ) -> Response:
     """The list of processes."""
     base = links_base(request)
-    link = {"rel": "self", "type": "application/json", "href": f"{base}/processes"}
     found = [_summary(name, base, language) for name in list(DESCRIBED)[:limit]]
-    return as_json({"processes": found, "links": [link]})
+    return as_json({"processes": found, "links": self_links(request)})
 
 
 @router.get("/{process}", summary="One process", dependencies=_READ)
@@ -173,14 +173,16 @@ def post_screen_batch(request: Request, state: StateDep, execution: BatchExecuti
     given = execution.inputs.model_dump(mode="json", exclude={"sites"}, exclude_none=True)
     if "as_of" in given:
         given["as_of"] = str(given["as_of"])
-    job = queue_batch(state.engine, state.settings, orjson.dumps(execution.inputs.sites), given)
+    told = _callbacks(state, execution)
+    job = queue_batch(state.engine, state.settings, orjson.dumps(execution.inputs.sites), given, told)
     return _accepted(request, "screen-batch", job)
 
 
 @router.post("/screen/execution", summary="Screen a site", dependencies=_SCREEN)
 def post_screen(request: Request, state: StateDep, execution: ScreenExecution) -> Response:
     """The answer record for one site; only its verdicts, or stored with a link, where that is asked for."""
-    if execution.inputs.detail == "live" and not execution.inputs.report and not _as_job(request):
+    plain = not execution.inputs.report and not execution.subscriber and not _as_job(request)
+    if execution.inputs.detail == "live" and plain:
         return _live(state, execution)
     if execution.inputs.report:
         require(request, Action.REPORT)
@@ -252,15 +254,36 @@ def _run(request: Request, state: MapState, name: str, execution: Execution, inp
         with_json(request)
         from gis.tasks import queue_process
 
-        job = queue_process(state.engine, name, _given(inputs), execution.response)
+        told = _callbacks(state, execution)
+        job = queue_process(state.engine, name, _given(inputs), execution.response, told)
         return _accepted(request, name, job, {"Preference-Applied": "respond-async"})
+    if execution.subscriber:
+        raise QueryError(
+            "Only a job tells subscribers, and this run is none.",
+            "仅后台任务会通知订阅方，而本次为同步执行。",
+            remedy_en="Send Prefer: respond-async, or leave out the subscriber.",
+            remedy_zh="请加上 Prefer: respond-async，或去掉 subscriber。",
+        )
     answer = run(Place(state.engine, state.definition, state.settings), name, _given(inputs))
     if isinstance(kept := answer.get("report"), dict):
         request.state.audited = f"report {kept['id']}"
-    told = _told(with_report_link(answer, links_base(request)), execution.response)
+    shown = _told(with_report_link(answer, links_base(request)), execution.response)
     if "respond-sync" in _preferences(request):
-        told.headers["Preference-Applied"] = "respond-sync"
-    return told
+        shown.headers["Preference-Applied"] = "respond-sync"
+    return shown
+
+
+def _callbacks(state: MapState, execution: Execution) -> dict[str, str]:
+    """Who is told of which status of the job; QueryError for an address that may not be reached."""
+    if execution.subscriber is None:
+        return {}
+    from gis.webhooks import CALLBACKS, Sender
+
+    sender = Sender(state.settings.webhook_hosts)
+    given = execution.subscriber.model_dump(exclude_none=True)
+    for uri in given.values():
+        sender.check(uri)
+    return {CALLBACKS[name]: uri for name, uri in given.items()}
 
 
 def with_report_link(answer: dict[str, Any], base: str) -> dict[str, Any]:

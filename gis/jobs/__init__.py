@@ -18,6 +18,7 @@ from gis.jobs.queue import (
     set_progress,
     status,
 )
+from gis.jobs.shape import job_status
 from gis.jobs.work import Lane, Task, Work, WorkStopped
 
 __all__ = [
@@ -33,6 +34,7 @@ __all__ = [
     "enqueue",
     "find",
     "has_worker",
+    "job_status",
     "list_jobs",
     "remove_job",
     "set_progress",

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any, Literal
 
 from sqlalchemy import Connection, Engine, func, insert, text, update
 
 from gis.db import connect, scope_of
 from gis.errors import NotFound, OneMapError
-from gis.jobs.schema import driver, in_queue, progress_table
+from gis.jobs.schema import callbacks_table, driver, in_queue, progress_table
 
 __all__ = [
     "PROCESS",
@@ -91,6 +92,7 @@ def enqueue(
     queue_key: str | None = None,
     lane: str | None = None,
     listed: bool = True,
+    callbacks: Mapping[str, str] = MappingProxyType({}),
 ) -> int:
     """Queue a job of ``task`` (see `gis.tasks`) and return its number; it begins when a worker is free.
 
@@ -106,6 +108,8 @@ def enqueue(
         "clock" or "post" for work nobody waits for; by default that of people.
     listed : bool
         False: it is not listed and keeps neither progress nor result.
+    callbacks : mapping
+        Status of the queue ("doing", "succeeded", "failed") -> who is told of it (`gis.webhooks.callbacks`).
     """
     from procrastinate.exceptions import AlreadyEnqueued
     from procrastinate.jobs import Job
@@ -124,6 +128,9 @@ def enqueue(
                     owner = scope_of(engine)
                     digest = None if owner is None else owner.digest
                     conn.execute(insert(progress_table).values(job_id=queued.id, scope=digest))
+                told = [{"job_id": queued.id, "status": key, "uri": uri} for key, uri in callbacks.items()]
+                if told:
+                    conn.execute(insert(callbacks_table), told)
             assert queued.id is not None
             return queued.id
         except AlreadyEnqueued:
@@ -146,6 +153,10 @@ PROCESS = "process."
 _PROCESS = (
     "CASE WHEN j.task_name = 'screen.batch' THEN 'screen-batch' "
     f"WHEN starts_with(j.task_name, '{PROCESS}') THEN substr(j.task_name, {len(PROCESS) + 1}) END"
+)
+_LASTED = (
+    "extract(epoch FROM CASE WHEN j.status IN ('todo', 'doing') THEN clock_timestamp() "
+    "ELSE p.updated_at END - p.started_at)"
 )
 _SELECT = (
     "SELECT j.id, j.task_name, j.status::text, j.attempts, j.abort_requested, p.phase, p.done, p.total, "
@@ -179,6 +190,8 @@ def list_jobs(
     before: int | None = None,
     states: Sequence[JobState] | None = None,
     processes: Sequence[str] | None = None,
+    created: tuple[datetime | None, datetime | None] = (None, None),
+    lasted_s: tuple[float | None, float | None] = (None, None),
 ) -> list[JobStatus]:
     """The newest jobs first, at most ``limit``; the clock's own ticks are left out.
 
@@ -188,6 +201,11 @@ def list_jobs(
         Only jobs with smaller numbers: the next page after the one that ends with it.
     states, processes : sequence of str, optional
         Only jobs in one of these states, and that run one of these processes (or tasks).
+    created : (datetime or None, datetime or None)
+        Only jobs queued between these moments, both included; None is open.
+    lasted_s : (float or None, float or None)
+        Only jobs that ran (or run until now) at least and at most so many seconds; with a bound, jobs that
+        never began are left out.
     """
     kept = None if states is None else [raw for raw, state in _STATES.items() if state in states]
     rows = conn.execute(
@@ -196,10 +214,15 @@ def list_jobs(
             "AND (CAST(:before AS bigint) IS NULL OR j.id < :before) "
             "AND (CAST(:states AS text[]) IS NULL OR j.status::text = ANY(:states)) "
             f"AND (CAST(:names AS text[]) IS NULL OR coalesce({_PROCESS}, j.task_name) = ANY(:names)) "
+            "AND (CAST(:since AS timestamptz) IS NULL OR p.created_at >= :since) "
+            "AND (CAST(:until AS timestamptz) IS NULL OR p.created_at <= :until) "
+            f"AND (CAST(:least AS float8) IS NULL OR {_LASTED} >= :least) "
+            f"AND (CAST(:most AS float8) IS NULL OR {_LASTED} <= :most) "
             "ORDER BY j.id DESC LIMIT :limit"
         ),
         {"task": task, "limit": limit, "before": before, "states": kept,
-         "names": None if processes is None else list(processes)},
+         "names": None if processes is None else list(processes), "since": created[0], "until": created[1],
+         "least": lasted_s[0], "most": lasted_s[1]},
     )  # fmt: skip
     return [_status(row) for row in rows]
 

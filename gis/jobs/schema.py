@@ -10,6 +10,7 @@ from sqlalchemy import (
     Column,
     Connection,
     DateTime,
+    Integer,
     MetaData,
     Table,
     Text,
@@ -21,7 +22,7 @@ from sqlalchemy.dialects.postgresql import JSONB, insert
 
 from gis import tables
 
-__all__ = ["SCHEMA", "driver", "in_queue", "make_queue", "progress_table"]
+__all__ = ["SCHEMA", "callbacks_table", "driver", "in_queue", "make_queue", "progress_table"]
 
 SCHEMA = "jobs"
 _KEY = "jobs-schema"
@@ -41,6 +42,17 @@ progress_table = Table(
     Column("error", JSONB, comment="code, and what went wrong and what to do in both languages"),
     Column("scope", Text, comment="digest of the access scope it was queued for; null: the store's own"),
     comment="How far each job is, and what came of it",
+)
+
+callbacks_table = Table(
+    "callbacks",
+    _METADATA,
+    Column("job_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("status", Text, primary_key=True, comment="of the job, in the queue's words, that is told"),
+    Column("uri", Text, nullable=False, comment="who is told"),
+    Column("attempts", Integer, nullable=False, server_default="0"),
+    Column("next_at", DateTime(timezone=True), nullable=False, server_default=func.clock_timestamp()),
+    comment="What clients are still to be told of their jobs",
 )
 
 
@@ -74,6 +86,7 @@ def make_queue(conn: Connection) -> list[str]:
     exists = conn.scalar(text("SELECT to_regclass('jobs.procrastinate_jobs') IS NOT NULL"))
     if conn.scalar(text("SELECT to_regclass('jobs.progress') IS NOT NULL")):
         conn.execute(text("ALTER TABLE jobs.progress ADD COLUMN IF NOT EXISTS scope text"))
+        _make(conn, callbacks_table)
     if exists and held == steps[-1]:
         return []
     if exists:
@@ -86,7 +99,8 @@ def make_queue(conn: Connection) -> list[str]:
     else:
         conn.execute(text(f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}"))
         _run(in_queue(conn), "schema.sql")
-    _make_progress(in_queue(conn))
+    for table in (progress_table, callbacks_table):
+        _make(in_queue(conn), table)
     conn.execute(text("SET LOCAL search_path TO DEFAULT"))
     _remember(conn, steps[-1])
     return [f"jobs: queue brought up to {steps[-1].split('_')[0]}"]
@@ -101,12 +115,13 @@ def _remember(conn: Connection, step: str) -> None:
     )
 
 
-def _make_progress(conn: Connection) -> None:
-    if conn.scalar(text("SELECT to_regclass('jobs.progress') IS NULL")):
-        _METADATA.create_all(conn)
+def _make(conn: Connection, table: Table) -> None:
+    """Make a table whose rows go with their job, unless it is there."""
+    if conn.scalar(text("SELECT to_regclass(:name) IS NULL"), {"name": table.fullname}):
+        table.create(conn)
         conn.execute(
             text(
-                "ALTER TABLE jobs.progress ADD FOREIGN KEY (job_id) "
+                f"ALTER TABLE {table.fullname} ADD FOREIGN KEY (job_id) "
                 "REFERENCES jobs.procrastinate_jobs ON DELETE CASCADE"
             )
         )

@@ -6,6 +6,8 @@
     dead_letters          what was given up                                      -> list
     due                   who can be told something now                          -> list of numbers
     deliver               tell one receiver what it does not know yet            -> Delivered
+    callbacks_due         which clients can be told of their jobs now
+    tell_callback         tell one of them                                       -> whether it took it
 
 What is sent is read from the revisions themselves, and how far a receiver has come is one row: there is no
 queue of events that could lose one.
@@ -22,11 +24,13 @@ from gis.webhooks.book import (
     remove_subscription,
     replay,
 )
+from gis.webhooks.callbacks import CALLBACKS, callbacks_due, tell_callback
 from gis.webhooks.delivery import Delivered, Patience, deliver
 from gis.webhooks.events import EVENT_TYPE, event_of
 from gis.webhooks.sending import Sender, SendLimits
 
 __all__ = [
+    "CALLBACKS",
     "EVENT_TYPE",
     "DeadLetter",
     "Delivered",
@@ -35,6 +39,7 @@ __all__ = [
     "Sender",
     "Subscription",
     "add_subscription",
+    "callbacks_due",
     "dead_letters",
     "deliver",
     "due",
@@ -43,4 +48,5 @@ __all__ = [
     "list_subscriptions",
     "remove_subscription",
     "replay",
+    "tell_callback",
 ]

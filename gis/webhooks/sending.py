@@ -95,8 +95,11 @@ class Sender:
             found = []
         self._require_allowed(parts, found)
 
-    def send(self, url: str, secret: str, event_id: str, media_type: str, body: bytes) -> Reply:
-        """Post ``body``; never raises for what the receiver or the network does."""
+    def send(self, url: str, secret: str | None, event_id: str, media_type: str, body: bytes) -> Reply:
+        """Post ``body``; never raises for what the receiver or the network does.
+
+        Without a ``secret``, which a receiver must hold too, it is not signed.
+        """
         parts = _parts(url)
         try:
             addresses = self._addresses(parts)
@@ -112,8 +115,9 @@ class Sender:
             "Accept-Encoding": "identity",
             "webhook-id": event_id,
             "webhook-timestamp": str(timestamp),
-            "webhook-signature": signature(secret, event_id, timestamp, body),
         }
+        if secret is not None:
+            headers["webhook-signature"] = signature(secret, event_id, timestamp, body)
         return self._post(parts, addresses[0], headers, body)
 
     def _post(self, parts: SplitResult, address: Address, headers: dict[str, str], body: bytes) -> Reply:
