@@ -49,10 +49,12 @@ class Pages:
 
 def _wants_page(scope: Scope) -> bool:
     path: str = scope["path"]
-    if scope["method"] != "GET" or path == "/" or path.startswith(_NO_PAGES):
+    if scope["method"] != "GET" or path.startswith(_NO_PAGES):
         return False
     forms = [value for name, value in _query(scope) if name == "f"]
-    return forms == ["html"] if forms else prefers_html(Headers(scope=scope).get("accept", ""))
+    # Whoever only prefers HTML gets the map at the root, which holds the same links.
+    by_accept = path != "/" and prefers_html(Headers(scope=scope).get("accept", ""))
+    return forms == ["html"] if forms else by_accept
 
 
 def _query(scope: Scope) -> list[tuple[str, str]]:

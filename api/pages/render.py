@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import cache, partial
 from pathlib import Path
 from types import MappingProxyType
@@ -29,6 +29,7 @@ _TEMPLATES = _HERE / "templates"
 # The template of each route; every other one shows its document as it is.
 _PAGES: Mapping[str, str] = MappingProxyType(
     {
+        "/": "landing",
         "/api": "api",
         "/conformance": "conformance",
         "/collections": "collections",
@@ -106,6 +107,7 @@ def render(request: Request, route: str, status: int, document: Any, language: s
         here=str(here),
         path=request.url.path,
         crumbs=_crumbs(request, base),
+        every_link=list(_links_in(document)),
         json_address=str(json_address),
         # The small map is in degrees, whatever the page was asked for.
         features_address=str(json_address.remove_query_params("crs")),
@@ -132,6 +134,26 @@ def _themed(
     ]
     others = [each for each in collections if each["id"] not in layers]
     return [(title, members) for title, members in [*found, (words("collections.others"), others)] if members]
+
+
+def _links_in(node: Any) -> Iterator[dict[str, Any]]:
+    """The links of a document wherever they stand in it, each once."""
+    seen: set[tuple[str, str, str]] = set()
+
+    def found(node: Any) -> Iterator[dict[str, Any]]:
+        if isinstance(node, list):
+            for each in node:
+                yield from found(each)
+        elif isinstance(node, dict):
+            if isinstance(node.get("href"), str) and isinstance(node.get("rel"), str):
+                key = (node["href"], node["rel"], str(node.get("type")))
+                if key not in seen:
+                    seen.add(key)
+                    yield node
+            for each in node.values():
+                yield from found(each)
+
+    return found(node)
 
 
 def _named_layer(path: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import cache
+from html import escape
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -25,6 +26,40 @@ from gis.cql2 import FUNCTIONS
 router = APIRouter(tags=["Service"], dependencies=[Depends(needs(Action.READ)), Depends(strict_parameters)])
 
 OPENAPI = "application/vnd.oai.openapi+json;version=3.0"
+_JSON, _OGC = "application/json", "http://www.opengis.net/def/rel/ogc/1.0"
+_LINKS = [
+    ("self", _JSON, "/?f=json"), ("alternate", "text/html", "/?f=html"), ("service-desc", OPENAPI, "/api"),
+    ("service-doc", "text/html", "/api?f=html"), ("conformance", _JSON, "/conformance"),
+    (f"{_OGC}/conformance", _JSON, "/conformance"), ("data", _JSON, "/collections"),
+    (f"{_OGC}/data", _JSON, "/collections"), (f"{_OGC}/functions", _JSON, "/functions"),
+    (f"{_OGC}/processes", _JSON, "/processes"), (f"{_OGC}/job-list", _JSON, "/jobs"),
+    (f"{_OGC}/tiling-schemes", _JSON, "/tileMatrixSets"), (f"{_OGC}/tilesets-vector", _JSON, "/tiles"),
+    (f"{_OGC}/styles", _JSON, "/styles"), ("related", "application/x-qgis-project", "/qgis"),
+    ("status", _JSON, "/health/layers"), ("monitor", _JSON, "/changes?since=0"),
+]  # fmt: skip
+_TITLES = {
+    "/?f=json": ("本文档", "This document"),
+    "/?f=html": ("本文档的网页", "This document as a page"),
+    "/api": ("接口定义（OpenAPI 3.0）", "Definition of the API (OpenAPI 3.0)"),
+    "/api?f=html": ("接口说明", "The API described"),
+    "/conformance": ("符合的标准", "What the service conforms to"),
+    "/collections": ("图层与目录", "Layers and the catalogue"),
+    "/functions": ("筛选可用的函数", "Functions that filters may call"),
+    "/processes": ("处理服务：准入审查、叠加、缓冲等", "Processes: screening, overlay, buffer and others"),
+    "/jobs": ("作业", "Jobs"),
+    "/tileMatrixSets": ("瓦片矩阵集", "Tile matrix sets"),
+    "/tiles": ("矢量瓦片", "Vector tiles"),
+    "/styles": ("样式", "Styles"),
+    "/qgis": ("QGIS 工程", "Project for QGIS"),
+    "/health/layers": ("图层健康状况", "Health of the layers"),
+    "/changes?since=0": ("变更", "Changes"),
+}
+_ABOUT = (
+    "生态环境空间底账的开放接口：图层、准入审查、目录与变更。",
+    "The open API of the environmental map of record: layers, screening, the catalogue and changes.",
+)
+_PLACE = "<!-- what the landing page says -->"
+_ASK_AGAIN = {"Cache-Control": "no-cache"}
 
 
 @cache
@@ -42,44 +77,38 @@ def get_landing(
     language: LanguageDep,
     f: Annotated[str | None, Query(description="json or html")] = None,
 ) -> Response:
-    """The map for whoever prefers HTML, else the links that a program starts from."""
+    """The map for whoever prefers HTML, else the links that a program starts from.
+
+    Both say the same: the map's page has the links for whoever runs no scripts. ``f=html`` is a page of
+    the links (`api.pages`).
+    """
     wants(f, "json", "html")
-    if f == "html" or (f is None and prefers_html(request.headers.get("accept", ""))):
-        page = (state.web / "index.html").read_bytes()
-        headers = {"Cache-Control": "no-cache", "Vary": "Accept"}
-        return Response(page, headers=headers, media_type="text/html; charset=utf-8")
-    answer = as_json(_landing(request, state.definition.district.name.text(language), language))
-    answer.headers["Vary"] = "Accept, Accept-Language"
-    return answer
+    told = _landing(request, state.definition.district.name.text(language), language)
+    headers = {"Vary": "Accept, Accept-Language"}
+    if f is None and prefers_html(request.headers.get("accept", "")):
+        page = (state.web / "index.html").read_text(encoding="utf-8").replace(_PLACE, _said(told))
+        return Response(page, headers=headers | _ASK_AGAIN, media_type="text/html; charset=utf-8")
+    return as_json(told, headers=headers)
+
+
+def _said(told: dict[str, Any]) -> str:
+    """What the landing page says, in HTML."""
+    links = "".join(
+        f'<li><a href="{escape(link["href"])}" rel="{link["rel"]}" type="{link["type"]}">'
+        f"{escape(link['title'])}</a></li>"
+        for link in told["links"]
+    )
+    return f"<h1>{escape(told['title'])}</h1><p>{escape(told['description'])}</p><ul>{links}</ul>"
 
 
 def _landing(request: Request, district: str, language: str) -> dict[str, Any]:
-    base = links_base(request)
-    title = f"{district}一张图" if language == "zh" else f"One map of {district}"
-    rel = "http://www.opengis.net/def/rel/ogc/1.0"
+    base, of = links_base(request), 0 if language == "zh" else 1
     links = [
-        ("self", "application/json", "/?f=json"),
-        ("alternate", "text/html", "/?f=html"),
-        ("service-desc", OPENAPI, "/api"),
-        ("conformance", "application/json", "/conformance"),
-        ("data", "application/json", "/collections"),
-        (f"{rel}/data", "application/json", "/collections"),
-        (f"{rel}/conformance", "application/json", "/conformance"),
-        (f"{rel}/functions", "application/json", "/functions"),
-        (f"{rel}/processes", "application/json", "/processes"),
-        (f"{rel}/tiling-schemes", "application/json", "/tileMatrixSets"),
-        (f"{rel}/tilesets-vector", "application/json", "/tiles"),
-        (f"{rel}/styles", "application/json", "/styles"),
-        ("related", "application/x-qgis-project", "/qgis"),
-        (f"{rel}/job-list", "application/json", "/jobs"),
-        ("status", "application/json", "/health/layers"),
-        ("monitor", "application/json", "/changes?since=0"),
+        {"rel": rel, "type": kind, "href": base + path, "title": _TITLES[path][of]}
+        for rel, kind, path in _LINKS
     ]
-    return {
-        "title": title,
-        "description": "",
-        "links": [{"rel": rel, "type": kind, "href": base + path} for rel, kind, path in links],
-    }
+    title = (f"{district}一张图", f"One map of {district}")[of]
+    return {"title": title, "description": _ABOUT[of], "links": links}
 
 
 @router.get("/conformance", summary="What the service conforms to")

@@ -15,8 +15,7 @@ HTML = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
 
 @pytest.mark.parametrize(
     ("path", "accept", "is_page"),
-    [("/", HTML, True), ("/", "*/*", False), ("/", "application/json", False), ("/?f=html", "*/*", True),
-     ("/?f=json", HTML, False)],
+    [("/", HTML, True), ("/", "*/*", False), ("/", "application/json", False), ("/?f=json", HTML, False)],
 )  # fmt: skip
 def test_a_browser_gets_the_map_and_a_program_the_landing_page(
     service: TestClient, path: str, accept: str, is_page: bool
