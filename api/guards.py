@@ -166,17 +166,17 @@ def _replayed(body: bytes, receive: Receive) -> Receive:
 
 
 class TextGuard:
-    """Refuses a query that is not UTF-8: what was meant cannot be told, and would find other rows."""
+    """Refuses a query that is not UTF-8 or has a NUL: what was meant cannot be told, or is in no row."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, or answer 400."""
-        if scope["type"] == "http" and not _is_utf8(scope.get("query_string", b"")):
+        if scope["type"] == "http" and not _is_text(scope.get("query_string", b"")):
             wrong = QueryError(
-                "The parameters of the address are not in UTF-8.",
-                "地址中的参数不是 UTF-8 编码。",
+                "The parameters of the address are not in UTF-8, or have a NUL.",
+                "地址中的参数不是 UTF-8 编码，或含有空字符。",
                 remedy_en="Write other characters than ASCII percent-encoded in UTF-8.",
                 remedy_zh="请将非 ASCII 字符按 UTF-8 作百分号编码。",
             )
@@ -185,12 +185,11 @@ class TextGuard:
         await self.app(scope, receive, send)
 
 
-def _is_utf8(query: bytes) -> bool:
+def _is_text(query: bytes) -> bool:
     try:
-        unquote_to_bytes(query).decode()
+        return "\0" not in unquote_to_bytes(query).decode()
     except UnicodeDecodeError:
         return False
-    return True
 
 
 class SecurityHeaders:

@@ -62,6 +62,7 @@ _MEDIA: dict[str, tuple[str, ...]] = {
     "/": ("application/json", "text/html"),
     "/collections/{layer}/items": tuple(FORMS[name].essence for name in FEATURES),
     "/collections/{layer}/items/{uid}": tuple(FORMS[name].essence for name in FEATURE),
+    "/collections/catalogue": ("application/json", "application/ogc-catalog+json"),
     "/collections/catalogue/items": (_GEOJSON,),
     "/collections/catalogue/items/{id}": (_GEOJSON,),
     "/collections/{layer}/queryables": (_SCHEMA,),
@@ -207,4 +208,8 @@ def _as_30(node: Any) -> Any:
             plain |= {name.lower(): bound, f"exclusive{name}": True}
     if "const" in plain:
         plain["enum"] = [plain.pop("const")]
+    if isinstance(plain.get("type"), str):
+        plain.pop("propertyNames", None)  # which 3.0 does not know
+    if isinstance(plain.get("$ref"), str) and len(plain) > 1:  # what stands beside a reference is not read
+        plain = {"allOf": [{"$ref": plain.pop("$ref")}], **plain}
     return plain

@@ -10,7 +10,17 @@ from fastapi import Request
 
 from gis.errors import QueryError
 
-__all__ = ["FEATURE", "FEATURES", "FILES", "FORMS", "Form", "alternates", "prefers_html", "representation"]
+__all__ = [
+    "FEATURE",
+    "FEATURES",
+    "FILES",
+    "FORMS",
+    "Form",
+    "alternates",
+    "prefers_html",
+    "representation",
+    "with_page",
+]
 
 
 @dataclass(frozen=True)
@@ -106,6 +116,14 @@ def _covers(kind: str, media_type: str) -> bool:
     if kind == "application/json":  # plain JSON is what many programs write for GeoJSON
         return media_type == "application/geo+json"
     return kind.endswith("/*") and media_type.startswith(kind[:-1])
+
+
+def with_page(own: str, media_type: str = "application/json") -> list[dict[str, str]]:
+    """Links to what is at the address ``own``, without a query, and to its page."""
+    return [
+        {"rel": "self", "type": media_type, "href": own},
+        {"rel": "alternate", "type": FORMS["html"].media_type, "href": f"{own}?f=html"},
+    ]
 
 
 def alternates(request: Request, chosen: Form, offered: Sequence[str]) -> list[dict[str, str]]:

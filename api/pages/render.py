@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterator, Mapping
 from functools import cache, partial
 from pathlib import Path
@@ -39,18 +40,21 @@ _PAGES: Mapping[str, str] = MappingProxyType(
         "/collections/{layer}/queryables": "schema",
         "/collections/{layer}/schema": "schema",
         "/collections/catalogue": "collection",
-        "/collections/catalogue/items": "items",
+        "/collections/catalogue/items": "records",
         "/collections/catalogue/items/{id}": "item",
         "/changes": "changes",
         "/styles": "styles",
         "/styles/{style}": "style",
         "/processes": "processes",
         "/processes/{process}": "process",
+        "/webhooks": "webhooks",
+        "/webhooks/{name}": "webhook",
         "/jobs": "jobs",
         "/jobs/{job_id}": "job",
     }
 )
 _NO_TEXT = "—"
+_MOMENT = re.compile(r"(\d{4}-\d\d-\d\d)T(\d\d:\d\d):\d\d(?:\.\d+)?(Z|[+-]\d\d:\d\d)\Z")
 
 
 def _digest() -> str:
@@ -74,9 +78,11 @@ def _environment() -> Environment:
     )
     environment.filters |= {
         "number": _number,
+        "moment": _moment,
         "pretty": _pretty,
         "compact": lambda value: orjson.dumps(value).decode(),
         "segment": lambda text: quote(str(text), safe=""),
+        "is_moment": lambda value: isinstance(value, str) and bool(_MOMENT.match(value)),
         "is_link": lambda value: isinstance(value, str) and value.startswith(("http://", "https://")),
     }
     return environment
@@ -101,6 +107,7 @@ def render(request: Request, route: str, status: int, document: Any, language: s
         district=state.definition.district,
         layer=layer,
         fields=FieldWords(layer, words),
+        titles={each.id: words.pick(each.title.model_dump()) for each in state.definition.layers.values()},
         themed=partial(_themed, state, words),
         version=state.version,
         status=status,
@@ -183,6 +190,14 @@ def _number(value: Any) -> str:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return _NO_TEXT if value is None else str(value)
     return f"{value:,}" if isinstance(value, int) else f"{value:,.10g}"
+
+
+def _moment(value: Any) -> str:
+    """A time as people read it, to the minute; what is no time stays as it is."""
+    found = _MOMENT.match(str(value))
+    return (
+        f"{found[1]} {found[2]}{' UTC' if found[3] in ('Z', '+00:00') else found[3]}" if found else str(value)
+    )
 
 
 def _pretty(value: Any) -> str:

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 
 from api.deps import (
     GEOJSON,
+    JSON,
     BBoxDep,
     ConnDep,
     IntervalDep,
@@ -19,6 +20,7 @@ from api.deps import (
     strict_parameters,
 )
 from api.identity import Action, may, needs, scope_of
+from api.representation import with_page
 from gis.access import Role
 from gis.catalogue import CATALOGUE, CatalogueQuery, Entry, entries, entry
 
@@ -29,6 +31,8 @@ router = APIRouter(
 )
 
 CORE = "http://www.opengis.net/spec/ogcapi-records-1/1.0/conf/record-core"
+AS_JSON = "http://www.opengis.net/spec/ogcapi-records-1/1.0/conf/json"
+CATALOG = "application/ogc-catalog+json"
 _REL = "http://www.opengis.net/def/rel/ogc/1.0"
 _TITLE = {"zh": "目录", "en": "Catalogue"}
 _WORDS = {
@@ -40,9 +44,10 @@ _FRESH = {"Cache-Control": "no-cache", "Vary": "Accept-Language"}
 
 @router.get("", summary="The catalogue")
 def get_catalogue(request: Request, state: StateDep, language: LanguageDep) -> Response:
-    """A collection of records."""
-    extent = state.definition.district.extent
-    return as_json(described(links_base(request), language, extent), headers=_FRESH)
+    """A collection of records; in the media type of catalogues where that is asked for."""
+    told = described(links_base(request), language, state.definition.district.extent)
+    media_type = CATALOG if CATALOG in request.headers.get("accept", "") else JSON
+    return as_json(told, media_type, _FRESH | {"Vary": "Accept, Accept-Language"})
 
 
 def described(base: str, language: str, extent: tuple[float, ...]) -> dict[str, Any]:
@@ -57,7 +62,7 @@ def described(base: str, language: str, extent: tuple[float, ...]) -> dict[str, 
             "spatial": {"bbox": [list(extent)], "crs": "http://www.opengis.net/def/crs/OGC/1.3/CRS84"}
         },
         "links": [
-            {"rel": "self", "type": "application/json", "href": own},
+            *with_page(own),
             {"rel": "items", "type": GEOJSON, "href": f"{own}/items"},
         ],
     }
@@ -123,7 +128,8 @@ def _page_links(request: Request, base: str, offset: int, size: int, total: int)
         query = urlencode([*kept, ("limit", size), ("offset", at)])
         return {"rel": rel, "type": GEOJSON, "href": f"{own}/items?{query}"}
 
-    links = [link("self", offset), {"rel": "collection", "type": "application/json", "href": own}]
+    page = {"rel": "alternate", "type": "text/html", "href": link("", offset)["href"] + "&f=html"}
+    links = [link("self", offset), page, {"rel": "collection", "type": "application/json", "href": own}]
     if offset + size < total:
         links.append(link("next", offset + size))
     if offset:
@@ -153,7 +159,7 @@ def record(found: Entry, base: str, language: str) -> dict[str, Any]:
     return {
         "id": found.id,
         "type": "Feature",
-        "conformsTo": [CORE],
+        "conformsTo": [CORE, AS_JSON],
         "time": None if found.created is None else {"interval": [found.created, found.updated]},
         "geometry": None if found.extent is None else _box(found.extent),
         "properties": {name: value for name, value in properties.items() if value is not None},
@@ -169,13 +175,10 @@ def _box(extent: tuple[float, float, float, float]) -> dict[str, Any]:
 
 def _links(found: Entry, base: str) -> list[dict[str, str]]:
     own = f"{base}/collections/{CATALOGUE}"
-    links = [
-        ("self", GEOJSON, f"{own}/items/{found.id}"),
-        ("collection", "application/json", own),
-    ]
+    links = [("collection", "application/json", own)]
     if found.layer is None:
         report = f"{base}/reports/{found.id}"
-        links += [("item", "application/json", report), ("alternate", "text/html", f"{report}?f=html"),
+        links += [("item", "application/json", report), ("item", "text/html", f"{report}?f=html"),
                   ("enclosure", "application/pdf", f"{report}?f=pdf"),
                   ("latest-version", "application/json", f"{report}/current")]  # fmt: skip
     else:
@@ -186,4 +189,5 @@ def _links(found: Entry, base: str) -> list[dict[str, str]]:
         if found.layer.has_geometry:
             links += [(f"{_REL}/tilesets-vector", "application/json", f"{layer}/tiles"),
                       (f"{_REL}/styles", "application/json", f"{base}/styles/{found.id}")]  # fmt: skip
-    return [{"rel": rel, "type": kind, "href": href} for rel, kind, href in links]
+    others = [{"rel": rel, "type": kind, "href": href} for rel, kind, href in links]
+    return [*with_page(f"{own}/items/{found.id}", GEOJSON), *others]

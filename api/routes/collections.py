@@ -20,7 +20,7 @@ from api.deps import (
     strict_parameters,
 )
 from api.identity import Action, needs
-from api.representation import FEATURES, FORMS
+from api.representation import FEATURES, FORMS, with_page
 from api.routes import catalogue
 from api.routes.schemas import queryables, schema, sortables
 from gis.axes import CRS84, choices
@@ -49,9 +49,9 @@ def get_collections(
         base = links_base(request)
         described = [_describe(state, layer, facts[layer.id], base, language) for layer in layers.values()]
         described.append(catalogue.described(base, language, state.definition.district.extent))
-        link = {"rel": "self", "type": "application/json", "href": f"{base}/collections"}
+        links = with_page(f"{base}/collections")
         offered = [crs.uri for crs in choices(state.definition.district)]
-        return as_json({"links": [link], "crs": offered, "collections": described})
+        return as_json({"links": links, "crs": offered, "collections": described})
 
     return conditional(request, ("collections", state.digest, *stamp, links_base(request), language), produce)
 
@@ -100,8 +100,9 @@ def _systems(district: District) -> dict[str, Any]:
 
 def _links(own: str, base: str, layer: Layer) -> list[dict[str, str]]:
     links = [
-        {"rel": "self", "type": "application/json", "href": own},
+        *with_page(own),
         {"rel": "items", "type": GEOJSON, "href": f"{own}/items"},
+        {"rel": "items", "type": FORMS["html"].media_type, "href": f"{own}/items?f=html"},
         *(
             {"rel": "items", "type": FORMS[name].media_type, "href": f"{own}/items?f={name}"}
             for name in FEATURES[1:]

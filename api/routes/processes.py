@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import tomllib
 from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
 from typing import Annotated, Any
 
 import orjson
@@ -119,17 +122,33 @@ def get_process(request: Request, state: StateDep, language: LanguageDep, proces
         schema["properties"]["layers"]["examples"] = _layers_at_hand(state)
     shared = {"$defs": schema["$defs"]} if "$defs" in schema else {}
     inputs = {
-        field: {
-            "title": field,
-            "description": described.get("description", ""),
-            "schema": described | shared,
-            "minOccurs": int(field in schema["required"]),
-        }
+        field: _input_words(process, field, described, language)
+        | {"schema": _told_apart(described) | shared, "minOccurs": int(field in schema["required"])}
         for field, described in schema["properties"].items()
     }
     outputs = {"answer": {"title": DESCRIBED[process].title[language], "schema": {"type": "object"}}}
     told = _summary(process, links_base(request), language) | {"inputs": inputs, "outputs": outputs}
     return as_json(told)
+
+
+@cache
+def _words() -> dict[str, dict[str, Any]]:
+    return tomllib.loads(Path(__file__).with_name("inputs.toml").read_text(encoding="utf-8"))
+
+
+def _input_words(process: str, field: str, described: dict[str, Any], language: str) -> dict[str, str]:
+    words = _words().get(f"{process}.{field}") or _words()[field]
+    about = words["zh"] if language == "zh" else described.get("description", "")
+    return {"title": words["title"][language], "description": about}
+
+
+def _told_apart(described: dict[str, Any]) -> dict[str, Any]:
+    """A schema that tells kinds by ``oneOf`` (18-062r2, input-mixed-type), without null: that is left out."""
+    if "anyOf" not in described:
+        return described
+    kinds = [kind for kind in described["anyOf"] if kind != {"type": "null"}]
+    rest = {name: value for name, value in described.items() if name != "anyOf"}
+    return rest | (kinds[0] if len(kinds) == 1 else {"oneOf": kinds})
 
 
 def _layers_at_hand(state: MapState) -> list[list[str]]:

@@ -11,7 +11,9 @@ from layers.model import Layer
 
 __all__ = ["JSONFG_CLASSES", "TIME_PROPERTIES", "as_jsonfg"]
 
-JSONFG_CLASSES = ("http://www.opengis.net/spec/json-fg-1/1.0/conf/core",)
+JSONFG_CLASSES = tuple(
+    f"http://www.opengis.net/spec/json-fg-1/1.0/conf/{name}" for name in ("core", "types-schemas")
+)
 """The conformance classes that the documents state."""
 TIME_PROPERTIES = ("valid_from", "valid_to")
 _DIMENSIONS = {

@@ -50,6 +50,8 @@ def shape(answer: Any, status: int) -> dict[str, Any]:
         ("/collections/wells/items?crs=http://www.opengis.net/def/crs/EPSG/0/999999", 400),
         ("/collections/wells/items?sortby=name;DROP TABLE users", 400),
         ("/collections/wells/items?name=a%00b", 400),
+        ("/jobs?processID=a%00b", 400),
+        ("/collections?as-of=%C2%B9", 400),
         ("/collections/wells/items?kind=drilled", 400),
         ("/collections/wells/items?f=exe", 400),
         ("/collections/wells/items?as-of=999999", 400),

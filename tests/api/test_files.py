@@ -92,7 +92,8 @@ def test_jsonfg_tells_place_and_time(own_map: SmallMap) -> None:
     answer = client.get(f"{ITEMS}/OLD?f=jsonfg&crs=EPSG:4549&properties=code")
     assert answer.headers["content-type"] == "application/fg+json"
     body = answer.json()
-    assert body["conformsTo"] == ["http://www.opengis.net/spec/json-fg-1/1.0/conf/core"]
+    spec = "http://www.opengis.net/spec/json-fg-1/1.0/conf"
+    assert body["conformsTo"] == [f"{spec}/core", f"{spec}/types-schemas"]
     assert (body["featureType"], body["geometryDimension"]) == ("wells", 0)
     assert body["coordRefSys"].endswith("/EPSG/0/4549") and body["geometry"] is None
     assert body["place"]["coordinates"][0] > 3_000_000 > body["place"]["coordinates"][1]

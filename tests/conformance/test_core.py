@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 import shapely
 from fastapi.testclient import TestClient
+from jsonschema import Draft4Validator
+from schemathesis.specs.openapi.definitions import OPENAPI_30
 
 from tests.api.conftest import SmallMap, client_of, uids
 from tests.conformance.table import claimed
@@ -24,9 +26,11 @@ def test_the_landing_page_leads_to_all(service: TestClient) -> None:
     answer = service.get("/", headers={"Accept": "application/json"})
     assert (answer.status_code, answer.headers["content-type"]) == (200, "application/json")
     links = answer.json()["links"]
-    for rel in ("service-desc", "conformance", "data"):
+    for rel in ("service-desc", "service-doc", "conformance", "data"):
         (link,) = by_rel(links, rel)
-        assert service.get(link["href"]).headers["content-type"] == link["type"]
+        told = service.get(link["href"]).headers["content-type"]
+        assert link["type"] in (told, told.partition(";")[0])
+    assert answer.json()["title"] and answer.json()["description"]
 
 
 def test_the_api_definition_is_what_the_link_says(service: TestClient) -> None:
@@ -91,6 +95,8 @@ def test_collections_describe_all_layers(service: TestClient, shared_map: SmallM
     body = answer.json()
     (link,) = by_rel(body["links"], "self")
     assert link["type"] == "application/json" and service.get(link["href"]).status_code == 200
+    (page,) = by_rel(body["links"], "alternate")
+    assert service.get(page["href"]).headers["content-type"] == page["type"]
     assert [c["id"] for c in body["collections"]] == [*shared_map.definition.layers, "catalogue"]
     for described in body["collections"]:
         kind = "record" if described["id"] == "catalogue" else "feature"
@@ -101,7 +107,7 @@ def test_collections_describe_all_layers(service: TestClient, shared_map: SmallM
 def test_a_collection_links_to_items_in_every_form(service: TestClient, collections: Described) -> None:
     wells = next(c for c in collections if c["id"] == "wells")
     links = by_rel(wells["links"], "items")
-    assert len(links) == len({link["type"] for link in links}) == 7
+    assert len(links) == len({link["type"] for link in links}) == 8
     for link in links:
         answer = service.get(link["href"])
         assert (answer.status_code, answer.headers["content-type"]) == (200, link["type"])
@@ -208,6 +214,7 @@ def test_an_item_alone_has_links_and_its_identifier(service: TestClient, collect
 
 def test_the_api_definition_is_valid_openapi(service: TestClient) -> None:
     document = service.get("/api").json()
+    Draft4Validator(OPENAPI_30).validate(document)
     for path in document["paths"].values():
         for operation in path.values():
             assert {"400", "404", "503"} <= operation["responses"].keys()
@@ -217,6 +224,56 @@ def test_the_api_definition_is_valid_openapi(service: TestClient) -> None:
                 "schema" in p and not set(p["schema"]) & {"x-list", "x-maximum"}
                 for p in operation.get("parameters", ())
             )
+
+
+def test_the_landing_page_links_to_the_definition_in_both_forms(service: TestClient) -> None:
+    links = service.get("/?f=json").json()["links"]
+    kinds = {rel: [link["type"] for link in by_rel(links, rel)] for rel in ("service-desc", "service-doc")}
+    assert kinds == {
+        "service-desc": ["application/vnd.oai.openapi+json;version=3.0"], "service-doc": ["text/html"],
+    }  # fmt: skip
+
+
+def test_the_api_definition_tells_how_access_is_controlled(service: TestClient) -> None:
+    document = service.get("/api").json()
+    schemes = document["components"]["securitySchemes"]
+    assert {name: scheme["type"] for name, scheme in schemes.items()} == {
+        "bearer": "http",
+        "session": "apiKey",
+    }
+    # Nobody must say who they are; whoever does uses one of the schemes.
+    assert document["security"] == [{}, *({name: []} for name in schemes)]
+    operations = [operation for path in document["paths"].values() for operation in path.values()]
+    assert not any("security" in operation for operation in operations)
+    refused = service.get(ITEMS, headers={"Authorization": "Bearer onemap_none"})
+    assert (refused.status_code, refused.headers["www-authenticate"].partition(" ")[0]) == (401, "Bearer")
+    assert schemes["session"] | {"in": "cookie", "name": "onemap_session"} == schemes["session"]
+    service.cookies.set("onemap_session", "none")
+    try:
+        assert service.get(ITEMS).status_code == 401
+    finally:
+        service.cookies.clear()
+
+
+@pytest.mark.parametrize(
+    ("asked", "status"),
+    [({"url": f"{ITEMS}?nothing=1"}, 400), ({"url": f"{ITEMS}/NONE"}, 404),
+     ({"url": ITEMS, "headers": {"Authorization": "Bearer x"}}, 401),
+     ({"url": ITEMS, "headers": {"Host": "elsewhere.example"}}, 421),
+     ({"url": "/jobs/999999/results"}, 404), ({"url": f"{ITEMS}?f=geojson"}, 304)],
+)  # fmt: skip
+def test_the_api_definition_names_the_status_of_each_error(
+    service: TestClient, asked: dict[str, Any], status: int
+) -> None:
+    if status == 304:
+        asked = asked | {"headers": {"If-None-Match": service.get(**asked).headers["etag"]}}
+    answer = service.get(**asked)
+    assert answer.status_code == status
+    for path, operations in service.get("/api").json()["paths"].items():
+        told = operations.get("get", {}).get("responses", {})
+        assert not told or str(status) in told, path
+    if status >= 400:
+        assert answer.headers["content-type"] == "application/problem+json"
 
 
 def test_every_path_of_the_definition_is_there(service: TestClient) -> None:
