@@ -178,7 +178,7 @@ def _links(found: Entry, base: str) -> list[dict[str, str]]:
     links = [("collection", "application/json", own)]
     if found.layer is None:
         report = f"{base}/reports/{found.id}"
-        links += [("item", "application/json", report), ("item", "text/html", f"{report}?f=html"),
+        links += [("item", "application/json", report), ("preview", "text/html", f"{report}?f=html"),
                   ("enclosure", "application/pdf", f"{report}?f=pdf"),
                   ("latest-version", "application/json", f"{report}/current")]  # fmt: skip
     else:

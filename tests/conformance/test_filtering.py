@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, get_args
 
 import jsonschema
 import pytest
 from fastapi.testclient import TestClient
 
 from gis.cql2 import FUNCTIONS, LANGUAGES
+from layers.model import Field
 from tests.api.conftest import uids
 from tests.conformance.test_crs import CRS84, SYSTEMS, own_axes
 
@@ -183,3 +184,15 @@ def test_the_same_filter_works_on_tiles(service: TestClient) -> None:
     assert part.headers["etag"] != whole.headers["etag"]
     assert service.get(tile, params={"filter": "false"}).status_code == 204
     assert service.get(tile, params={"filter": "nothing = 1"}).status_code == 400
+
+
+def test_no_queryable_is_an_array(service: TestClient) -> None:
+    """Why the array functions of CQL2 do not apply: the kinds of fields that a layer may have are these."""
+    kinds = set(get_args(Field.model_fields["type"].annotation))
+    assert kinds == {"text", "enum", "integer", "number", "boolean", "date", "datetime"}
+    for name in ("wells", "pads", "conflicts", "plan_structure"):
+        told = service.get(f"/collections/{name}/queryables").json()["properties"]
+        assert "array" not in {each.get("type") for each in told.values()}
+    for function in ("A_CONTAINS", "A_CONTAINEDBY", "A_EQUALS", "A_OVERLAPS"):
+        refused = service.get("/collections/wells/items", params={"filter": f"{function}(name,('a'))"})
+        assert refused.status_code == 400

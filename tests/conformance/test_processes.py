@@ -42,7 +42,9 @@ def test_processes_are_described_in_the_form_of_the_standard(service: TestClient
         assert rels(told)[EXECUTE].endswith(f"/processes/{told['id']}/execution")
         for port in (*told["inputs"].values(), *told["outputs"].values()):
             Draft202012Validator.check_schema(port["schema"])
-            assert port["title"] and not {"contentEncoding", "bbox"} & port["schema"].keys()
+            assert port["title"] and not {"contentEncoding", "bbox", "anyOf"} & port["schema"].keys()
+            for kind in port["schema"].get("oneOf", ()):
+                assert kind.keys() & {"type", "const", "$ref"} and kind != {"type": "null"}
 
 
 def test_the_list_of_processes_is_cut_where_it_is_asked(service: TestClient) -> None:
@@ -57,6 +59,15 @@ def test_values_come_raw_or_in_a_document(service: TestClient) -> None:
     document = service.post(address, json=BUFFER | {"response": "document", "outputs": {"answer": {}}})
     assert raw.status_code == document.status_code == 200
     assert document.json() == {"answer": raw.json()}
+
+
+def test_each_process_has_the_one_output_answer_by_value(service: TestClient) -> None:
+    """So there are neither several outputs nor references to be sent."""
+    for summary in service.get("/processes").json()["processes"]:
+        assert summary["outputTransmission"] == ["value"]
+        assert list(service.get(rels(summary)["self"]).json()["outputs"]) == ["answer"]
+    by_reference = BUFFER | {"outputs": {"answer": {"transmissionMode": "reference"}}}
+    shape(service.post("/processes/buffer/execution", json=by_reference), 400)
 
 
 def test_an_input_of_several_types_takes_each(service: TestClient) -> None:

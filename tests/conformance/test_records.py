@@ -12,14 +12,34 @@ CATALOGUE = "/collections/catalogue"
 def test_the_catalogue_is_a_collection_of_records(service: TestClient) -> None:
     told = service.get(CATALOGUE).json()
     assert (told["id"], told["itemType"]) == ("catalogue", "record")
-    (items,) = [link["href"] for link in told["links"] if link["rel"] == "items"]
-    assert service.get(items).json()["type"] == "FeatureCollection"
+    links = {link["rel"]: link for link in told["links"]}
+    assert service.get(links["items"]["href"]).json()["type"] == "FeatureCollection"
+    for rel in ("self", "alternate"):
+        assert service.get(links[rel]["href"]).headers["content-type"] == links[rel]["type"]
+    # It stands alone, and its records are at an address of their own.
+    assert {"child", "related", "next", "item"}.isdisjoint(links)
+    assert {"records", "recordsArrayName", "contacts", "linkTemplates"}.isdisjoint(told)
+
+
+def test_the_catalogue_comes_in_the_type_of_catalogues(service: TestClient) -> None:
+    kind = "application/ogc-catalog+json"
+    answer = service.get(CATALOGUE, headers={"Accept": kind})
+    assert answer.headers["content-type"] == kind and "Accept" in answer.headers["vary"]
+    told = answer.json()
+    assert told == service.get(CATALOGUE).json()
+    assert isinstance(told["id"], str) and told["itemType"] == "record"
+    assert all(isinstance(link["href"], str) and isinstance(link["rel"], str) for link in told["links"])
+    assert len(told["extent"]["spatial"]["bbox"][0]) == 4
 
 
 def test_records_have_the_form_of_the_standard(service: TestClient) -> None:
     answer = service.get(f"{CATALOGUE}/items")
     assert answer.headers["content-type"] == "application/geo+json"
+    spec = "http://www.opengis.net/spec/ogcapi-records-1/1.0/conf"
+    assert f"{spec}/json" in service.get("/conformance").json()["conformsTo"]
+    assert "link-template" not in answer.headers
     for record in answer.json()["features"]:
+        assert record["conformsTo"] == [f"{spec}/record-core", f"{spec}/json"]
         assert record["id"] and record["type"] == "Feature"
         assert {"geometry", "time", "properties", "links"} <= record.keys()
         assert record["properties"]["type"] and record["properties"]["title"]
@@ -28,6 +48,7 @@ def test_records_have_the_form_of_the_standard(service: TestClient) -> None:
         for contact in record["properties"].get("contacts", ()):
             assert contact.get("name") or contact.get("organization")
         if record["time"] is not None:
+            assert record["time"].keys() == {"interval"}
             ends = [datetime.fromisoformat(end) for end in record["time"]["interval"]]
             assert ends == sorted(ends)
             assert all(end.utcoffset() is not None and not end.utcoffset() for end in ends)

@@ -101,3 +101,8 @@ def test_geometry_is_left_away_when_it_is_not_wanted(service: TestClient) -> Non
     for path in (f"{ITEMS}?skipGeometry=true&bbox=120,28.9,120.009,28.91", f"{ITEMS}/IN?skipGeometry=true"):
         body = service.get(path).json()
         assert all(f["geometry"] is None for f in body.get("features", [body]))
+
+
+def test_no_order_is_promised_where_none_is_asked_for(service: TestClient) -> None:
+    for path in ("/collections/wells", "/collections/wells/sortables", f"{ITEMS}?limit=1"):
+        assert "defaultSortOrder" not in service.get(path).json()
