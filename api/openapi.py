@@ -73,6 +73,12 @@ _MEDIA: dict[str, tuple[str, ...]] = {
     "/rasters/{raster}/tiles/{matrix_set}/{z}/{y}/{x}.png": ("image/png",),
     "/jobs/{job_id}/sites": ("text/csv", "application/geopackage+sqlite3", "application/octet-stream"),
 }
+# 20-057, 8.2: the level has a name, rows and columns are counted.
+_TILE: dict[str, tuple[str, dict[str, Any]]] = {
+    "z": ("tileMatrix", {"type": "string"}),
+    "y": ("tileRow", {"type": "integer", "minimum": 0}),
+    "x": ("tileCol", {"type": "integer", "minimum": 0}),
+}
 _ITEMS = "/collections/{layer}/items"
 _REFUSED = {"$ref": "#/components/responses/Problem"}
 # What GET may refuse for its content, its state, or what the machine lacks.
@@ -101,9 +107,22 @@ def describe(app: FastAPI, layers: Mapping[str, Layer], max_features: int) -> di
                 _say_forms(name, operation["responses"]["200"])
             operation["responses"].pop("422", None)
             operation["responses"] |= _refusals(name, method)
+    document["paths"] = {_as_tiles_write(name, path): path for name, path in document["paths"].items()}
     for layer in layers.values():
         document["paths"][_ITEMS.format(layer=layer.id)] = _items_path(document["paths"][_ITEMS], layer)
     return document
+
+
+def _as_tiles_write(name: str, path: dict[str, Any]) -> str:
+    """The address ``name`` with the parameters of a tile called and kept as OGC API Tiles has them."""
+    for ours, (theirs, schema) in _TILE.items():
+        if f"/{{{ours}}}" in name and "/tiles/" in name:
+            name = name.replace(f"/{{{ours}}}", f"/{{{theirs}}}")
+            for operation in path.values():
+                for parameter in operation["parameters"]:
+                    if parameter["name"] == ours:
+                        parameter |= {"name": theirs, "schema": schema}
+    return name
 
 
 def _say_forms(path: str, answer: dict[str, Any]) -> None:

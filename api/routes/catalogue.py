@@ -6,6 +6,7 @@ from typing import Annotated, Any
 from urllib.parse import urlencode
 
 from fastapi import APIRouter, Depends, Query, Request, Response
+from pydantic import JsonValue
 
 from api.deps import (
     GEOJSON,
@@ -39,6 +40,7 @@ _WORDS = {
     "zh": "全部图层与已存报告：来源、精度、许可、更新与获取方式。",
     "en": "All layers and stored reports: sources, accuracy, licence, updates, and where to get them.",
 }
+_LIST: dict[str, JsonValue] = {"x-list": True}
 _FRESH = {"Cache-Control": "no-cache", "Vary": "Accept-Language"}
 
 
@@ -77,10 +79,20 @@ def get_records(
     bbox: BBoxDep,
     interval: IntervalDep,
     q: Annotated[
-        str | None, Query(max_length=500, description="Terms with commas between them; one must be found")
+        str | None,
+        Query(
+            max_length=500,
+            description="Terms with commas between them; one must be found",
+            json_schema_extra=_LIST,
+        ),
     ] = None,
-    type: Annotated[str | None, Query(max_length=100, description="dataset, report, or both")] = None,
-    ids: Annotated[str | None, Query(max_length=10_000, description="Ids with commas between them")] = None,
+    type: Annotated[
+        str | None, Query(max_length=100, description="dataset, report, or both", json_schema_extra=_LIST)
+    ] = None,
+    ids: Annotated[
+        str | None,
+        Query(max_length=10_000, description="Ids with commas between them", json_schema_extra=_LIST),
+    ] = None,
     limit: Annotated[int, Query(ge=1, description="Records a page; more than 1000 is cut to it")] = 100,
     offset: Annotated[int, Query(ge=0, le=10**6, description="Set by links")] = 0,
 ) -> Response:

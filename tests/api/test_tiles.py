@@ -192,7 +192,7 @@ def test_the_description_names_every_way_to_tiles(service: TestClient) -> None:
         for suffix, name in (
             ("", "TileSetsList"),
             ("/{matrix}", "TileSet"),
-            ("/{matrix}/{z}/{y}/{x}", "Tile"),
+            ("/{matrix}/{tileMatrix}/{tileRow}/{tileCol}", "Tile"),
         ):
             assert found[base + suffix] == f"{kind}.vector.get{name}"
     rel = "http://www.opengis.net/def/rel/ogc/1.0/tilesets-vector"

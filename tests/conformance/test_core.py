@@ -281,9 +281,9 @@ def test_every_path_of_the_definition_is_there(service: TestClient) -> None:
         "layer": "wells",
         "uid": "IN",
         "matrix": "WebMercatorQuad",
-        "z": "0",
-        "y": "0",
-        "x": "0",
+        "tileMatrix": "0",
+        "tileRow": "0",
+        "tileCol": "0",
         "id": "pads",
     }
     for path, operations in service.get("/api").json()["paths"].items():

@@ -54,3 +54,14 @@ def test_records_have_the_form_of_the_standard(service: TestClient) -> None:
             assert all(end.utcoffset() is not None and not end.utcoffset() for end in ends)
         alone = service.get(f"{CATALOGUE}/items/{record['id']}")
         assert alone.headers["content-type"] == "application/geo+json" and alone.json() == record
+
+
+def test_the_parameters_of_records_are_defined_as_the_standard_has_them(service: TestClient) -> None:
+    way = service.get("/api").json()["paths"][f"{CATALOGUE}/items"]["get"]
+    told = {each["name"]: each for each in way["parameters"]}
+    for name in ("q", "type", "ids"):
+        assert (told[name]["schema"]["type"], told[name]["explode"]) == ("array", False)
+        assert told[name]["schema"]["items"] == {"type": "string"} and not told[name]["required"]
+    assert told["bbox"]["schema"]["items"] == {"type": "number"} and told["bbox"]["explode"] is False
+    assert told["datetime"]["schema"]["type"] == "string"
+    assert told["limit"]["schema"]["type"] == "integer" and told["limit"]["schema"]["minimum"] == 1

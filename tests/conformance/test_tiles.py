@@ -61,3 +61,14 @@ def test_styles_are_only_read(service: TestClient) -> None:
     assert {method for path, way in paths.items() if path.startswith("/styles") for method in way} == {"get"}
     for method in ("POST", "PUT", "DELETE", "PATCH"):
         assert service.request(method, "/styles/wells").status_code == 405
+
+
+def test_tiles_are_defined_as_the_standard_has_them(service: TestClient) -> None:
+    tail = "/{matrix}/{tileMatrix}/{tileRow}/{tileCol}"
+    for base in ("/tiles", "/collections/{layer}/tiles"):
+        way = service.get("/api").json()["paths"][base + tail]["get"]
+        told = {each["name"]: each for each in way["parameters"] if each["in"] == "path"}
+        assert all(each["required"] for each in told.values())
+        assert told["tileMatrix"]["schema"] == {"type": "string"}
+        for name in ("tileRow", "tileCol"):
+            assert told[name]["schema"] == {"type": "integer", "minimum": 0}
