@@ -58,7 +58,6 @@ def test_each_operation_answers_as_it_is_described(size: str, base: str, schema:
     failed: list[str] = []
 
     for operation in operations:
-
         # A quarter of the operations take few different requests: the others make up for them.
         @drawn(CASES[size] * 4 // (3 * len(operations)))
         @given(case=operation.as_strategy())
