@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Coroutine
+from json import JSONDecodeError
 from typing import Any
 
 import orjson
@@ -11,16 +13,22 @@ from fastapi.routing import APIRoute
 
 __all__ = ["JsonRoute"]
 
+# The escape, not the same letters after a backslash that is itself escaped.
+_NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
+
 
 class _JsonRequest(Request):
-    """Reads NaN, lone surrogates and deep nesting as errors, and whole numbers beyond 64 bits as doubles.
+    """Reads NaN, NUL, lone surrogates and deep nesting as errors, whole numbers beyond 64 bits as doubles.
 
-    So what a route was given can be written as JSON again.
+    So what a route was given can be written as JSON again, and into the database.
     """
 
     async def json(self) -> Any:
         """The body; JSONDecodeError, which FastAPI turns into a refusal, when it is no JSON."""
-        return orjson.loads(await self.body())
+        body = await self.body()
+        if nul := _NUL.search(body):
+            raise JSONDecodeError("a NUL, which no text may hold", body.decode(errors="replace"), nul.start())
+        return orjson.loads(body)
 
 
 class JsonRoute(APIRoute):

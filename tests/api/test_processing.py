@@ -123,6 +123,10 @@ def test_a_body_that_json_does_not_know_is_refused_and_large_numbers_are_taken(s
         body = sites % (site % number)
         answer = service.post("/processes/screen-batch/execution", content=body, headers=kind)
         assert answer.status_code == status, answer.text
+    nul = b'{"inputs":{"label":"%s","sites":{"type":"FeatureCollection","features":[]}}}'
+    for text, status in ((rb"a\u0000b", 400), (rb"a\\u0000b", 201), (rb"a\\\u0000b", 400)):
+        answer = service.post("/processes/screen-batch/execution", content=nul % text, headers=kind)
+        assert answer.status_code == status, answer.text
     far = b'{"inputs":{"distance_m":1,"site":{"type":"Point","coordinates":[118059162071741130342400,28.9]}}}'
     shape(service.post("/processes/buffer/execution", content=far, headers=kind), 422)
     for crs in ("²", "EPSG:²", "9" * 5000):
