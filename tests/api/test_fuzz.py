@@ -59,7 +59,7 @@ def test_each_operation_answers_as_it_is_described(size: str, base: str, schema:
 
     for operation in operations:
         # A quarter of the operations take few different requests: the others make up for them.
-        @drawn(CASES[size] * 4 // (3 * len(operations)))
+        @drawn(1 + CASES[size] * 4 // (3 * len(operations)))
         @given(case=operation.as_strategy())
         def ask(case: Any) -> None:
             nonlocal done
