@@ -9,7 +9,7 @@ import re
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import timedelta
-from functools import cache
+from functools import cache, partial
 from importlib.metadata import version
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -20,6 +20,7 @@ from fastapi import Depends, FastAPI, Response
 from fastapi.middleware.cors import CORSMiddleware
 from sqlalchemy import Engine
 from starlette.middleware.gzip import GZipMiddleware
+from starlette.types import ASGIApp
 
 from api import errors
 from api.access import require_rules
@@ -213,11 +214,10 @@ def _guard(
     app.add_middleware(Idempotency, engine=credentials.engine, streams=streams)
     app.add_middleware(Admission, most=settings.max_requests)
     app.add_middleware(BodyGuard, limit_bytes=MAX_BODY_BYTES, streams=streams)
-    if settings.rate_limit not in (None, "off"):
-        quota, window_s = parse_rate(settings.rate_limit)
-        app.add_middleware(RateLimit, rates=Rates(settings.home / "rates", quota, window_s))
+    counted = _counted(settings)
+    app.add_middleware(counted)
     told = Watch(app.state.sightings, credentials.engine)
-    app.add_middleware(Identity, credentials=credentials, watch=told)
+    app.add_middleware(Identity, credentials=credentials, watch=told, counted=counted)
     app.add_middleware(Pages, languages=languages)
     if settings.cors:
         app.add_middleware(
@@ -240,6 +240,14 @@ def _guard(
     app.add_middleware(HostGuard, hosts=(*settings.hosts, *_public_host(settings)))
     app.add_middleware(SecurityHeaders, headers=security_headers(settings, web))
     app.add_middleware(Measured)
+
+
+def _counted(settings: Settings) -> Callable[[ASGIApp], ASGIApp]:
+    """What counts the requests that reach an app, if they are to be counted."""
+    if settings.rate_limit in (None, "off"):
+        return lambda app: app
+    quota, window_s = parse_rate(settings.rate_limit)
+    return partial(RateLimit, rates=Rates(settings.home / "rates", quota, window_s))
 
 
 def _public_host(settings: Settings) -> tuple[str, ...]:

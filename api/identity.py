@@ -7,7 +7,9 @@ credential that is not valid is refused with 401 and never taken for nothing.
 from __future__ import annotations
 
 import hmac
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from anyio import to_thread
 from sqlalchemy import Engine
@@ -102,12 +104,18 @@ class Credentials:
 
 
 class Identity:
-    """Middleware that settles who asks, and has the audit log told what came of it."""
+    """Middleware that settles who asks, and has the audit log told what came of it.
 
-    def __init__(self, app: ASGIApp, credentials: Credentials, watch: Watch) -> None:
+    ``counted`` makes of a refusal one that counts against the sender's number of requests.
+    """
+
+    def __init__(
+        self, app: ASGIApp, credentials: Credentials, watch: Watch, counted: Callable[[ASGIApp], ASGIApp]
+    ) -> None:
         self.app = app
         self.credentials = credentials
         self.watch = watch
+        self.counted = counted
 
     async def __call__(self, scope: Connection, receive: Receive, send: Send) -> None:
         """Pass the request on with its scope, or answer 401 or 403."""
@@ -121,7 +129,7 @@ class Identity:
                 _require_own_page(request, caller)
         except OneMapError as error:
             self.watch.credential_refused(request, error)
-            await refuse(error, scope, receive, send)
+            await self.counted(partial(refuse, error))(scope, receive, send)
             return
         scope.setdefault("state", {}).update(scope=caller.scope, caller=caller)
         status = 500

@@ -20,6 +20,7 @@ import shapely
 from sqlalchemy import Connection, Engine, select
 
 from gis import tables
+from gis.applying import apply_staged
 from gis.areas import Areas, area_layers, read_areas
 from gis.axes import CRS84, NamedCrs
 from gis.crs import WEB_MERCATOR, transformation
@@ -39,7 +40,7 @@ from gis.importing.register import find_or_make_source
 from gis.importing.stage import Stage
 from gis.importing.uids import uid_array
 from gis.intake import carry_on
-from gis.revisions import Change, alive, apply_staged, last_touch, lock_numbers
+from gis.revisions import Change, alive, last_touch, lock_numbers
 from gis.settings import MapDefinition
 from layers.model import Layer
 
@@ -280,9 +281,10 @@ def _write(
     stage = Stage(conn, layer, table, to_web, areas)
     if row is not None:
         stage.add(stage.columns(_ONE, row.values, row.geometry, pa.array([uid], pa.string()), source_id))
+    mine = select(table.c.uid, table.c.row_id).where(alive(table, None), table.c.uid == uid)
     return apply_staged(
         conn, table, stage.table, mode="upsert" if row is not None else "replace", who=author.who,
-        kind="edit", note=uid, source_id=source_id, within=table.c.uid == uid,
+        kind="edit", note=uid, source_id=source_id, within=mine,
     )  # fmt: skip
 
 

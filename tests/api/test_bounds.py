@@ -279,6 +279,15 @@ def test_what_the_headers_say_of_the_limit_is_so(shared_map: SmallMap, tmp_path:
     assert beside.get("/conformance").status_code == 429
 
 
+def test_wrong_credentials_are_counted_too(shared_map: SmallMap, tmp_path: Path) -> None:
+    client = client_of(shared_map.app(home=tmp_path, rate_limit="2/600"))
+    wrong = {"Authorization": f"Bearer onemap_{'a' * 8}_{'b' * 43}", "X-Forwarded-For": "1.1.1.1"}
+    answers = [client.get("/conformance", headers=wrong) for _ in range(3)]
+    assert [each.status_code for each in answers] == [401, 401, 429]
+    assert int(answers[2].headers["Retry-After"]) > 200
+    assert client.get("/conformance", headers={"X-Forwarded-For": "1.1.1.1"}).status_code == 429
+
+
 def test_a_client_that_waits_as_told_is_let_in(tmp_path: Path) -> None:
     rates = Rates(tmp_path / "rates", 10, 60)
     now, allowed = 1_000_000.0, 0
