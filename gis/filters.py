@@ -14,9 +14,9 @@ from typing import Any
 
 import numpy as np
 import shapely
-from geoalchemy2 import WKBElement
+from geoalchemy2 import Geometry, WKBElement
 from shapely.geometry.base import BaseGeometry
-from sqlalchemy import ColumnElement, FromClause, and_, func, or_, true
+from sqlalchemy import ColumnElement, FromClause, and_, false, func, or_, true
 
 from gis import tables
 from gis.axes import CRS84, NamedCrs
@@ -39,6 +39,7 @@ __all__ = [
     "parse_interval",
     "parse_moments",
     "property_condition",
+    "rectangle",
 ]
 
 # A projected CRS is sound only around its district: a box is cut to the extent and this much around it.
@@ -125,7 +126,26 @@ def bbox_condition(table: FromClause, bbox: BBox, district: District) -> ColumnE
     if area.is_empty:
         return placeless
     box = WKBElement(shapely.to_wkb(area), srid=district.storage_crs, extended=False)
-    return or_(func.ST_Intersects(table.c.geom, box), placeless)
+    geom = table.c.geom
+    if rectangle(area) is None or not _holds_points(table):
+        return or_(func.ST_Intersects(geom, box), placeless)
+    west, south, east, north = area.bounds
+    # Of points the same, and several times as fast; the index knows them to 24 bits only. In one piece, so
+    # that the planner does not take them for four conditions, each of which few rows meet.
+    inside = and_(func.ST_X(geom).between(west, east), func.ST_Y(geom).between(south, north))
+    return or_(and_(geom.op("&&")(box), func.coalesce(inside, false())), placeless)
+
+
+def rectangle(area: BaseGeometry) -> tuple[float, float, float, float] | None:
+    """The sides of an area that is a rectangle along the axes: west, south, east, north; else None."""
+    sides: tuple[float, float, float, float] = area.bounds
+    is_box = not area.is_empty and area.geom_type == "Polygon" and area.equals(shapely.box(*sides))
+    return sides if is_box else None
+
+
+def _holds_points(table: FromClause) -> bool:
+    kind = table.c["geom"].type
+    return isinstance(kind, Geometry) and kind.geometry_type == "POINT"
 
 
 def bbox_area(bbox: BBox, district: District) -> BaseGeometry:

@@ -53,7 +53,7 @@ def items(conn: Connection, definition: MapDefinition, layer: Layer, query: Item
     table = shown(layer, definition.district.storage_crs, rev)
     kept = condition(definition, layer, table, query, rev)
     with computing():
-        matched = _count(conn, table, kept) if query.count else None
+        matched = _count(conn, table, kept, query) if query.count else None
         rows, more_before, more_after = _window(conn, layer, table, kept, query)
     features = shaped(definition, layer, rows, query.crs, query.properties, geometry=query.geometry)
     return Page(
@@ -65,9 +65,11 @@ def items(conn: Connection, definition: MapDefinition, layer: Layer, query: Item
     )
 
 
-def _count(conn: Connection, table: FromClause, kept: Any) -> int:
-    joined = table.join(tables.sources, table.c.source_id == tables.sources.c.source_id)
-    return conn.scalar(select(func.count()).select_from(joined).where(kept)) or 0
+def _count(conn: Connection, table: FromClause, kept: Any, query: ItemQuery) -> int:
+    counted = table
+    if query.filters or query.filter is not None:  # which may ask for what a row's source says
+        counted = table.join(tables.sources, table.c.source_id == tables.sources.c.source_id)
+    return conn.scalar(select(func.count()).select_from(counted).where(kept)) or 0
 
 
 def _window(

@@ -148,5 +148,8 @@ def _make(layer: Layer, storage_crs: int) -> Table:
         coarse = and_(current, table.c.accuracy_m > COARSE_M)
         Index(f"ix_{layer.id}_coarse", table.c.accuracy_m, postgresql_where=coarse)
         Index(f"ix_{layer.id}_geom", table.c.geom, postgresql_using="gist")
+        # A box never leaves out what has no place; the spatial index finds those by reading all of itself.
+        placeless = table.c.geom.is_(None)
+        Index(f"ix_{layer.id}_placeless", table.c.row_id, postgresql_where=placeless)
         Index(f"ix_{layer.id}_geom_web", table.c.geom_web, postgresql_using="gist")
     return table
