@@ -154,6 +154,7 @@ class Selection:
         """What a list shows at ``revision``: a place in it opens no other list."""
         q = self.query
         parts: list[Any] = [self.layer, revision, q.bbox, q.interval, sorted(q.filters.items()), q.sort]
+        parts.append("points in a box by the grid")  # the order, where no other is asked for
         parts.append(None if q.filter is None else q.filter.canonical)
         return hashlib.blake2b(repr(parts).encode(), digest_size=16).hexdigest()
 

@@ -85,19 +85,21 @@ def judge_again(engine: Engine, definition: MapDefinition) -> int | None:
 
 
 def draw_again(engine: Engine, definition: MapDefinition) -> int | None:
-    """Prepare tiles of what has just changed: now where it is little, else by a job.
+    """Prepare tiles and pages of what has just changed: now where it is little, else by a job.
 
-    Tiles are right before that too, only slower. Nothing that goes wrong here undoes the change itself.
+    They are right before that too, only slower. Nothing that goes wrong here undoes the change itself.
 
     Returns
     -------
     int or None
         The number of the job; None where there is nothing left to do.
     """
+    from gis.features import prepare_items
     from gis.tiles import prepare_tiles
 
     try:
         left = prepare_tiles(engine, definition, small_only=True).left
+        left += prepare_items(engine, definition, small_only=True).left
     except OneMapError:
         left = ("?",)
     return enqueue(engine, DRAWING, {}, queue_key=DRAWING, lane="clock") if left else None

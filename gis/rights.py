@@ -38,6 +38,8 @@ _BY_LAYER = ("revision_layers", "coverage", "judgings")
 _BY_WHOLE_LAYER = ("promises", "import_runs", "links", "uncovered", "harvests")
 # Made from all rows of a layer: for those only from whom no row of it is withheld.
 _BY_EVERY_ROW = ("tile_levels", "tile_rows", "tile_shapes", "tile_cells")
+# Whole features: for those only who see every row and just the fields that they tell.
+_BY_FORM = ("item_forms", "item_rows", "item_cells")
 _COLUMNS = {
     "harvests": ("harvest_id", "name", "layer", "source_id", "kind", "every", "enabled", "mark", "full_at",
                  "next_at", "failures"),
@@ -372,6 +374,8 @@ def secure_core(conn: Connection, definition: MapDefinition) -> None:
         _secure(conn, name, _by_layer(by_layers, "layer <> ALL ({})", whole=True))
     for name in _BY_EVERY_ROW:
         _secure(conn, name, _by_layer(by_rows, "layer <> ALL ({})", whole=True))
+    for name in _BY_FORM:
+        _secure(conn, name, _by_form(definition))
     _secure(conn, "reports", _of_reports(definition))
     ledger = definition.derived("conflicts")
     if ledger is not None:
@@ -401,6 +405,16 @@ def _by_layer(
         seen = rows.format(_texts(unseen)) if unseen else "true"
         names = tuple(_WHOLE[role] for role in roles) if whole else _both(roles)
         yield _Policy(f"layers_{number}", names, seen)
+
+
+def _by_form(definition: MapDefinition) -> Iterator[_Policy]:
+    """Each role that is not limited to areas sees the forms in which it sees layers, and no others."""
+    by_forms: dict[frozenset[str], list[Role]] = {}
+    for role in Role:
+        seen = map(tables.form_of, definition.seen_by(role).layers.values())
+        by_forms.setdefault(frozenset(form for form in seen if form), []).append(role)
+    for number, (forms, roles) in enumerate(by_forms.items()):
+        yield _Policy(f"forms_{number}", tuple(_WHOLE[role] for role in roles), f"form = ANY ({_texts(forms)})")
 
 
 def _of_marks(definition: MapDefinition) -> Iterator[_Policy]:

@@ -48,11 +48,13 @@ def _judge(work: Work, payload: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _draw(work: Work, payload: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Prepare the levels of all layers that have changed."""
+    """Prepare tiles and items of all layers that have changed."""
+    from gis.features import prepare_items
     from gis.tiles import prepare_tiles
 
     done = prepare_tiles(work.engine, work.definition, progress=work.progress, threads=work.settings.threads)
-    return {"shapes": done.shapes, "rows": done.rows}
+    texts = prepare_items(work.engine, work.definition, progress=work.progress)
+    return {"shapes": done.shapes, "rows": done.rows, "items": texts.rows}
 
 
 def _run_harvest(work: Work, payload: Mapping[str, Any]) -> Mapping[str, Any]:

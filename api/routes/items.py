@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from typing import Annotated, Any
@@ -71,7 +72,8 @@ def get_items(
     def produce() -> Response:
         if form.ending is not None:
             return layer_file(conn, state, layer, replace(query, limit=selection.paging.limit), form)
-        page = items(conn, state.definition, layer, _timed(query, form))
+        asked = replace(_timed(query, form), as_text=form.name == "geojson")
+        page = items(conn, state.definition, layer, asked)
         _add_standings(conn, state, layer, page.features, rev)
         links = _page_links(request, selection, page, stamp[0], form)
         return as_json(
@@ -122,7 +124,7 @@ def _marked(conn: Connection, layer: Layer) -> tuple[object, ...]:
 
 
 def _add_standings(
-    conn: Connection, state: MapState, layer: Layer, features: list[dict[str, Any]], rev: int
+    conn: Connection, state: MapState, layer: Layer, features: Sequence[Any], rev: int
 ) -> None:
     """Say of each conflict since when it is open, and how people marked it."""
     if layer.derived != "conflicts":

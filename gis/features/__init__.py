@@ -4,6 +4,7 @@ from gis.features.facts import LayerFacts, content_stamp, find_layer, layer_fact
 from gis.features.jsonfg import TIME_PROPERTIES, as_jsonfg
 from gis.features.paging import Page, items
 from gis.features.places import Place, read_place, write_place
+from gis.features.preparing import PreparedItems, prepare_items
 from gis.features.query import ItemQuery, chosen_properties, property_fields
 from gis.features.reading import Feature, features_of, item, read_rows, rounded, select_items
 from gis.features.search import Hit, search
@@ -17,6 +18,7 @@ __all__ = [
     "LayerFacts",
     "Page",
     "Place",
+    "PreparedItems",
     "SortKey",
     "as_jsonfg",
     "chosen_properties",
@@ -27,6 +29,7 @@ __all__ = [
     "items",
     "layer_facts",
     "parse_sort",
+    "prepare_items",
     "property_fields",
     "read_place",
     "read_rows",

@@ -10,19 +10,25 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, FromClause, Row, Select, func, select
+import orjson
+from sqlalchemy import ColumnElement, Connection, FromClause, Row, Select, func, select
 
 from gis import tables
+from gis.axes import CRS84
 from gis.cql2 import computing
+from gis.features.grid import Box, box_of, cell_columns, in_grid_order
 from gis.features.places import Place
 from gis.features.query import ItemQuery, condition
 from gis.features.reading import Feature, select_rows, shaped
-from gis.features.sorting import behind, in_order, sort_columns
+from gis.features.ready import Ready, count_ready, find_ready, read_ready
+from gis.features.sorting import SortKey, behind, in_order, sort_columns
 from gis.revisions import head, shown
 from gis.settings import MapDefinition
 from layers.model import Layer
 
 __all__ = ["Page", "items"]
+
+_GRID = (SortKey("gy"), SortKey("gx"))
 
 
 @dataclass(frozen=True)
@@ -33,14 +39,27 @@ class Page:
     """
 
     rev: int
-    features: list[Feature]
+    features: Sequence[Feature | orjson.Fragment]
     matched: int | None
     next_after: Place | None
     previous_before: Place | None
 
 
+@dataclass(frozen=True)
+class _Window:
+    """The rows of one page in order, their places, and whether rows stand before and behind them."""
+
+    rows: Sequence[Any]
+    places: Sequence[Place]
+    more_before: bool
+    more_after: bool
+
+
 def items(conn: Connection, definition: MapDefinition, layer: Layer, query: ItemQuery) -> Page:
     """One page of ``layer`` in the order asked for; without one, in the order of its rows.
+
+    Points in a box of which nothing else is asked come in the order of a grid, from south to north and in
+    bands of some 400 m from west to east: what is kept ready of large layers has that order.
 
     Raises
     ------
@@ -50,19 +69,37 @@ def items(conn: Connection, definition: MapDefinition, layer: Layer, query: Item
         When no trustworthy transformation leads from the bbox's or the filter's CRS, or to the answer's.
     """
     rev = head(conn) if query.rev is None else query.rev
+    box = box_of(query, definition.district) if in_grid_order(layer, query) else None
+    ready = find_ready(conn, layer, rev) if box is not None else None
+    if ready and box and _says_all(query):
+        matched = count_ready(conn, ready, box) if query.count else None
+        window = _from_ready(conn, ready, box, query)
+        features: Sequence[Any] = [orjson.Fragment(row[3]) for row in window.rows]
+        return _page(rev, features, matched, window)
     table = shown(layer, definition.district.storage_crs, rev)
     kept = condition(definition, layer, table, query, rev)
+    matched = None
     with computing():
-        matched = _count(conn, table, kept, query) if query.count else None
-        rows, more_before, more_after = _window(conn, layer, table, kept, query)
-    features = shaped(definition, layer, rows, query.crs, query.properties, geometry=query.geometry)
+        if query.count:
+            matched = count_ready(conn, ready, box) if ready and box else _count(conn, table, kept, query)
+        window = _from_rows(conn, definition, layer, table, kept, query)
+    features = shaped(definition, layer, window.rows, query.crs, query.properties, geometry=query.geometry)
+    return _page(rev, features, matched, window)
+
+
+def _page(rev: int, features: Sequence[Any], matched: int | None, window: _Window) -> Page:
     return Page(
         rev,
         features,
         matched,
-        _place(rows[-1], len(query.sort)) if more_after else None,
-        _place(rows[0], len(query.sort)) if more_before else None,
+        window.places[-1] if window.more_after else None,
+        window.places[0] if window.more_before else None,
     )
+
+
+def _says_all(query: ItemQuery) -> bool:
+    """Whether a ready text is what is wanted of a row."""
+    return query.as_text and query.geometry and query.properties is None and query.crs == CRS84
 
 
 def _count(conn: Connection, table: FromClause, kept: Any, query: ItemQuery) -> int:
@@ -72,28 +109,55 @@ def _count(conn: Connection, table: FromClause, kept: Any, query: ItemQuery) -> 
     return conn.scalar(select(func.count()).select_from(counted).where(kept)) or 0
 
 
-def _window(
-    conn: Connection, layer: Layer, table: FromClause, kept: Any, query: ItemQuery
-) -> tuple[Sequence[Row[Any]], bool, bool]:
-    """The rows of one page in order, and whether rows stand before and behind them."""
+def _from_ready(conn: Connection, ready: Ready, box: Box, query: ItemQuery) -> _Window:
     assert query.limit is not None
-    columns = sort_columns(layer, table, query.sort)
+    back, place = query.before is not None, query.before or query.after
+    offset = 0 if place else query.offset
+    rows = read_ready(conn, ready, box, limit=query.limit + 1, offset=offset, place=place, back=back)
+    return _window(rows, [Place(row[0], row[1:3]) for row in rows], query)
+
+
+def _from_rows(
+    conn: Connection,
+    definition: MapDefinition,
+    layer: Layer,
+    table: FromClause,
+    kept: Any,
+    query: ItemQuery,
+) -> _Window:
+    assert query.limit is not None
+    sort, columns = _order(definition, layer, table, query)
     labelled = [column.label(f"sort_{number}") for number, column in enumerate(columns)]
     statement: Select[Any] = select_rows(
         layer, table, query.properties, geometry=query.geometry, extra=labelled
     ).where(kept)
     back = query.before is not None
-    ordered = statement.order_by(*in_order(columns, query.sort, table.c.row_id, back=back))
+    ordered = statement.order_by(*in_order(columns, sort, table.c.row_id, back=back))
     place = query.before or query.after
     if place is not None:
-        ordered = ordered.where(behind(columns, query.sort, table.c.row_id, place, back=back))
+        ordered = ordered.where(behind(columns, sort, table.c.row_id, place, back=back))
     elif query.offset:
         ordered = ordered.offset(query.offset)
     rows = conn.execute(ordered.limit(query.limit + 1)).all()
+    return _window(rows, [_place(row, len(sort)) for row in rows], query)
+
+
+def _order(
+    definition: MapDefinition, layer: Layer, table: FromClause, query: ItemQuery
+) -> tuple[Sequence[SortKey], Sequence[ColumnElement[Any]]]:
+    if in_grid_order(layer, query):
+        return _GRID, cell_columns(table, definition.district.storage_crs)
+    return query.sort, sort_columns(layer, table, query.sort)
+
+
+def _window(rows: Sequence[Any], places: Sequence[Place], query: ItemQuery) -> _Window:
+    """A page out of its rows and one more, which were read from its end when the page is one before."""
+    assert query.limit is not None
     more = len(rows) > query.limit
-    if back:
-        return rows[: query.limit][::-1], more, bool(rows)
-    return rows[: query.limit], bool(rows and (place or query.offset)), more
+    rows, places = rows[: query.limit], places[: query.limit]
+    if query.before is not None:
+        return _Window(rows[::-1], places[::-1], more, bool(rows))
+    return _Window(rows, places, bool(rows and (query.after or query.offset)), more)
 
 
 def _place(row: Row[Any], keys: int) -> Place:

@@ -41,6 +41,8 @@ class ItemQuery:
         Those wanted, in the layer's order; None for all.
     geometry, count : bool
         Whether the geometry, and the exact number of matching rows, are wanted.
+    as_text : bool
+        Features may come as pieces of JSON text that are ready to be sent, and nothing can be added to them.
     """
 
     limit: int | None
@@ -57,6 +59,7 @@ class ItemQuery:
     properties: tuple[str, ...] | None = None
     geometry: bool = True
     count: bool = True
+    as_text: bool = False
 
 
 def condition(

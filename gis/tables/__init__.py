@@ -30,6 +30,7 @@ from gis.tables.core import (
 )
 from gis.tables.layer import COARSE_M, NOT_CONTENT, ROW_COLUMNS, code_check, table_for, told
 from gis.tables.levels import tile_cells, tile_levels, tile_rows, tile_shapes
+from gis.tables.ready import form_of, item_cells, item_forms, item_rows
 
 __all__ = [
     "COARSE_M",
@@ -41,9 +42,13 @@ __all__ = [
     "conflict_marks",
     "coverage",
     "field_maps",
+    "form_of",
     "harvest_runs",
     "harvests",
     "import_runs",
+    "item_cells",
+    "item_forms",
+    "item_rows",
     "judgings",
     "links",
     "promises",
