@@ -116,10 +116,17 @@ def scope_of_request(request: Request) -> Scope:
     return found or PUBLIC
 
 
-ScopeDep = Annotated[Scope, Depends(scope_of_request)]
+# What only looks at the request runs on the event loop: a thread for each would cost more than all of them.
 
 
-def _state(request: Request, scope: ScopeDep) -> MapState:
+async def _scope(request: Request) -> Scope:
+    return scope_of_request(request)
+
+
+ScopeDep = Annotated[Scope, Depends(_scope)]
+
+
+async def _state(request: Request, scope: ScopeDep) -> MapState:
     shared: MapState = request.app.state.onemap
     return shared.seen_by(scope)
 
@@ -127,7 +134,7 @@ def _state(request: Request, scope: ScopeDep) -> MapState:
 StateDep = Annotated[MapState, Depends(_state)]
 
 
-def _store(request: Request) -> MapState:
+async def _store(request: Request) -> MapState:
     found: MapState = request.app.state.onemap
     return found
 
@@ -142,10 +149,16 @@ def _connection(state: StateDep) -> Iterator[Connection]:
 
 
 ConnDep = Annotated[Connection, Depends(_connection)]
-LanguageDep = Annotated[str, Depends(language_of)]
 
 
-def _layer(layer: str, state: StateDep) -> Layer:
+async def _language(request: Request) -> str:
+    return language_of(request)
+
+
+LanguageDep = Annotated[str, Depends(_language)]
+
+
+async def _layer(layer: str, state: StateDep) -> Layer:
     return find_layer(state.definition, layer)
 
 
@@ -165,7 +178,7 @@ def _rev(
 RevDep = Annotated[int, Depends(_rev)]
 
 
-def _bbox(
+async def _bbox(
     state: StateDep,
     bbox: Annotated[
         str | None,
@@ -187,7 +200,7 @@ def _bbox(
 BBoxDep = Annotated[BBox | None, Depends(_bbox)]
 
 
-def _crs(
+async def _crs(
     state: StateDep,
     crs: Annotated[
         str | None,
@@ -200,7 +213,7 @@ def _crs(
 CrsDep = Annotated[NamedCrs, Depends(_crs)]
 
 
-def _interval(
+async def _interval(
     datetime: Annotated[
         str | None, Query(description="Day or interval in which the items hold in law, such as 2026-01-01/..")
     ] = None,
@@ -212,11 +225,14 @@ IntervalDep = Annotated[Interval | None, Depends(_interval)]
 
 
 def declared_parameters(request: Request) -> frozenset[str]:
-    """Names of the query parameters that the route of ``request`` declares."""
-    dependant = request.scope["route"].dependant
-    return frozenset(
-        entry.alias for entry in get_flat_params(dependant) if isinstance(entry.field_info, QueryParameter)
-    )
+    """Names of the query parameters that the route of ``request`` declares; found once and kept with it."""
+    route = request.scope["route"]
+    found: frozenset[str] | None = getattr(route, "declared_parameters", None)
+    if found is None:
+        entries = get_flat_params(route.dependant)
+        found = frozenset(entry.alias for entry in entries if isinstance(entry.field_info, QueryParameter))
+        route.declared_parameters = found
+    return found
 
 
 def property_filters(request: Request) -> dict[str, list[str]]:
@@ -225,7 +241,7 @@ def property_filters(request: Request) -> dict[str, list[str]]:
     return {name: request.query_params.getlist(name) for name in request.query_params if name not in declared}
 
 
-def strict_parameters(request: Request) -> None:
+async def strict_parameters(request: Request) -> None:
     """Refuse a parameter that the route does not know (OGC API Features, /req/core/query-param-unknown)."""
     known = declared_parameters(request)
     for name, value in request.query_params.items():

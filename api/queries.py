@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 
 from fastapi import Depends, Query, Request
+from fastapi.concurrency import run_in_threadpool
 
 from api.deps import BBoxDep, CrsDep, IntervalDep, LayerDep, StateDep, property_filters
 from gis.axes import CRS84, named
@@ -26,7 +27,7 @@ __all__ = ["FilterDep", "ItemQueryDep", "Paging", "PropertiesDep", "Selection", 
 DEFAULT_LIMIT = 100
 
 
-def _filter(
+async def _filter(
     state: StateDep,
     text: Annotated[
         str | None, Query(alias="filter", description="Items for which this is true, in CQL2")
@@ -52,13 +53,13 @@ def _filter(
     check_language(language)
     if text is None:
         return None
-    return parse_filter(text, language, used)
+    return await run_in_threadpool(parse_filter, text, language, used)
 
 
 FilterDep = Annotated[Filter | None, Depends(_filter)]
 
 
-def _properties(
+async def _properties(
     layer: LayerDep,
     wanted: Annotated[
         str | None,
@@ -87,7 +88,7 @@ def _names(text: str) -> list[str]:
 PropertiesDep = Annotated[tuple[str, ...] | None, Depends(_properties)]
 
 
-def _skip_geometry(
+async def _skip_geometry(
     skip: Annotated[bool, Query(alias="skipGeometry", description="Leave geometries away")] = False,
 ) -> bool:
     return skip
@@ -96,7 +97,7 @@ def _skip_geometry(
 SkipGeometryDep = Annotated[bool, Depends(_skip_geometry)]
 
 
-def _sort(
+async def _sort(
     layer: LayerDep,
     sortby: Annotated[
         str | None,
@@ -119,7 +120,7 @@ class Paging:
     count: bool
 
 
-def _paging(
+async def _paging(
     state: StateDep,
     limit: Annotated[
         int | None,
@@ -170,7 +171,7 @@ class Selection:
         return write_place(place, self.about(revision), back=back)
 
 
-def _selection(
+async def _selection(
     request: Request,
     layer: LayerDep,
     bbox: BBoxDep,

@@ -69,6 +69,7 @@ class Transformation:
         return flat if self.transformer is None else np.asarray(shapely.transform(flat, self.xy))
 
 
+@lru_cache(maxsize=256)
 def parse_crs(text: str | int) -> pyproj.CRS:
     """The CRS that ``text`` names (EPSG number, "EPSG:4549", WKT). Raises CrsError for anything else."""
     try:

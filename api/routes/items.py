@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from typing import Annotated, Any
@@ -124,7 +123,7 @@ def _marked(conn: Connection, layer: Layer) -> tuple[object, ...]:
 
 
 def _add_standings(
-    conn: Connection, state: MapState, layer: Layer, features: Sequence[Any], rev: int
+    conn: Connection, state: MapState, layer: Layer, features: Any, rev: int
 ) -> None:
     """Say of each conflict since when it is open, and how people marked it."""
     if layer.derived != "conflicts":
@@ -139,13 +138,13 @@ def _add_standings(
 
 def _collection(layer: Layer, query: ItemQuery, page: Page, form: Form) -> dict[str, Any]:
     head: dict[str, Any] = {"type": "FeatureCollection"}
-    features = page.features
+    features: Any = page.features
     if form.name == "jsonfg":
         told, features = as_jsonfg(layer, features, query.crs, query.properties)
         head |= told
     if page.matched is not None:
         head["numberMatched"] = page.matched
-    head["numberReturned"] = len(features)
+    head["numberReturned"] = page.returned
     head["timeStamp"] = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
     return head | {"features": features}
 

@@ -33,26 +33,18 @@ _GRID = (SortKey("gy"), SortKey("gx"))
 
 @dataclass(frozen=True)
 class Page:
-    """``features`` of revision ``rev``, and what opens the pages around it (None: there is none).
+    """``returned`` features of revision ``rev``, and what opens the pages around it (None: there is none).
 
-    ``matched`` is the exact number of rows that match; None when it was not asked for.
+    ``features`` may be a piece of JSON text where `ItemQuery.as_text` allows it. ``matched`` is the exact
+    number of rows that match; None when it was not asked for.
     """
 
     rev: int
-    features: Sequence[Feature | orjson.Fragment]
+    features: Sequence[Feature] | orjson.Fragment
+    returned: int
     matched: int | None
     next_after: Place | None
     previous_before: Place | None
-
-
-@dataclass(frozen=True)
-class _Window:
-    """The rows of one page in order, their places, and whether rows stand before and behind them."""
-
-    rows: Sequence[Any]
-    places: Sequence[Place]
-    more_before: bool
-    more_after: bool
 
 
 def items(conn: Connection, definition: MapDefinition, layer: Layer, query: ItemQuery) -> Page:
@@ -72,29 +64,16 @@ def items(conn: Connection, definition: MapDefinition, layer: Layer, query: Item
     box = box_of(query, definition.district) if in_grid_order(layer, query) else None
     ready = find_ready(conn, layer, rev) if box is not None else None
     if ready and box and _says_all(query):
-        matched = count_ready(conn, ready, box) if query.count else None
-        window = _from_ready(conn, ready, box, query)
-        features: Sequence[Any] = [orjson.Fragment(row[3]) for row in window.rows]
-        return _page(rev, features, matched, window)
+        return _from_ready(conn, ready, box, query, rev)
     table = shown(layer, definition.district.storage_crs, rev)
     kept = condition(definition, layer, table, query, rev)
     matched = None
     with computing():
         if query.count:
             matched = count_ready(conn, ready, box) if ready and box else _count(conn, table, kept, query)
-        window = _from_rows(conn, definition, layer, table, kept, query)
-    features = shaped(definition, layer, window.rows, query.crs, query.properties, geometry=query.geometry)
-    return _page(rev, features, matched, window)
-
-
-def _page(rev: int, features: Sequence[Any], matched: int | None, window: _Window) -> Page:
-    return Page(
-        rev,
-        features,
-        matched,
-        window.places[-1] if window.more_after else None,
-        window.places[0] if window.more_before else None,
-    )
+        rows, before, after = _window(conn, definition, layer, table, kept, query)
+    features = shaped(definition, layer, rows, query.crs, query.properties, geometry=query.geometry)
+    return Page(rev, features, len(features), matched, after, before)
 
 
 def _says_all(query: ItemQuery) -> bool:
@@ -109,22 +88,42 @@ def _count(conn: Connection, table: FromClause, kept: Any, query: ItemQuery) -> 
     return conn.scalar(select(func.count()).select_from(counted).where(kept)) or 0
 
 
-def _from_ready(conn: Connection, ready: Ready, box: Box, query: ItemQuery) -> _Window:
+def _from_ready(conn: Connection, ready: Ready, box: Box, query: ItemQuery, rev: int) -> Page:
     assert query.limit is not None
     back, place = query.before is not None, query.before or query.after
     offset = 0 if place else query.offset
     rows = read_ready(conn, ready, box, limit=query.limit + 1, offset=offset, place=place, back=back)
-    return _window(rows, [Place(row[0], row[1:3]) for row in rows], query)
+    matched = count_ready(conn, ready, box) if query.count else None
+    rows, before, after = _cut(rows, query)
+    text = orjson.Fragment(b"[" + b",".join([row[3] for row in rows]) + b"]")
+    return Page(
+        rev,
+        text,
+        len(rows),
+        matched,
+        Place(rows[-1][2], rows[-1][:2]) if after else None,
+        Place(rows[0][2], rows[0][:2]) if before else None,
+    )
 
 
-def _from_rows(
+def _cut(rows: Sequence[Any], query: ItemQuery) -> tuple[Sequence[Any], bool, bool]:
+    """Of a page and one row more its own rows in order, and whether there are more before and behind them."""
+    assert query.limit is not None
+    more, rows = len(rows) > query.limit, rows[: query.limit]
+    if query.before is not None:
+        return rows[::-1], more, bool(rows)
+    return rows, bool(rows and (query.after or query.offset)), more
+
+
+def _window(
     conn: Connection,
     definition: MapDefinition,
     layer: Layer,
     table: FromClause,
     kept: Any,
     query: ItemQuery,
-) -> _Window:
+) -> tuple[Sequence[Row[Any]], Place | None, Place | None]:
+    """The rows of one page in order, and the places before and behind which there are more."""
     assert query.limit is not None
     sort, columns = _order(definition, layer, table, query)
     labelled = [column.label(f"sort_{number}") for number, column in enumerate(columns)]
@@ -139,7 +138,12 @@ def _from_rows(
     elif query.offset:
         ordered = ordered.offset(query.offset)
     rows = conn.execute(ordered.limit(query.limit + 1)).all()
-    return _window(rows, [_place(row, len(sort)) for row in rows], query)
+    rows, before, after = _cut(rows, query)
+    return (
+        rows,
+        _place(rows[0], len(sort)) if before else None,
+        _place(rows[-1], len(sort)) if after else None,
+    )
 
 
 def _order(
@@ -148,16 +152,6 @@ def _order(
     if in_grid_order(layer, query):
         return _GRID, cell_columns(table, definition.district.storage_crs)
     return query.sort, sort_columns(layer, table, query.sort)
-
-
-def _window(rows: Sequence[Any], places: Sequence[Place], query: ItemQuery) -> _Window:
-    """A page out of its rows and one more, which were read from its end when the page is one before."""
-    assert query.limit is not None
-    more = len(rows) > query.limit
-    rows, places = rows[: query.limit], places[: query.limit]
-    if query.before is not None:
-        return _Window(rows[::-1], places[::-1], more, bool(rows))
-    return _Window(rows, places, bool(rows and (query.after or query.offset)), more)
 
 
 def _place(row: Row[Any], keys: int) -> Place:

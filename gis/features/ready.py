@@ -22,7 +22,7 @@ from layers.model import Layer
 __all__ = ["Ready", "ReadyRow", "count_ready", "find_ready", "read_ready", "source_words"]
 
 ReadyRow = tuple[int, int, int, bytes]
-"""row_id, band, cell, and the feature."""
+"""Band, cell, row_id, and the feature."""
 
 
 @dataclass(frozen=True)
@@ -68,14 +68,17 @@ def find_ready(conn: Connection, layer: Layer, rev: int) -> Ready | None:
 
 # Bands one by one, in each the cells of the box: as rows stand in the index.
 _ROWS = """
-SELECT r.row_id, r.gy, r.gx, r.feature
-FROM (SELECT gy, %(first_gx)s::int AS west, %(last_gx)s::int AS east
-      FROM generate_series(%(first_gy)s::int, %(last_gy)s::int) AS gy {placeless} ORDER BY gy {down}) AS band
+SELECT r.gy, r.gx, r.row_id, r.feature
+FROM (
+    SELECT gy, %(first_gx)s::int AS west, %(last_gx)s::int AS east
+    FROM generate_series(%(first_gy)s::int, %(last_gy)s::int) AS gy {placeless} ORDER BY gy {down}
+) AS band
 CROSS JOIN LATERAL (
     SELECT i.row_id, i.gy, i.gx, i.feature FROM core.item_rows AS i
     WHERE i.form = %(form)s AND i.gy = band.gy AND i.gx BETWEEN band.west AND band.east
       AND (i.x IS NULL OR i.x BETWEEN %(west)s AND %(east)s AND i.y BETWEEN %(south)s AND %(north)s) {beyond}
-    ORDER BY i.gx {down}, i.row_id {down} LIMIT %(most)s) AS r
+    ORDER BY i.gx {down}, i.row_id {down} LIMIT %(most)s
+) AS r
 ORDER BY band.gy {down}, r.gx {down}, r.row_id {down} LIMIT %(limit)s OFFSET %(offset)s
 """
 _PLACELESS = f"UNION ALL SELECT {PLACELESS}, 0, 0"

@@ -1,0 +1,121 @@
+"""Items of 1,000,000 points in random boxes, 1,000 at most, against tipg and pygeoapi on the same database.
+
+onemap              with the exact number of all that match
+onemap, no count    the client asks to leave that out
+onemap, filter      and a condition in CQL2
+onemap, as of       and an older revision
+onemap, areas       asked by somebody who sees a part of the areas
+
+Peers have a table of their own with the same properties, in spatial order and with an index on its geometry
+in the CRS of the answer, so they transform nothing. All have two workers and are asked over 16 connections,
+one after the other; nothing is kept between requests, and no box is asked twice.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.request import urlopen
+
+import numpy as np
+import yaml
+from sqlalchemy import create_engine, make_url, text
+
+from bench.ending import taken_down
+from bench.ledger_update import SUBJECTS
+from bench.report import Row
+from bench.servers import CONNECTIONS, WORKERS, onemap_served, tipg_served, uvicorn_served
+from bench.wire import Run, ask_all
+from bench.workload import EXTENT, SEED
+
+__all__ = []
+
+PAGES, PEER_PAGES, WARM_UP, LIMIT = 2_000, 200, 40, 1_000
+SMALLEST, LARGEST = 0.04, 0.4
+SCHEMA = "peer_items"
+
+
+def boxes(count: int) -> list[str]:
+    """Random boxes as the parameter says them, from 4 to 40 km wide."""
+    rng = np.random.default_rng(SEED)
+    found = []
+    for _ in range(count):
+        wide = float(np.exp(rng.uniform(np.log(SMALLEST), np.log(LARGEST))))
+        west = rng.uniform(EXTENT[0], EXTENT[2] - wide)
+        south = rng.uniform(EXTENT[1], EXTENT[3] - wide)
+        found.append(f"{west:.6f},{south:.6f},{west + wide:.6f},{south + wide:.6f}")
+    return found
+
+
+def peer_table(url: str) -> None:
+    """The current enterprises as a plain table, in spatial order, with a key and an index on the place."""
+    engine = create_engine(url)
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as conn:
+        held = conn.scalars(
+            text(
+                "SELECT attname FROM pg_attribute WHERE attrelid = to_regclass(:table) AND attnum > 0 "
+                "AND NOT attisdropped ORDER BY attnum"
+            ),
+            {"table": f"layer.{SUBJECTS}"},
+        )
+        hidden = {"row_id", "geom", "geom_web", "rev_to", "areas", "source_id"}
+        columns = ", ".join(f't."{name}"' for name in held if name not in hidden)
+        conn.execute(text(f"CREATE SCHEMA {SCHEMA}"))
+        conn.execute(
+            text(
+                f"CREATE TABLE {SCHEMA}.{SUBJECTS} AS SELECT row_id AS id, {columns}, s.name AS source, "
+                "s.is_demonstration, ST_SetSRID(geom, 4326)::geometry(Point, 4326) AS geom "
+                f"FROM layer.{SUBJECTS} t JOIN core.sources s USING (source_id) WHERE rev_to IS NULL "
+                "ORDER BY t.geom"
+            )
+        )
+        conn.execute(text(f"ALTER TABLE {SCHEMA}.{SUBJECTS} ADD PRIMARY KEY (id)"))
+        conn.execute(text(f"CREATE INDEX ON {SCHEMA}.{SUBJECTS} USING gist (geom)"))
+        conn.execute(text("VACUUM ANALYZE"))
+    engine.dispose()
+
+
+@contextmanager
+def pygeoapi_served(url: str) -> Iterator[str]:
+    """The address of pygeoapi on the same table, as a Starlette application."""
+    folder = Path(tempfile.mkdtemp(prefix="onemap-bench-"))
+    with taken_down(lambda: shutil.rmtree(folder)):
+        config, description = folder / "config.yml", folder / "openapi.yml"
+        config.write_text(yaml.safe_dump(_pygeoapi_config(url)))
+        description.write_text("openapi: 3.0.2\npaths: {}\n")
+        environment = {"PYGEOAPI_CONFIG": str(config), "PYGEOAPI_OPENAPI": str(description)}
+        with uvicorn_served("pygeoapi.starlette_app:APP", environment, "/conformance?f=json") as address:
+            yield address
+
+
+def _pygeoapi_config(url: str) -> dict[str, object]:
+    at = make_url(url)
+    words = {"title": "items", "description": "items", "keywords": ["items"]}
+    provider = {
+        "type": "feature", "name": "PostgreSQL", "id_field": "id", "table": SUBJECTS, "geom_field": "geom",
+        "data": {"host": str(at.query["host"]), "dbname": at.database, "user": at.username, "password": "-",
+                 "port": 5432, "search_path": [SCHEMA, "public"]},
+    }  # fmt: skip
+    collection = {
+        "type": "collection", **words, "links": [], "providers": [provider],
+        "extents": {"spatial": {"bbox": list(EXTENT), "crs": "http://www.opengis.net/def/crs/OGC/1.3/CRS84"}},
+    }  # fmt: skip
+    return {
+        "server": {
+            "bind": {"host": "127.0.0.1", "port": 80}, "url": "http://127.0.0.1", "mimetype": "application/json",
+            "encoding": "utf-8", "languages": ["en-US"], "limits": {"default_items": 10, "max_items": LIMIT},
+            "map": {"url": "", "attribution": ""},
+        },
+        "logging": {"level": "ERROR"},
+        "metadata": {
+            "identification": {**words, "terms_of_service": "", "url": "http://127.0.0.1"},
+            "license": {"name": "", "url": ""},
+            "provider": {"name": "", "url": ""},
+            "contact": {"name": ""},
+        },
+        "resources": {SUBJECTS: collection},
+    }  # fmt: skip
