@@ -64,7 +64,7 @@ from gis.accounts.passwords import passwords_of
 from gis.accounts.sessions import Lifetime
 from gis.accounts.sightings import Sightings
 from gis.accounts.tokens import Tokens
-from gis.bounds import PULSE, READS, Bounds, companion, watch
+from gis.bounds import EXPORTS, PULSE, READS, Bounds, companion, watch
 from gis.db import make_engine
 from gis.importing.reading import limits_of
 from gis.settings import MapDefinition, Settings, load_settings
@@ -107,7 +107,7 @@ def create_app(settings: Settings, definition: MapDefinition, engine: Engine, *,
     )
     app.state.onemap = MapState(
         settings, definition, engine, version("onemap"), web, reader=_beside(engine, READS, "reads"),
-        pulse=_beside(engine, PULSE, "pulse"),
+        exporter=_beside(engine, EXPORTS, "exports"), pulse=_beside(engine, PULSE, "pulse"),
     )  # fmt: skip
     watch(engine, "work", count_connection)
     app.state.default_language = definition.district.languages[0]

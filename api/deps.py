@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -29,6 +29,7 @@ from gis.settings import MapDefinition, Settings
 from layers.model import Layer
 
 __all__ = [
+    "AsOf",
     "BBoxDep",
     "ConnDep",
     "CrsDep",
@@ -42,6 +43,7 @@ __all__ = [
     "StoreDep",
     "as_json",
     "conditional",
+    "joined_json",
     "links_base",
     "property_filters",
     "scope_of_request",
@@ -59,8 +61,8 @@ _SCOPES_HELD = 256
 class MapState:
     """What all requests share; ``web`` is the folder of the front end.
 
-    ``reader`` has connections for what requests read, with little patience; ``pulse`` a few for the question
-    whether the service is well.
+    ``reader`` has connections for what requests read, with little patience; ``exporter`` some with more, for
+    whole layers as files; ``pulse`` a few for the question whether the service is well.
 
     A request works on what its ``scope`` sees: `seen_by` has the definition without the rest, and an engine
     on which the database shows no more.
@@ -72,6 +74,7 @@ class MapState:
     version: str
     web: Path
     reader: Engine
+    exporter: Engine
     pulse: Engine
     scope: Scope = PUBLIC
 
@@ -81,8 +84,14 @@ class MapState:
             held = self._seen.get(scope)
             if held is None:
                 seen = self.definition.seen_by(scope.role)
-                engine, reader = scoped(self.engine, scope), scoped(self.reader, scope)
-                held = replace(self, definition=seen, engine=engine, reader=reader, scope=scope)
+                held = replace(
+                    self,
+                    definition=seen,
+                    engine=scoped(self.engine, scope),
+                    reader=scoped(self.reader, scope),
+                    exporter=scoped(self.exporter, scope),
+                    scope=scope,
+                )
                 self._seen[scope] = held
                 while len(self._seen) > _SCOPES_HELD:
                     self._seen.popitem(last=False)
@@ -165,13 +174,12 @@ async def _layer(layer: str, state: StateDep) -> Layer:
 LayerDep = Annotated[Layer, Depends(_layer)]
 
 
-def _rev(
-    conn: ConnDep,
-    as_of: Annotated[
-        str | None,
-        Query(alias="as-of", description="Revision number, or a time: the state of knowledge then"),
-    ] = None,
-) -> int:
+AsOf = Annotated[
+    str | None, Query(alias="as-of", description="Revision number, or a time: the state of knowledge then")
+]
+
+
+def _rev(conn: ConnDep, as_of: AsOf = None) -> int:
     return resolve_as_of(conn, as_of)
 
 
@@ -283,6 +291,15 @@ def self_links(request: Request) -> list[dict[str, str]]:
 def as_json(content: Any, media_type: str = JSON, headers: dict[str, str] | None = None) -> Response:
     """``content`` as a JSON answer."""
     return Response(orjson.dumps(content), headers=headers, media_type=media_type)
+
+
+def joined_json(
+    content: dict[str, Any], name: str, texts: Sequence[bytes], media_type: str, headers: dict[str, str]
+) -> Response:
+    """``content`` and last the list ``name`` of ready JSON ``texts``, which are copied once and not read."""
+    head = orjson.dumps(content)[:-1]
+    body = b"".join((head, b',"', name.encode(), b'":[', b",".join(texts), b"]}"))
+    return Response(body, headers=headers, media_type=media_type)
 
 
 # A name in the address changes with the content, so whoever has the answer need never ask again.

@@ -14,7 +14,9 @@ from pathlib import Path
 
 from bench.distance_join import DISTANCE_JOIN
 from bench.ending import end_in_order
+from bench.export import export
 from bench.import_points import import_points
+from bench.items import items
 from bench.joins import measured
 from bench.ledger_update import ledger_update
 from bench.one_parcel import one_parcel
@@ -29,6 +31,8 @@ JOINS = {join.name: partial(measured, join) for join in (POINTS_IN_ZONES, PARCEL
 BENCHMARKS = {
     **JOINS,
     "import-points": lambda share: import_points(),
+    "export": export,
+    "items": items,
     "report-faces": lambda share: report_faces(),
     "ledger-update": ledger_update,
     "one-parcel": lambda share: one_parcel(),

@@ -13,33 +13,96 @@ one after the other; nothing is kept between requests, and no box is asked twice
 
 from __future__ import annotations
 
-import json
 import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from urllib.request import urlopen
+from typing import Any
 
 import numpy as np
 import yaml
-from sqlalchemy import create_engine, make_url, text
+from sqlalchemy import Engine, make_url, text
 
 from bench.ending import taken_down
 from bench.ledger_update import SUBJECTS
-from bench.report import Row
+from bench.report import Row, timed
 from bench.servers import CONNECTIONS, WORKERS, onemap_served, tipg_served, uvicorn_served
+from bench.tiles import filled
 from bench.wire import Run, ask_all
 from bench.workload import EXTENT, SEED
+from gis.access import Role
+from gis.accounts.keys import add_key
+from gis.db import connect
+from gis.features import prepare_items
+from gis.settings import load_settings
 
-__all__ = []
+__all__ = ["items"]
 
-PAGES, PEER_PAGES, WARM_UP, LIMIT = 2_000, 200, 40, 1_000
+PAGES, LIVE_PAGES, PEER_PAGES, WARM_UP, LIMIT = 1_000, 200, 100, 32, 1_000
 SMALLEST, LARGEST = 0.04, 0.4
 SCHEMA = "peer_items"
 
 
-def boxes(count: int) -> list[str]:
+def items(share: float = 1.0) -> list[Row]:
+    """Requests a second of onemap, in the ways the module names, and of its peers."""
+    with filled(share) as (home, engine):
+        definition = load_settings(home=home).load_map()
+        prepared_s, prepared = timed(lambda: prepare_items(engine, definition))
+        assert prepared.rows
+        _give_areas(engine)
+        with connect(engine, write=True) as conn:
+            _, key = add_key(conn, "bench", role=Role.GRID_OFFICER, areas=["west"])
+        _peer_table(engine)
+        url = engine.url.render_as_string()
+        ways = {
+            "onemap": ("", PAGES, None), "onemap, no count": ("&count=false", PAGES, None),
+            "onemap, filter": ("&filter=discharges_pollutants%3Dtrue", LIVE_PAGES, None),
+            "onemap, as of": ("&as-of=1", LIVE_PAGES, None), "onemap, areas": ("", LIVE_PAGES, key),
+        }  # fmt: skip
+        rows = []
+        with onemap_served(home, ONEMAP_RATE_LIMIT="off") as address:
+            for name, (more, pages, bearer) in ways.items():
+                rows.append(_row(name, _run(address, SUBJECTS, pages, f"{more}&f=json", bearer)))
+        rows[0].params["prepared_s"] = prepared_s
+        with tipg_served(url, SCHEMA) as address:
+            rows.append(_row("tipg", _run(address, f"{SCHEMA}.{SUBJECTS}", PEER_PAGES, "&f=geojson")))
+        with pygeoapi_served(url) as address:
+            rows.append(_row("pygeoapi", _run(address, SUBJECTS, PEER_PAGES, "&f=json")))
+        return rows
+
+
+def _run(address: str, collection: str, pages: int, more: str, bearer: str | None = None) -> Run:
+    paths = [
+        f"/collections/{collection}/items?limit={LIMIT}&bbox={box}{more}" for box in _boxes(pages + WARM_UP)
+    ]
+    ask_all(address, paths[:WARM_UP], CONNECTIONS, bearer)
+    return ask_all(address, paths[WARM_UP:], CONNECTIONS, bearer)
+
+
+def _row(system: str, run: Run) -> Row:
+    told: dict[str, Any] = {"workers": WORKERS, "connections": CONNECTIONS, **run.params()}
+    print(f"{system}: {run.per_s:.1f} requests/s, {told}", flush=True)
+    return Row("items", system, run.per_s, "requests/s", len(run.ms), told)
+
+
+def _give_areas(engine: Engine) -> None:
+    """Put each enterprise into one of sixteen areas by its longitude; two of them make up the west."""
+    west, _, east, _ = EXTENT
+    with connect(engine, write=True) as conn:
+        conn.execute(text("SET LOCAL statement_timeout = 0"))
+        conn.execute(
+            text(
+                f"UPDATE layer.{SUBJECTS} SET areas = ARRAY[CASE floor((ST_X(geom) - :west) / :wide) "
+                "WHEN 0 THEN 'west' WHEN 1 THEN 'west' ELSE 'east' END]"
+            ),
+            {"west": west, "wide": (east - west) / 16},
+        )
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as conn:
+        conn.execute(text(f"VACUUM (ANALYZE) layer.{SUBJECTS}"))
+
+
+def _boxes(count: int) -> list[str]:
     """Random boxes as the parameter says them, from 4 to 40 km wide."""
     rng = np.random.default_rng(SEED)
     found = []
@@ -51,9 +114,8 @@ def boxes(count: int) -> list[str]:
     return found
 
 
-def peer_table(url: str) -> None:
+def _peer_table(engine: Engine) -> None:
     """The current enterprises as a plain table, in spatial order, with a key and an index on the place."""
-    engine = create_engine(url)
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as conn:
         held = conn.scalars(
             text(
@@ -76,7 +138,6 @@ def peer_table(url: str) -> None:
         conn.execute(text(f"ALTER TABLE {SCHEMA}.{SUBJECTS} ADD PRIMARY KEY (id)"))
         conn.execute(text(f"CREATE INDEX ON {SCHEMA}.{SUBJECTS} USING gist (geom)"))
         conn.execute(text("VACUUM ANALYZE"))
-    engine.dispose()
 
 
 @contextmanager
@@ -106,8 +167,9 @@ def _pygeoapi_config(url: str) -> dict[str, object]:
     }  # fmt: skip
     return {
         "server": {
-            "bind": {"host": "127.0.0.1", "port": 80}, "url": "http://127.0.0.1", "mimetype": "application/json",
-            "encoding": "utf-8", "languages": ["en-US"], "limits": {"default_items": 10, "max_items": LIMIT},
+            "bind": {"host": "127.0.0.1", "port": 80}, "url": "http://127.0.0.1",
+            "mimetype": "application/json", "encoding": "utf-8", "languages": ["en-US"],
+            "limits": {"default_items": 10, "max_items": LIMIT},
             "map": {"url": "", "attribution": ""},
         },
         "logging": {"level": "ERROR"},

@@ -17,6 +17,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bench.latency import show_latency
+from bench.memory import show_memory
 from bench.wire import show_rates
 
 __all__ = ["Answer", "Limit", "Row", "in_turns", "judged", "show", "timed", "write"]
@@ -169,6 +170,8 @@ def show(name: str, rows: list[Row]) -> None:
         return show_latency(name, rows)
     if rows[0].unit == "requests/s":
         return show_rates(name, rows)
+    if "peak_mb" in rows[0].params:
+        return show_memory(name, rows)
     own = next(row.median for row in rows if row.system == "onemap")
     table = Table(title=name)
     for column in (

@@ -28,11 +28,11 @@ CONNECTIONS, WORKERS = 16, 2
 
 
 @contextmanager
-def onemap_served(home: Path, **settings: str) -> Iterator[str]:
+def onemap_served(home: Path, *, workers: int = WORKERS, **settings: str) -> Iterator[str]:
     """The address of onemap on the store at ``home``; ``settings`` are further ONEMAP_... variables."""
     command = [
         str(Path(sys.executable).with_name("onemap")), "serve", "--port", "0", "--no-worker",
-        "--workers", str(WORKERS),
+        "--workers", str(workers),
     ]  # fmt: skip
     environment = {"ONEMAP_HOME": str(home), "PYTHONPATH": str(ROOT), **settings}
     with _served(command, environment, "/healthz", home.parent / "onemap.log") as address:

@@ -10,27 +10,19 @@ asked over 16 connections, one after the other.
 
 from __future__ import annotations
 
-import os
-import re
-import shutil
-import signal
-import subprocess
-import sys
-import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
-from urllib.parse import quote
 
 import numpy as np
-from sqlalchemy import Engine, create_engine, make_url, text
+from sqlalchemy import Engine, create_engine, text
 
+from bench.ending import own_folder
 from bench.ledger_update import LAYER, SUBJECTS, fill
 from bench.report import Row, timed
+from bench.servers import CONNECTIONS, WORKERS, onemap_served, tipg_served
 from bench.wire import Run, ask_all
-from bench.workload import EXTENT, ROOT, SEED, workload
+from bench.workload import EXTENT, SEED, workload
 from gis.cluster import Cluster
 from gis.db import connect
 from gis.revisions import Change, new_revision, note_touch
@@ -38,20 +30,20 @@ from gis.settings import load_settings
 from gis.sync import sync
 from gis.tiles import prepare_tiles
 
-__all__ = ["tiles", "tiles_cached"]
+__all__ = ["filled", "tiles", "tiles_cached"]
 
 ZOOMS = range(8, 17)
-TILES, WARM_UP, CACHED, CONNECTIONS, WORKERS = 400, 40, 10_000, 16, 2
+TILES, WARM_UP, CACHED = 400, 40, 10_000
 
 
 def tiles(share: float = 1.0) -> list[Row]:
     """Uncached: onemap now, onemap as of an older revision, tipg."""
     with _store(share) as (home, url, prepared_s):
         wanted = _random_tiles(TILES + WARM_UP)
-        with _onemap(home, cache_mb=0) as address:
+        with onemap_served(home, ONEMAP_TILE_CACHE_MB="0") as address:
             ours = _run(address, [_our_path(*tile) for tile in wanted])
             older = _run(address, [_our_path(*tile) + "?as-of=1" for tile in wanted])
-        with _tipg(url) as address:
+        with tipg_served(url, "peer") as address:
             theirs = _run(address, [_their_path(*tile) for tile in wanted])
         assert max(ours.sizes.max(), older.sizes.max()) <= 500_000
         return [
@@ -66,12 +58,12 @@ def tiles_cached(share: float = 1.0) -> list[Row]:
     with _store(share) as (home, url, _):
         wanted = _random_tiles(TILES // 2 + WARM_UP)
         paths = [_our_path(*tile) for tile in wanted]
-        with _onemap(home, cache_mb=256) as address:
+        with onemap_served(home, ONEMAP_TILE_CACHE_MB="256") as address:
             for _ in range(3):  # both workers
                 ask_all(address, paths, CONNECTIONS)
             rng = np.random.default_rng(SEED)
             ours = _run(address, [paths[i] for i in rng.integers(0, len(paths), CACHED + WARM_UP)])
-        with _tipg(url) as address:
+        with tipg_served(url, "peer") as address:
             theirs = _run(address, [_their_path(*tile) for tile in wanted])
         return [_row("tiles-cached", "onemap", ours), _row("tiles-cached", "tipg, uncached", theirs)]
 
@@ -111,24 +103,27 @@ def _their_path(layer: str, z: int, y: int, x: int) -> str:
 @contextmanager
 def _store(share: float) -> Iterator[tuple[Path, str, float]]:
     """The filled store: its home, its address, and how long the levels took."""
-    folder = Path(tempfile.mkdtemp(prefix="onemap-bench-", dir="/tmp"))
-    folder.chmod(0o755)
-    home = folder / "home"
-    settings = load_settings(home=home)
-    definition = settings.load_map()
-    try:
-        url = Cluster(home).ensure_running()
-        engine = create_engine(url)
+    with filled(share) as (home, engine):
+        definition = load_settings(home=home).load_map()
+        prepared_s, _ = timed(lambda: prepare_tiles(engine, definition))
+        _peer_tables(engine)
+        url = engine.url.render_as_string()
+        engine.dispose()
+        yield home, url, prepared_s
+
+
+@contextmanager
+def filled(share: float) -> Iterator[tuple[Path, Engine]]:
+    """A store with enterprises and zones, and one revision more: its home, and its database."""
+    with own_folder() as folder:
+        home = folder / "home"
+        definition = load_settings(home=home).load_map()
+        engine = create_engine(Cluster(home).ensure_running())
         sync(engine, definition)
         fill(engine, definition, workload().share(share))
         _touch(engine)
-        prepared_s, _ = timed(lambda: prepare_tiles(engine, definition))
-        _peer_tables(engine)
+        yield home, engine
         engine.dispose()
-        yield home, url.replace("+psycopg", ""), prepared_s
-    finally:
-        Cluster(home).stop()
-        shutil.rmtree(folder)
 
 
 def _touch(engine: Engine) -> None:
@@ -154,67 +149,3 @@ def _peer_tables(engine: Engine) -> None:
             conn.execute(text(f"ALTER TABLE peer.{layer} ADD PRIMARY KEY (id)"))
             conn.execute(text(f"CREATE INDEX ON peer.{layer} USING gist (geom)"))
         conn.execute(text("VACUUM ANALYZE"))
-
-
-@contextmanager
-def _served(command: list[str], environment: dict[str, str], ready: str, log: Path) -> Iterator[str]:
-    """A server that says in ``log`` where it listens; ended at the end."""
-    with (
-        log.open("w") as output,
-        subprocess.Popen(
-            command, cwd=ROOT, env=os.environ | environment, stdout=output, stderr=output
-        ) as served,
-    ):
-        try:
-            yield _address(served, log, ready)
-        finally:
-            served.send_signal(signal.SIGTERM)
-
-
-def _address(served: subprocess.Popen[bytes], log: Path, ready: str) -> str:
-    for _ in range(900):
-        told = re.search(r"http://127\.0\.0\.1:\d+", log.read_text())
-        if told:
-            try:
-                ask_all(told[0], [ready], 1)
-                return told[0]
-            except OSError:
-                pass
-        assert served.poll() is None, log.read_text()
-        time.sleep(0.1)
-    raise AssertionError(log.read_text())
-
-
-@contextmanager
-def _onemap(home: Path, *, cache_mb: int) -> Iterator[str]:
-    command = [str(Path(sys.executable).with_name("onemap")), "serve", "--port", "0", "--no-worker"]
-    environment = {"ONEMAP_HOME": str(home), "ONEMAP_TILE_CACHE_MB": str(cache_mb)}
-    command += ["--workers", str(WORKERS)]
-    with _served(command, environment, "/healthz", home.parent / "onemap.log") as address:
-        yield address
-
-
-@contextmanager
-def _tipg(url: str) -> Iterator[str]:
-    """Tipg as its documentation runs it, with the same number of workers."""
-    at = make_url(url)
-    url = f"postgresql://{at.username}@{quote(str(at.query['host']), safe='')}:5432/{at.database}"
-    log = Path(tempfile.mkdtemp(prefix="onemap-bench-")) / "tipg.log"
-    command = [
-        sys.executable, "-m", "uvicorn", "tipg.main:app", "--port", str(_free_port()),
-        "--workers", str(WORKERS),
-    ]  # fmt: skip
-    environment: dict[str, Any] = {"DATABASE_URL": url, "TIPG_DB_SCHEMAS": '["peer"]'}
-    try:
-        with _served(command, environment, "/collections?limit=1", log) as address:
-            yield address
-    finally:
-        shutil.rmtree(log.parent)
-
-
-def _free_port() -> int:
-    import socket
-
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        return int(taken.getsockname()[1])

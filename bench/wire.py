@@ -38,13 +38,17 @@ class Run:
         }  # fmt: skip
 
 
-def ask_all(address: str, paths: Sequence[str], connections: int) -> Run:
-    """GET each of ``paths`` once, over ``connections`` that are kept; every answer must be 200 or 204."""
-    return asyncio.run(_ask_all(address, paths, connections))
+def ask_all(address: str, paths: Sequence[str], connections: int, bearer: str | None = None) -> Run:
+    """GET each of ``paths`` once, over ``connections`` that are kept; every answer must be 200 or 204.
+
+    ``bearer`` is the key of whoever asks.
+    """
+    return asyncio.run(_ask_all(address, paths, connections, bearer))
 
 
-async def _ask_all(address: str, paths: Sequence[str], connections: int) -> Run:
+async def _ask_all(address: str, paths: Sequence[str], connections: int, bearer: str | None) -> Run:
     host = urlsplit(address).netloc
+    told = f"Host: {host}\r\n" + (f"Authorization: Bearer {bearer}\r\n" if bearer else "")
     waiting = iter(range(len(paths)))
     ms, sizes = np.zeros(len(paths)), np.zeros(len(paths))
 
@@ -52,7 +56,7 @@ async def _ask_all(address: str, paths: Sequence[str], connections: int) -> Run:
         reader, writer = await asyncio.open_connection(*host.split(":"))
         for i in waiting:
             start = time.perf_counter()
-            writer.write(f"GET {paths[i]} HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())
+            writer.write(f"GET {paths[i]} HTTP/1.1\r\n{told}\r\n".encode())
             sizes[i] = await _answer(reader, paths[i])
             ms[i] = (time.perf_counter() - start) * 1000
         writer.close()

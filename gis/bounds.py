@@ -6,6 +6,7 @@ time are settings of the sessions, so they cost no way to the server.
 
 from __future__ import annotations
 
+import select
 import threading
 from collections.abc import Callable
 from contextvars import ContextVar
@@ -16,9 +17,10 @@ from weakref import WeakKeyDictionary, WeakSet
 import psycopg
 from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.pool import ConnectionPoolEntry
 
-__all__ = ["PULSE", "READS", "Bounds", "InUse", "companion", "in_use", "watch"]
+__all__ = ["EXPORTS", "PULSE", "READS", "Bounds", "InUse", "companion", "in_use", "watch"]
 
 OnUse = Callable[[str, int], None]
 
@@ -40,6 +42,9 @@ class Bounds:
 
 READS = Bounds(statement_s=5, lock_s=2, idle_s=60)
 """What requests read: whoever waits longer has gone."""
+
+EXPORTS = Bounds(statement_s=60, lock_s=2, idle_s=600, connections=8)
+"""Files of whole layers: the first rows may have to be sorted, and a writer may be long about the last."""
 
 PULSE = Bounds(statement_s=1, lock_s=1, idle_s=5, connections=2)
 """Is the service well? Answered also when all else is busy."""
@@ -64,8 +69,9 @@ def _made(engine: Engine, bounds: Bounds, name: str) -> Engine:
     half = max(1, bounds.connections // 2)
     beside = create_engine(
         engine.url, pool_size=half, max_overflow=bounds.connections - half, pool_timeout=bounds.pool_s,
-        pool_pre_ping=True, logging_name=name,
+        logging_name=name,
     )  # fmt: skip
+    event.listen(beside, "checkout", _still_there)
     settings = {
         "statement_timeout": bounds.statement_s,
         "lock_timeout": bounds.lock_s,
@@ -82,6 +88,16 @@ def _made(engine: Engine, bounds: Bounds, name: str) -> Engine:
 
     event.listen(engine, "engine_disposed", lambda _engine: beside.dispose())
     return beside
+
+
+def _still_there(connection: DBAPIConnection, _record: ConnectionPoolEntry, _proxy: object) -> None:
+    """Have the pool replace a connection that its server has closed, without a question to the server.
+
+    On a connection at rest there is something to read only where its end was announced.
+    """
+    assert isinstance(connection, psycopg.Connection)
+    if connection.closed or select.select([connection.fileno()], [], [], 0)[0]:
+        raise DisconnectionError
 
 
 class InUse:

@@ -414,7 +414,9 @@ def _by_form(definition: MapDefinition) -> Iterator[_Policy]:
         seen = map(tables.form_of, definition.seen_by(role).layers.values())
         by_forms.setdefault(frozenset(form for form in seen if form), []).append(role)
     for number, (forms, roles) in enumerate(by_forms.items()):
-        yield _Policy(f"forms_{number}", tuple(_WHOLE[role] for role in roles), f"form = ANY ({_texts(forms)})")
+        yield _Policy(
+            f"forms_{number}", tuple(_WHOLE[role] for role in roles), f"form = ANY ({_texts(forms)})"
+        )
 
 
 def _of_marks(definition: MapDefinition) -> Iterator[_Policy]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from typing import Annotated, Any
@@ -12,6 +13,7 @@ from sqlalchemy import Connection
 
 from api.deps import (
     JSON,
+    AsOf,
     ConnDep,
     CrsDep,
     LayerDep,
@@ -20,6 +22,7 @@ from api.deps import (
     StateDep,
     as_json,
     conditional,
+    joined_json,
     links_base,
     strict_parameters,
 )
@@ -29,6 +32,7 @@ from api.queries import ItemQueryDep, PropertiesDep, Selection, SkipGeometryDep
 from api.representation import FEATURE, FEATURES, Form, alternates, representation
 from api.tags import item_tag
 from gis.axes import NamedCrs
+from gis.db import connect
 from gis.editing import stored_version
 from gis.features import (
     TIME_PROPERTIES,
@@ -40,6 +44,7 @@ from gis.features import (
     items,
     sources_stamp,
 )
+from gis.revisions import resolve_as_of
 from gis.sources import provenance
 from layers.model import Layer
 
@@ -52,10 +57,9 @@ _LONGEST_HEADER = 4000
 def get_items(
     request: Request,
     state: StateDep,
-    conn: ConnDep,
     layer: LayerDep,
-    rev: RevDep,
     selection: ItemQueryDep,
+    as_of: AsOf = None,
     f: Annotated[str | None, Query(description=", ".join(FEATURES))] = None,
 ) -> Response:
     """A page of features. Any queryable is a parameter too: ``?kind=dug`` keeps the items that equal it.
@@ -63,6 +67,20 @@ def get_items(
     A file (csv, parquet, fgb, gpkg, xlsx) holds all items that match, unless a limit is stated.
     """
     form = representation(request, f, FEATURES)
+    # Here and not as a dependency, of which each would take a thread of its own, in and out.
+    with connect(state.reader if form.ending is None else state.exporter) as conn:
+        return _items(conn, request, state, layer, selection, resolve_as_of(conn, as_of), form)
+
+
+def _items(
+    conn: Connection,
+    request: Request,
+    state: MapState,
+    layer: Layer,
+    selection: Selection,
+    rev: int,
+    form: Form,
+) -> Response:
     stamp = content_stamp(conn, [layer.id], rev)
     after, before = selection.read_page(stamp[0])
     query = replace(selection.query, rev=rev, after=after, before=before)
@@ -71,15 +89,15 @@ def get_items(
     def produce() -> Response:
         if form.ending is not None:
             return layer_file(conn, state, layer, replace(query, limit=selection.paging.limit), form)
-        asked = replace(_timed(query, form), as_text=form.name == "geojson")
-        page = items(conn, state.definition, layer, asked)
+        page = items(
+            conn, state.definition, layer, replace(_timed(query, form), as_text=form.name == "geojson")
+        )
         _add_standings(conn, state, layer, page.features, rev)
         links = _page_links(request, selection, page, stamp[0], form)
-        return as_json(
-            _collection(layer, query, page, form) | {"links": links} | judged,
-            form.media_type,
-            _headers(query.crs, links),
-        )
+        content, headers = _collection(layer, query, page, form), _headers(query.crs, links)
+        if page.texts is None:
+            return as_json(content | {"links": links} | judged, form.media_type, headers)
+        return joined_json(content | {"links": links}, "features", page.texts, form.media_type, headers)
 
     address = str(request.url)
     return conditional(
@@ -123,7 +141,7 @@ def _marked(conn: Connection, layer: Layer) -> tuple[object, ...]:
 
 
 def _add_standings(
-    conn: Connection, state: MapState, layer: Layer, features: Any, rev: int
+    conn: Connection, state: MapState, layer: Layer, features: Sequence[dict[str, Any]], rev: int
 ) -> None:
     """Say of each conflict since when it is open, and how people marked it."""
     if layer.derived != "conflicts":
@@ -146,7 +164,7 @@ def _collection(layer: Layer, query: ItemQuery, page: Page, form: Form) -> dict[
         head["numberMatched"] = page.matched
     head["numberReturned"] = page.returned
     head["timeStamp"] = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
-    return head | {"features": features}
+    return head if page.texts is not None else head | {"features": features}
 
 
 def _page_links(

@@ -11,6 +11,7 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Double,
+    ScalarSelect,
     Select,
     Table,
     Text,
@@ -27,11 +28,22 @@ from gis import tables
 from gis.crs import LONLAT, WEB_MERCATOR, transformation
 from gis.errors import NotFound
 from gis.features.reading import DECIMALS_DEG
-from gis.revisions import alive, last_touch
+from gis.revisions import alive
 from gis.settings import MapDefinition
 from layers.model import Layer
 
 __all__ = ["LayerFacts", "content_stamp", "find_layer", "layer_facts", "sources_stamp"]
+
+
+def _sources() -> ScalarSelect[str]:
+    s = tables.sources
+    told = (s.c.source_id, s.c.name, s.c.title_zh, s.c.title_en, s.c.bureau, s.c.is_demonstration)
+    text = func.concat_ws("|", *(func.coalesce(cast(each, Text), "") for each in told))
+    listed = func.string_agg(text, aggregate_order_by(literal(","), s.c.source_id))
+    return select(func.md5(listed)).scalar_subquery()
+
+
+_SOURCES = _sources()
 
 
 @dataclass(frozen=True)
@@ -50,18 +62,17 @@ def content_stamp(conn: Connection, layers: Iterable[str], rev: int | None = Non
 
     The newest revision that touched them, and a digest of the sources, whose words and marks have none.
     """
-    return last_touch(conn, layers, rev), sources_stamp(conn)
+    touched = tables.revision_layers
+    last = select(func.coalesce(func.max(touched.c.rev), 0)).where(touched.c.layer.in_(list(layers)))
+    if rev is not None:
+        last = last.where(touched.c.rev <= rev)
+    newest, digest = conn.execute(select(last.scalar_subquery(), _SOURCES)).one()
+    return newest, str(digest)
 
 
 def sources_stamp(conn: Connection) -> str:
     """A digest of the words and marks of all sources."""
-    s = tables.sources
-    told = (s.c.source_id, s.c.name, s.c.title_zh, s.c.title_en, s.c.bureau, s.c.is_demonstration)
-    text = func.concat_ws("|", *(func.coalesce(cast(each, Text), "") for each in told))
-    digest = conn.scalar(
-        select(func.md5(func.string_agg(text, aggregate_order_by(literal(","), s.c.source_id))))
-    )
-    return str(digest)
+    return str(conn.scalar(select(_SOURCES)))
 
 
 def find_layer(definition: MapDefinition, layer_id: str) -> Layer:

@@ -1,4 +1,4 @@
-"""The grid that puts points in a box into an order: bands from south to north, in each cells from west to east.
+"""The grid that orders points in a box: bands from south to north, in each the cells from west to east.
 
 A cell's side is a power of two of the storage CRS's unit, so that which cell a coordinate lies in is computed
 without rounding, and a whole cell inside a box holds nothing outside.

@@ -11,7 +11,19 @@ from dataclasses import dataclass
 from typing import Any
 
 import orjson
-from sqlalchemy import ColumnElement, Connection, FromClause, Row, Select, func, select
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    ColumnElement,
+    Connection,
+    FromClause,
+    Row,
+    Select,
+    any_,
+    func,
+    literal,
+    select,
+)
 
 from gis import tables
 from gis.axes import CRS84
@@ -20,7 +32,7 @@ from gis.features.grid import Box, box_of, cell_columns, in_grid_order
 from gis.features.places import Place
 from gis.features.query import ItemQuery, condition
 from gis.features.reading import Feature, select_rows, shaped
-from gis.features.ready import Ready, count_ready, find_ready, read_ready
+from gis.features.ready import Ready, count_ready, find_ready, read_ready, read_texts
 from gis.features.sorting import SortKey, behind, in_order, sort_columns
 from gis.revisions import head, shown
 from gis.settings import MapDefinition
@@ -35,16 +47,18 @@ _GRID = (SortKey("gy"), SortKey("gx"))
 class Page:
     """``returned`` features of revision ``rev``, and what opens the pages around it (None: there is none).
 
-    ``features`` may be a piece of JSON text where `ItemQuery.as_text` allows it. ``matched`` is the exact
-    number of rows that match; None when it was not asked for.
+    ``texts`` has the features as JSON in UTF-8, where they are kept so and `ItemQuery.as_text` allows it;
+    then ``features`` is empty. ``matched`` is the exact number of rows that match; None when it was not asked
+    for.
     """
 
     rev: int
-    features: Sequence[Feature] | orjson.Fragment
+    features: Sequence[Feature]
     returned: int
     matched: int | None
     next_after: Place | None
     previous_before: Place | None
+    texts: Sequence[bytes] | None = None
 
 
 def items(conn: Connection, definition: MapDefinition, layer: Layer, query: ItemQuery) -> Page:
@@ -62,18 +76,44 @@ def items(conn: Connection, definition: MapDefinition, layer: Layer, query: Item
     """
     rev = head(conn) if query.rev is None else query.rev
     box = box_of(query, definition.district) if in_grid_order(layer, query) else None
-    ready = find_ready(conn, layer, rev) if box is not None else None
-    if ready and box and _says_all(query):
+    texts = _says_all(query)
+    ready = find_ready(conn, layer, rev) if texts or box is not None else None
+    if ready and ready.is_current and box and texts:
         return _from_ready(conn, ready, box, query, rev)
     table = shown(layer, definition.district.storage_crs, rev)
     kept = condition(definition, layer, table, query, rev)
     matched = None
     with computing():
-        if query.count:
-            matched = count_ready(conn, ready, box) if ready and box else _count(conn, table, kept, query)
+        if query.count and ready and ready.is_current and box:
+            matched = count_ready(conn, ready, box)
+        elif query.count:
+            matched = _count(conn, table, kept, query)
+        if ready and texts:
+            rows, before, after = _window(conn, definition, layer, table, kept, query, bare=True)
+            found = _texts(conn, definition, layer, table, ready, [row.row_id for row in rows])
+            return Page(rev, (), len(rows), matched, after, before, found)
         rows, before, after = _window(conn, definition, layer, table, kept, query)
     features = shaped(definition, layer, rows, query.crs, query.properties, geometry=query.geometry)
     return Page(rev, features, len(features), matched, after, before)
+
+
+def _texts(
+    conn: Connection,
+    definition: MapDefinition,
+    layer: Layer,
+    table: FromClause,
+    ready: Ready,
+    row_ids: Sequence[int],
+) -> list[bytes]:
+    """The features of rows as text: those that are kept, and of others, such as closed rows, made here."""
+    held = read_texts(conn, ready, row_ids)
+    lacking = [number for number in row_ids if number not in held]
+    if lacking:
+        listed = literal(lacking, ARRAY(BigInteger))
+        rows = conn.execute(select_rows(layer, table).where(table.c.row_id == any_(listed))).all()
+        made = shaped(definition, layer, rows, CRS84)
+        held |= {row.row_id: orjson.dumps(each) for row, each in zip(rows, made, strict=True)}
+    return [held[number] for number in row_ids]
 
 
 def _says_all(query: ItemQuery) -> bool:
@@ -94,15 +134,15 @@ def _from_ready(conn: Connection, ready: Ready, box: Box, query: ItemQuery, rev:
     offset = 0 if place else query.offset
     rows = read_ready(conn, ready, box, limit=query.limit + 1, offset=offset, place=place, back=back)
     matched = count_ready(conn, ready, box) if query.count else None
-    rows, before, after = _cut(rows, query)
-    text = orjson.Fragment(b"[" + b",".join([row[3] for row in rows]) + b"]")
+    own, before, after = _cut(rows, query)
     return Page(
         rev,
-        text,
-        len(rows),
+        (),
+        len(own),
         matched,
-        Place(rows[-1][2], rows[-1][:2]) if after else None,
-        Place(rows[0][2], rows[0][:2]) if before else None,
+        Place(own[-1][2], own[-1][:2]) if after else None,
+        Place(own[0][2], own[0][:2]) if before else None,
+        [row[3] for row in own],
     )
 
 
@@ -122,14 +162,18 @@ def _window(
     table: FromClause,
     kept: Any,
     query: ItemQuery,
+    *,
+    bare: bool = False,
 ) -> tuple[Sequence[Row[Any]], Place | None, Place | None]:
-    """The rows of one page in order, and the places before and behind which there are more."""
+    """The rows of one page in order, and the places behind and before which there are more.
+
+    ``bare``: without their properties and geometry.
+    """
     assert query.limit is not None
     sort, columns = _order(definition, layer, table, query)
     labelled = [column.label(f"sort_{number}") for number, column in enumerate(columns)]
-    statement: Select[Any] = select_rows(
-        layer, table, query.properties, geometry=query.geometry, extra=labelled
-    ).where(kept)
+    wanted, geometry = ((), False) if bare else (query.properties, query.geometry)
+    statement: Select[Any] = select_rows(layer, table, wanted, geometry=geometry, extra=labelled).where(kept)
     back = query.before is not None
     ordered = statement.order_by(*in_order(columns, sort, table.c.row_id, back=back))
     place = query.before or query.after

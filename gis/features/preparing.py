@@ -33,8 +33,8 @@ from gis.access import Role
 from gis.axes import CRS84
 from gis.db import connect
 from gis.features.grid import NOWHERE, PLACELESS, cell_columns
-from gis.features.ready import source_words
 from gis.features.reading import select_rows, shaped
+from gis.features.ready import source_words
 from gis.revisions import alive, last_touch
 from gis.settings import MapDefinition
 from layers.model import Layer
@@ -61,7 +61,7 @@ class PreparedItems:
 
 @dataclass(frozen=True)
 class _Due:
-    """A layer as the public sees it, the revision wanted, and the one from which on rows are to be written."""
+    """A layer as the public sees it, the revision wanted, and the one up to which rows are written."""
 
     layer: Layer
     form: str

@@ -42,7 +42,7 @@ class ItemQuery:
     geometry, count : bool
         Whether the geometry, and the exact number of matching rows, are wanted.
     as_text : bool
-        Features may come as pieces of JSON text that are ready to be sent, and nothing can be added to them.
+        Features may come as the text that is to be sent, to which nothing can be added.
     """
 
     limit: int | None

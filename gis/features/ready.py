@@ -7,10 +7,11 @@ shows each role only the forms that are its own (`gis.rights`).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, func, select, text
+from sqlalchemy import Connection, and_, bindparam, func, select, text
 from sqlalchemy.dialects.postgresql import aggregate_order_by
 
 from gis import tables
@@ -19,7 +20,7 @@ from gis.features.grid import PLACELESS, Box
 from gis.features.places import Place
 from layers.model import Layer
 
-__all__ = ["Ready", "ReadyRow", "count_ready", "find_ready", "read_ready", "source_words"]
+__all__ = ["Ready", "ReadyRow", "count_ready", "find_ready", "read_ready", "read_texts", "source_words"]
 
 ReadyRow = tuple[int, int, int, bytes]
 """Band, cell, row_id, and the feature."""
@@ -27,12 +28,16 @@ ReadyRow = tuple[int, int, int, bytes]
 
 @dataclass(frozen=True)
 class Ready:
-    """What is kept ready of a layer: its form, its bands with rows (None: none), and rows without a place."""
+    """What is kept ready of a layer: its form, its bands with rows (None: none), and rows without a place.
+
+    ``is_current``: the rows are just those of the revision asked for. Else only single texts serve.
+    """
 
     form: str
     south: int | None
     north: int | None
     placeless: int
+    is_current: bool
 
 
 def source_words(among: Any) -> Any:
@@ -43,27 +48,34 @@ def source_words(among: Any) -> Any:
     return select(func.coalesce(joined, "")).where(s.c.source_id == func.any(among)).scalar_subquery()
 
 
-_HELD = select(
-    tables.item_forms.c.form, tables.item_forms.c.south, tables.item_forms.c.north,
-    tables.item_forms.c.placeless,
-).where(
-    tables.item_forms.c.form == bindparam("form"),
-    tables.item_forms.c.sources == source_words(tables.item_forms.c.source_ids),
-    tables.item_forms.c.rev
-    == select(func.max(tables.revision_layers.c.rev))
+_TOUCHED = (
+    select(func.max(tables.revision_layers.c.rev))
     .where(tables.revision_layers.c.layer == bindparam("layer"))
-    .scalar_subquery(),
-    tables.item_forms.c.rev <= bindparam("rev"),
-)  # fmt: skip
+    .scalar_subquery()
+)
+_F = tables.item_forms.c
+_HELD = select(
+    _F.form, _F.south, _F.north, _F.placeless, and_(_F.rev == _TOUCHED, _F.rev <= bindparam("rev"))
+).where(_F.form == bindparam("form"), _F.sources == source_words(_F.source_ids))
 
 
 def find_ready(conn: Connection, layer: Layer, rev: int) -> Ready | None:
-    """What is kept ready of ``layer`` and holds at ``rev`` for whoever ``conn`` reads for; None: nothing."""
+    """What is kept ready of ``layer`` for whoever ``conn`` reads for at ``rev``; None: nothing that holds."""
     scope, form = scope_of(conn), tables.form_of(layer)
     if form is None or (scope is not None and scope.areas is not None):
         return None
     row = conn.execute(_HELD, {"form": form, "layer": layer.id, "rev": rev}).one_or_none()
     return None if row is None else Ready(*row)
+
+
+def read_texts(conn: Connection, ready: Ready, row_ids: Sequence[int]) -> dict[int, bytes]:
+    """The features of those of ``row_ids`` that are kept; a row never changes, nor does its text."""
+    with _cursor(conn) as cursor:
+        cursor.execute(
+            "SELECT row_id, feature FROM core.item_rows WHERE form = %s AND row_id = ANY (%s)",
+            (ready.form, list(row_ids)),
+        )
+        return dict(cursor.fetchall())
 
 
 # Bands one by one, in each the cells of the box: as rows stand in the index.
@@ -88,7 +100,7 @@ _BEYOND = "AND (i.gy, i.gx, i.row_id) {sign} (%(at_gy)s, %(at_gx)s, %(at_row)s)"
 def read_ready(
     conn: Connection, ready: Ready, box: Box, *, limit: int, offset: int, place: Place | None, back: bool
 ) -> list[ReadyRow]:
-    """At most ``limit`` rows in ``box`` and without a place, behind ``place``; ``back``: before it, turned."""
+    """At most ``limit`` rows in ``box`` or without a place, behind ``place``; ``back``: before, turned."""
     first, last = _bands(ready, box)
     values: dict[str, Any] = {
         **asdict(box), "form": ready.form, "limit": limit, "offset": offset, "most": limit + offset,
@@ -102,8 +114,7 @@ def read_ready(
         down="DESC" if back else "",
         beyond="" if place is None else _BEYOND.format(sign="<" if back else ">"),
     )
-    # Texts come as the bytes that they are kept as; nothing reads them on the way out.
-    with conn.connection.driver_connection.cursor(binary=True) as cursor:  # type: ignore[union-attr]
+    with _cursor(conn) as cursor:
         cursor.execute(statement, values | {"first_gy": first, "last_gy": last})
         found: list[ReadyRow] = cursor.fetchall()
     return found
@@ -142,8 +153,15 @@ def count_ready(conn: Connection, ready: Ready, box: Box) -> int:
         **asdict(box), "form": ready.form,
         "inner_first": max(first, box.first_gy + 1), "inner_last": min(last, box.last_gy - 1),
     }  # fmt: skip
-    found = conn.exec_driver_sql(_COUNT, values).scalar_one()
+    with _cursor(conn) as cursor:
+        cursor.execute(_COUNT, values)
+        (found,) = cursor.fetchone()
     return int(found) + ready.placeless
+
+
+def _cursor(conn: Connection) -> Any:
+    """A cursor of the driver itself: texts come as the bytes that they are kept as, and nothing reads on."""
+    return conn.connection.driver_connection.cursor(binary=True)  # type: ignore[union-attr]
 
 
 def _bands(ready: Ready, box: Box) -> tuple[int, int]:

@@ -49,7 +49,10 @@ def upgrade() -> None:
         sa.Column("gy", sa.Integer(), nullable=False),
         sa.Column("gx", sa.Integer(), nullable=False),
         sa.Column(
-            "upto", sa.Integer(), nullable=False, comment="rows in the band from its west end through this cell"
+            "upto",
+            sa.Integer(),
+            nullable=False,
+            comment="rows in the band from its west end through this cell",
         ),
         sa.PrimaryKeyConstraint("form", "gy", "gx", name=op.f("pk_item_cells")),
         schema="core",
