@@ -80,10 +80,13 @@ def prepare_items(
     named in the answer. Each layer is committed by itself.
     """
     rows, left = 0, []
-    for layer in definition.seen_by(Role.PUBLIC).layers.values():
-        form = tables.form_of(layer)
-        if form is None:
-            continue
+    shown = definition.seen_by(Role.PUBLIC).layers.values()
+    wanted = {form: layer for layer in shown if (form := tables.form_of(layer)) is not None}
+    with _alone(engine) as conn:
+        f = tables.item_forms
+        for form in conn.scalars(select(f.c.form).where(f.c.form.not_in(wanted))).all():
+            _forget(conn, form)  # of other definitions
+    for form, layer in wanted.items():
         with _alone(engine) as conn:
             due = _due(conn, definition, layer, form)
             if due is None:
