@@ -38,7 +38,7 @@ bench: system .venv/ready-bench ## Measure against other systems; writes build/b
 	@$(BIN)/python -m bench $(ARGS)
 
 docs: .venv/ready ## Write the generated files anew (JSON Schemas for editors)
-	@$(BIN)/python tools/generate.py
+	@PYTHONPATH=. $(BIN)/python tools/generate.py
 
 vendor: .venv/ready ## Fetch the browser code named in web/vendor.toml
 	@$(BIN)/python web/vendor.py
