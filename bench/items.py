@@ -87,16 +87,16 @@ def _row(system: str, run: Run) -> Row:
 
 
 def _give_areas(engine: Engine) -> None:
-    """Put each enterprise into one of sixteen areas by its longitude; two of them make up the west."""
+    """Put each enterprise into an area by its longitude; "west" is one of 64, the size of a township."""
     west, _, east, _ = EXTENT
     with connect(engine, write=True) as conn:
         conn.execute(text("SET LOCAL statement_timeout = 0"))
         conn.execute(
             text(
                 f"UPDATE layer.{SUBJECTS} SET areas = ARRAY[CASE floor((ST_X(geom) - :west) / :wide) "
-                "WHEN 0 THEN 'west' WHEN 1 THEN 'west' ELSE 'east' END]"
+                "WHEN 16 THEN 'west' ELSE 'east' END]"
             ),
-            {"west": west, "wide": (east - west) / 16},
+            {"west": west, "wide": (east - west) / 64},
         )
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as conn:
         conn.execute(text(f"VACUUM (ANALYZE) layer.{SUBJECTS}"))

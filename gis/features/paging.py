@@ -83,13 +83,20 @@ def items(conn: Connection, definition: MapDefinition, layer: Layer, query: Item
     table = shown(layer, definition.district.storage_crs, rev)
     kept = condition(definition, layer, table, query, rev)
     matched = None
+    # Of a first page without properties all rows that match are read once, for the order and the count.
+    first = not (query.before or query.after or query.offset)
     with computing():
         if query.count and ready and ready.is_current and box:
             matched = count_ready(conn, ready, box)
-        elif query.count:
+        elif query.count and not (ready and texts and first):
             matched = _count(conn, table, kept, query)
         if ready and texts:
-            rows, before, after = _window(conn, definition, layer, table, kept, query, bare=True)
+            counted = query.count and matched is None
+            rows, before, after = _window(
+                conn, definition, layer, table, kept, query, bare=True, counted=counted
+            )
+            if counted:
+                matched = rows[0].matched if rows else 0
             found = _texts(conn, definition, layer, table, ready, [row.row_id for row in rows])
             return Page(rev, (), len(rows), matched, after, before, found)
         rows, before, after = _window(conn, definition, layer, table, kept, query)
@@ -164,16 +171,18 @@ def _window(
     query: ItemQuery,
     *,
     bare: bool = False,
+    counted: bool = False,
 ) -> tuple[Sequence[Row[Any]], Place | None, Place | None]:
     """The rows of one page in order, and the places behind and before which there are more.
 
-    ``bare``: without their properties and geometry.
+    ``bare``: without their properties and geometry; ``counted``: each with the number of all that match.
     """
     assert query.limit is not None
     sort, columns = _order(definition, layer, table, query)
     labelled = [column.label(f"sort_{number}") for number, column in enumerate(columns)]
     wanted, geometry = ((), False) if bare else (query.properties, query.geometry)
-    statement: Select[Any] = select_rows(layer, table, wanted, geometry=geometry, extra=labelled).where(kept)
+    extra = [*labelled, func.count().over().label("matched")] if counted else labelled
+    statement: Select[Any] = select_rows(layer, table, wanted, geometry=geometry, extra=extra).where(kept)
     back = query.before is not None
     ordered = statement.order_by(*in_order(columns, sort, table.c.row_id, back=back))
     place = query.before or query.after
