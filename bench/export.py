@@ -88,5 +88,6 @@ def _pages(at: HTTPConnection, path: str) -> tuple[int, int]:
         assert answer.status == 200, (path, answer.status, body[:500])
         page = orjson.loads(body)
         size, found = size + len(body), found + page["numberReturned"]
-        path = next((link["href"] for link in page["links"] if link["rel"] == "next"), "")
+        following = urlsplit(next((link["href"] for link in page["links"] if link["rel"] == "next"), ""))
+        path = f"{following.path}?{following.query}" if following.query else ""
     return size, found
