@@ -98,7 +98,9 @@ def test_every_command_of_the_api_page_works(demonstration: Demonstration) -> No
     for command in _commands("docs/api.md"):
         done = demonstration.run(command)
         assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
-        if "/items" in command and " -o " not in command:
+        if " -X " in command:
+            assert re.match(r"HTTP/\S+ 2\d\d ", done.stdout), f"{command}\n{done.stdout}"
+        elif command.startswith("curl") and "/items" in command and " -o " not in command:
             assert '"numberReturned":0' not in done.stdout, command
             assert '"type":"FeatureCollection"' in done.stdout, f"{command}\n{done.stdout}"
     for name in ("townships.gpkg", "lanxi.csv", "counties.parquet"):

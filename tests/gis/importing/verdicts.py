@@ -340,10 +340,10 @@ def _harmless_exports(store: Engine, case: Case, outcome: Outcome, wanted: dict[
 
 @check("original_not_offered_for_download_as_is")
 def _not_offered(store: Engine, case: Case, outcome: Outcome, wanted: dict[str, Any]) -> None:
-    """The store keeps no file but reports and answers that it wrote itself: nothing else can be offered."""
+    """The store keeps no file but what it wrote itself (reports, answers, items): none can be offered."""
     kept = (
         "SELECT count(*) FROM information_schema.columns WHERE table_schema = 'core' "
         "AND data_type = 'bytea' AND table_name NOT IN "
-        "('reports', 'report_faces', 'audit', 'kept_answers') AND column_name NOT LIKE '%hash'"
+        "('reports', 'report_faces', 'audit', 'kept_answers', 'item_rows') AND column_name NOT LIKE '%hash'"
     )
     assert _rows(store, kept)[0][0] == 0
