@@ -181,13 +181,18 @@ def _window(
     sort, columns = _order(definition, layer, table, query)
     labelled = [column.label(f"sort_{number}") for number, column in enumerate(columns)]
     wanted, geometry = ((), False) if bare else (query.properties, query.geometry)
-    extra = [*labelled, func.count().over().label("matched")] if counted else labelled
-    statement: Select[Any] = select_rows(layer, table, wanted, geometry=geometry, extra=extra).where(kept)
-    back = query.before is not None
-    ordered = statement.order_by(*in_order(columns, sort, table.c.row_id, back=back))
+    statement: Select[Any] = select_rows(layer, table, wanted, geometry=geometry, extra=labelled).where(kept)
+    back, row_id = query.before is not None, table.c.row_id
+    if counted:
+        # Apart, since the planner would look for the rows of one page only, and count them all on that way.
+        found = statement.cte("found")
+        total = select(func.count()).select_from(found).scalar_subquery()
+        statement, row_id = select(found, total.label("matched")), found.c.row_id
+        columns = [found.c[column.name] for column in labelled]
+    ordered = statement.order_by(*in_order(columns, sort, row_id, back=back))
     place = query.before or query.after
     if place is not None:
-        ordered = ordered.where(behind(columns, sort, table.c.row_id, place, back=back))
+        ordered = ordered.where(behind(columns, sort, row_id, place, back=back))
     elif query.offset:
         ordered = ordered.offset(query.offset)
     rows = conn.execute(ordered.limit(query.limit + 1)).all()
