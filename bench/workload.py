@@ -53,6 +53,7 @@ class Workload:
 def workload() -> Workload:
     """The whole workload; what the shared generator wrote is kept under build/."""
     made_by = "shared generator" if SHARED.exists() else "own generator"
+    print(f"Workload: {made_by}", flush=True)  # figures of the two are not to be compared
     degrees, parcels, zones = _shared() if SHARED.exists() else _own()
     to_plane = transformation(4326, 4549, EXTENT)
     xy = to_plane.xy(degrees)
