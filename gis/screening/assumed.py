@@ -10,7 +10,7 @@ from gis.kernel.arrays import TOUCH_M, Floats, Geometries, Indices
 from gis.kernel.zones import ZoneSet
 from gis.screening.division import whole
 from gis.screening.filters import Flags
-from gis.screening.ground import Answer, Question, note_missing
+from gis.screening.ground import Answer, Question, near_pairs, note_missing
 from gis.screening.inputs import Subjects
 
 __all__ = ["ask_assumed"]
@@ -69,6 +69,9 @@ def _may_be_near(geoms: Geometries, limit_m: Floats, zones: ZoneSet) -> Flags:
     if not len(zones.pieces) or not len(geoms):
         return near
     (at, _), gap = zones.tree.query_nearest(geoms, return_distance=True, all_matches=False)
-    # The coarsest zone's error for all: at worst it asks for a distance that would not have mattered.
-    near[at] = gap <= limit_m[at] + zones.accuracy_m.max() + TOUCH_M
+    beyond = gap - limit_m[at] - TOUCH_M
+    near[at] = beyond <= zones.accuracy_m.min()
+    # The nearest zone settles most; only between the finest and the coarsest error each has its own say.
+    open_ = at[~near[at] & (beyond <= zones.accuracy_m.max())]
+    near[open_[near_pairs(geoms[open_], limit_m[open_], zones, 0.0)[0]]] = True
     return near

@@ -64,6 +64,26 @@ def test_an_unstated_distance_counts_the_errors_and_what_has_none() -> None:
     ]
 
 
+def test_an_unstated_distance_counts_the_error_of_each_zone_by_itself() -> None:
+    coarse = shapely.box(-5100, 0, -5000, 100)
+    world = zones([SQUARE, coarse], [1.0, 500.0])
+    places = [*beside(1000.5, 1009), Point(-6400, 50), Point(-6700, 50), Point(-3600, 50)]
+    found = judged(things(places, distance=objects([None] * 5)), world, STATED)
+    assert verdicts(found) == ["unknown", "clear", "unknown", "clear", "unknown"]
+    between = judged(things([Point(-3450, 50)], distance=objects([None])), world, STATED)
+    assert verdicts(between) == ["clear"]
+    farther = zones([SQUARE, shapely.box(1500, 0, 1600, 100)], [1.0, 1000.0])
+    assert verdicts(judged(things(beside(-1500), distance=[None]), farther, STATED)) == ["clear"]
+    # The nearest is too exact to be near enough, a coarser one behind it is not.
+    assert verdicts(
+        judged(
+            things([Point(-1200, 50)], distance=[None]),
+            zones([SQUARE, shapely.box(300, 0, 400, 100)], [1.0, 600.0]),
+            STATED,
+        )
+    ) == ["unknown"]
+
+
 def test_an_unstated_distance_must_lie_in_the_coverage() -> None:
     covered = zones([SQUARE], coverage=shapely.box(-5000, -5000, 5000, 5000))
     found = judged(things(beside(3500, 4200), distance=[None, None]), covered, STATED)
