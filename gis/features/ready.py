@@ -161,7 +161,9 @@ def count_ready(conn: Connection, ready: Ready, box: Box) -> int:
 
 def _cursor(conn: Connection) -> Any:
     """A cursor of the driver itself: texts come as the bytes that they are kept as, and nothing reads on."""
-    return conn.connection.driver_connection.cursor(binary=True)  # type: ignore[union-attr]
+    driver = conn.connection.driver_connection
+    assert driver is not None  # the connection has not been given back
+    return driver.cursor(binary=True)
 
 
 def _bands(ready: Ready, box: Box) -> tuple[int, int]:

@@ -15,6 +15,7 @@ from gis.db import connect
 from gis.editing import may_edit
 from gis.errors import AccessError
 from tests.access.conftest import EAST, WEST, Someone, World, scope_of
+from tests.api.conftest import close_log
 from tests.api.test_hostile import requests
 
 FARMS = "/collections/farms/items"
@@ -33,7 +34,7 @@ def world(open_world: Callable[[], World]) -> World:
 def someone(world: World) -> Iterator[Someone]:
     someone = world.someone()
     yield someone
-    someone.client.app.state.sightings.close()  # type: ignore[attr-defined]
+    close_log(someone.client)
 
 
 def farm(code: str, at: tuple[float, float], **more: Any) -> dict[str, Any]:
@@ -177,7 +178,7 @@ def test_the_hostile_patch_of_another_area_comes_to_nothing(someone: Someone, wo
         )
         assert answer.status_code in (403, 404)
     assert rows(world) == before
-    someone.client.app.state.sightings.close()  # type: ignore[attr-defined]
+    close_log(someone.client)
     with connect(world.engine) as conn:
         told = [e.object for e in entries(conn, action="edit") if e.outcome == "refused"]
     assert f"PATCH {FARMS}/B" in told

@@ -155,13 +155,18 @@ def quiet_map(make_map: Callable[[], SmallMap]) -> SmallMap:
     return replace(whole, definition=replace(whole.definition, layers=layers))
 
 
+def close_log(client: TestClient) -> None:
+    """Have the service of ``client`` write down what was seen, as it does when it ends, and no more."""
+    client.app.state.sightings.close()  # type: ignore[attr-defined]  # to its type any ASGI application
+
+
 @pytest.fixture(scope="module")
 def writer(quiet_map: SmallMap) -> Iterator[TestClient]:
     """What it asks for comes plain, with the tag of the plain form."""
     client = client_of(quiet_map.app())
     client.headers["Accept-Encoding"] = "identity"
     yield client
-    client.app.state.sightings.close()  # type: ignore[attr-defined]
+    close_log(client)
 
 
 @pytest.fixture(scope="session")

@@ -24,7 +24,7 @@ from tests.gis.receiver import Receiver, receiving
 
 AS_JOB = {"Prefer": "respond-async"}
 LOCAL = Sender(["127.0.0.0/8"], SendLimits(idle_s=0.4, total_s=0.8))
-BUFFER = {"inputs": {"site": SQUARE, "distance_m": 5}, "response": "document"}
+BUFFER: dict[str, Any] = {"inputs": {"site": SQUARE, "distance_m": 5}, "response": "document"}
 
 
 @pytest.fixture
@@ -59,7 +59,7 @@ def test_who_asked_is_told_what_came_of_a_job(own_map: SmallMap, receiver: Recei
     client = client_of(own_map.app(**allowed))
     told = {"successUri": f"{receiver.url}?done", "failedUri": f"{receiver.url}?failed"}
     ran = client.post("/processes/buffer/execution", json=BUFFER | {"subscriber": told}, headers=AS_JOB)
-    gone = BUFFER | {"inputs": BUFFER["inputs"] | {"distance_m": -99_999}, "subscriber": told}  # type: ignore[operator]
+    gone = BUFFER | {"inputs": BUFFER["inputs"] | {"distance_m": -99_999}, "subscriber": told}
     broke = client.post("/processes/buffer/execution", json=gone, headers=AS_JOB)
     assert (ran.status_code, broke.status_code) == (201, 201) and due(own_map) == []
     tasks = {name: TASKS[name] for name in ("process.buffer", "jobs.tell")}
@@ -87,14 +87,14 @@ def test_who_asked_is_told_that_a_job_runs_again_and_again_or_given_up(
     become(own_map, job, "doing")
     assert due(own_map) == [{"job": job, "status": "doing"}]
     receiver.answers = [500, 301, 204]
-    tell = [own_map.engine, job, "doing", LOCAL, Patience(first_s=0.0)]
-    assert [tell_callback(*tell) for _ in range(4)] == [False, False, True, False]  # type: ignore[arg-type]
+    tell = own_map.engine, job, "doing", LOCAL, Patience(first_s=0.0)
+    assert [tell_callback(*tell) for _ in range(4)] == [False, False, True, False]
     assert len(receiver.came) == 3 and kept(own_map) == [("succeeded", 0)]
     status = json.loads(receiver.came[-1][1])
     assert status.items() >= {"jobID": str(job), "processID": "buffer", "status": "running"}.items()
     receiver.answers = [500, 500]
-    given_up = [own_map.engine, job, "succeeded", LOCAL, Patience(first_s=0.0, attempts=2)]
-    assert [tell_callback(*given_up) for _ in range(3)] == [False] * 3 and kept(own_map) == []  # type: ignore[arg-type]
+    given_up = own_map.engine, job, "succeeded", LOCAL, Patience(first_s=0.0, attempts=2)
+    assert [tell_callback(*given_up) for _ in range(3)] == [False] * 3 and kept(own_map) == []
 
 
 def test_a_callback_waits_before_it_is_tried_again_and_goes_with_its_job(

@@ -21,7 +21,7 @@ from gis.accounts import register
 from gis.accounts.passwords import Passwords
 from gis.db import connect
 from gis.revisions import revert
-from tests.api.conftest import SmallMap, client_of, uids
+from tests.api.conftest import SmallMap, client_of, close_log, uids
 from tests.api.test_bounds import serving
 from tests.api.test_errors import shape
 from tests.api.test_session import COSTS, WORD, key_of, noted, sign_in
@@ -329,7 +329,7 @@ def test_the_account_is_the_author_and_stands_in_the_audit_log(peopled: SmallMap
     assert client.options(WELLS, headers=editor).headers["allow"] == "GET, HEAD, OPTIONS, POST"
     one = client.options(f"{WELLS}/IN", headers=editor).headers["allow"]
     assert one == "DELETE, GET, HEAD, OPTIONS, PATCH, PUT"
-    client.app.state.sightings.close()  # type: ignore[attr-defined]
+    close_log(client)
 
 
 def test_a_page_of_another_site_writes_nothing(peopled: SmallMap, writer: TestClient) -> None:
@@ -348,4 +348,4 @@ def test_a_page_of_another_site_writes_nothing(peopled: SmallMap, writer: TestCl
         path = WELLS if method == "POST" else f"{WELLS}/IN"
         shape(writer.request(method, path, json=well(), headers=foreign), 403)
         shape(writer.request(method, path, json=well(), headers={"X-Forwarded-For": "192.0.2.1"}), 403)
-    signed_in.app.state.sightings.close()  # type: ignore[attr-defined]
+    close_log(signed_in)

@@ -17,7 +17,7 @@ from gis.accounts import keys, register
 from gis.accounts.audit import entries, verify
 from gis.accounts.passwords import Passwords
 from gis.db import connect
-from tests.api.conftest import SmallMap, client_of
+from tests.api.conftest import SmallMap, client_of, close_log
 from tests.api.test_errors import SCREEN, shape
 
 WORD = "three quiet herons"
@@ -118,7 +118,7 @@ def test_a_wrong_password_is_told_and_counted(make_map: Callable[[], SmallMap]) 
     limited = sign_in(client, "li")
     shape(limited, 429)
     assert 890 < int(limited.headers["retry-after"]) <= 900
-    client.app.state.sightings.close()
+    close_log(client)
     refusals = noted(small, "session.open")
     assert refusals.count((None, "li", "refused")) == 10  # each guess that was looked at
     assert refusals.count((None, "", "refused")) == 1  # and that there were more

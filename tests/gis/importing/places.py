@@ -19,6 +19,9 @@ from numpy.typing import NDArray
 from gis import datums
 from gis.importing.detective import Area, Evidence, Known, Seat
 from gis.importing.reading.spool import Header, Reading, Spool
+from gis.settings import MapDefinition
+from layers.district import load_district
+from layers.registry import load_layers
 
 Points = NDArray[np.float64]
 
@@ -125,3 +128,10 @@ def in_frame(lonlat: Points, name: str) -> Points:
         there = pyproj.Transformer.from_crs(crs.geodetic_crs, crs, always_xy=True)
         out = np.column_stack(there.transform(lonlat[:, 0], lonlat[:, 1]))
     return out[:, ::-1].copy() if name.endswith(" swapped") else out
+
+
+def map_of_places() -> MapDefinition:
+    """The layers that evidence comes from, and two that have none."""
+    layers = load_layers([Path(__file__).parents[2] / "outside"])
+    names = ("counties", "townships", "admin_codes", "wells", "pads")
+    return MapDefinition(load_district(), {name: layers[name] for name in names}, {})
