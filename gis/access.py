@@ -10,21 +10,32 @@ from dataclasses import dataclass
 
 from layers.access import Role
 
-__all__ = ["PUBLIC", "SYSTEM", "Role", "Scope"]
+__all__ = ["DEPARTMENT", "PUBLIC", "SYSTEM", "Role", "Scope"]
+
+DEPARTMENT = "department:"
+"""What precedes a bureau's name among areas: all that its sources gave, wherever it lies."""
 
 
 @dataclass(frozen=True)
 class Scope:
     """A role, and where it holds.
 
-    ``areas`` are codes of townships or grids, sorted; None is everywhere, empty is nowhere. ``department`` is
-    the bureau's name, None for none. ``account`` is the name that the audit log writes; it decides nothing.
+    ``areas`` are codes of townships or grids, and `DEPARTMENT` with a bureau's name, sorted; None is
+    everywhere, empty is nowhere. ``department``, the bureau of whoever asks, and ``account``, the name that
+    the audit log writes, decide nothing.
     """
 
     role: Role
     areas: tuple[str, ...] | None = None
     department: str | None = None
     account: str | None = None
+
+    @property
+    def departments(self) -> tuple[str, ...]:
+        """The bureaux whose data the role holds for."""
+        return tuple(
+            area.removeprefix(DEPARTMENT) for area in self.areas or () if area.startswith(DEPARTMENT)
+        )
 
     @property
     def digest(self) -> str:

@@ -245,17 +245,10 @@ def _write_form(
     return changed
 
 
-# A row that was made from others is for those who see them: the columns that name its layer and their uids.
-_MADE_FROM = {
-    "conflicts": ("subject_layer", ("subject_uid",)),
-    "disagreements": ("layer", ("uid_shown", "uid_other")),
-}
-
-
 def _of_derived(conn: Connection, definition: MapDefinition) -> list[str]:
     """Give current rows of derived layers the areas of the rows they rest on; the layers that changed."""
     changed = []
-    for kind in _MADE_FROM:
+    for kind in tables.MADE_FROM:
         layer = definition.derived(kind)
         if layer is not None and take_over_areas(
             conn, definition, layer, f'layer."{layer.id}"', "rev_to IS NULL"
@@ -271,9 +264,9 @@ def take_over_areas(
 
     They become what all the rows that a row rests on have in common; the number of rows that changed.
     """
-    if layer.derived not in _MADE_FROM:
+    if layer.derived is None or layer.derived not in tables.MADE_FROM:
         return 0
-    layer_column, uids = _MADE_FROM[layer.derived]
+    layer_column, uids = tables.MADE_FROM[layer.derived]
     present = conn.scalars(text(f'SELECT DISTINCT "{layer_column}" FROM {target} WHERE {where}')).all()
     changed = 0
     for name in sorted(set(present) & definition.layers.keys()):

@@ -36,6 +36,11 @@ _ENTER = (
     "SELECT set_config('role', %s, true), set_config('onemap.areas', %s, true), "
     "set_config('onemap.scope', %s, true)"
 )
+# The sources of the departments: looked up each time, so that it holds at once when a source changes hands.
+_ENTER_DEPARTMENTS = _ENTER + (
+    ", set_config('onemap.sources', (SELECT coalesce(array_agg(source_id), '{}')::text FROM core.sources "
+    "WHERE bureau = ANY (%s)), true)"
+)
 
 # 55P03 lock not available, 57014 query cancelled (statement time-out), 40001/40P01 serialisation and deadlock
 _BUSY_STATES = {"55P03", "57014", "40001", "40P01", "53300"}
@@ -105,7 +110,9 @@ def _in_words(error: BaseException | None) -> DatabaseError:
 
 def database_role(scope: Scope) -> str:
     """The database role that ``scope`` reads under."""
-    return f"onemap_{scope.role}" + ("" if scope.areas is None else "_area")
+    if scope.areas is None:
+        return f"onemap_{scope.role}"
+    return f"onemap_{scope.role}" + ("_department" if scope.departments else "_area")
 
 
 def scoped(engine: Engine, scope: Scope | None) -> Engine:
@@ -146,7 +153,11 @@ def _enter(connection: Connection) -> None:
     """Take the role of the connection's scope until the transaction ends."""
     scope = scope_of(connection)
     if scope is not None:
-        connection.exec_driver_sql(_ENTER, (database_role(scope), _literal(scope.areas or ()), scope.digest))
+        values = database_role(scope), _literal(scope.areas or ()), scope.digest
+        if scope.departments:
+            connection.exec_driver_sql(_ENTER_DEPARTMENTS, (*values, list(scope.departments)))
+        else:
+            connection.exec_driver_sql(_ENTER, values)
 
 
 def _literal(codes: tuple[str, ...]) -> str:

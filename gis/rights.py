@@ -1,9 +1,10 @@
 """What the database lets each role see: its roles, grants of columns, and policies of rows.
 
 A `gis.access.Scope` reads under one of these roles, none of which logs in, owns anything, is a superuser or
-passes by policies. Each role of people has two: for the whole district, and for areas (``..._area``), whose
-codes are in the setting ``onemap.areas`` of the transaction. Policies compare plain columns with constants
-and with that setting, never geometry: a policy ``USING (true)`` costs nothing and leaves the planner the
+passes by policies. Each role of people has three: for the whole district, for areas (``..._area``), whose
+codes are in the setting ``onemap.areas`` of the transaction, and for areas and departments
+(``..._department``), whose sources are in ``onemap.sources``. Policies compare plain columns with constants
+and with these settings, never geometry: a policy ``USING (true)`` costs nothing and leaves the planner the
 spatial index, and all that a layer's definition decides is decided here, once, when it is synchronised.
 """
 
@@ -17,7 +18,7 @@ from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import DBAPIError
 
 from gis import tables
-from gis.access import Role, Scope
+from gis.access import DEPARTMENT, Role, Scope
 from gis.db import connect, database_role
 from gis.errors import SettingsError
 from gis.settings import MapDefinition
@@ -28,7 +29,8 @@ __all__ = ["DATABASE_ROLES", "OPEN_VIEWS", "carried", "make_roles", "quoted", "s
 
 _WHOLE = {role: database_role(Scope(role)) for role in Role}
 _AREA = {role: database_role(Scope(role, areas=())) for role in Role}
-DATABASE_ROLES = (*_WHOLE.values(), *_AREA.values())
+_DEPARTMENT = {role: database_role(Scope(role, areas=(DEPARTMENT,))) for role in Role}
+DATABASE_ROLES = (*_WHOLE.values(), *_AREA.values(), *_DEPARTMENT.values())
 OPEN_VIEWS = "now"
 
 # What anybody may know of the store, and what of it is told by layer: only to those who see the layer. The
@@ -54,7 +56,9 @@ _BY_ROW = {
 }
 # Planned as a constant, so that the planner knows how many rows an area has.
 _AREAS = "nullif(current_setting('onemap.areas', true), '')::text[]"
+_SOURCES = "nullif(current_setting('onemap.sources', true), '')::int[]"
 _SEES_CONFLICT = "core.sees_conflict"
+_SEES_ROW = "core.sees_row"
 _TRIES = 5
 _OWN = "store"
 """The policy of a table's owner, who writes; its comment names what was applied to the table."""
@@ -209,7 +213,7 @@ def _apply_to_view(conn: Connection, name: str, readers: Sequence[Role]) -> None
     wanted = [
         f"ALTER VIEW {view} SET (security_invoker = true)",
         f"REVOKE ALL ON {view} FROM {', '.join(DATABASE_ROLES)}",
-        *([f"GRANT SELECT ON {view} TO {', '.join(_both(readers))}"] if readers else []),
+        *([f"GRANT SELECT ON {view} TO {', '.join(_all_of(readers))}"] if readers else []),
     ]
     stamp = _stamp(wanted)
     held = text("SELECT obj_description(to_regclass(:view), 'pg_class')")
@@ -297,9 +301,9 @@ def secure_layer(conn: Connection, definition: MapDefinition, layer: Layer) -> N
         _apply(conn, "general", layer.id, rights)
 
 
-def _both(roles: Iterable[Role]) -> tuple[str, ...]:
+def _all_of(roles: Iterable[Role]) -> tuple[str, ...]:
     roles = tuple(roles)
-    return (*(_WHOLE[role] for role in roles), *(_AREA[role] for role in roles))
+    return tuple(names[role] for names in (_WHOLE, _AREA, _DEPARTMENT) for role in roles)
 
 
 def _of_rows(
@@ -315,14 +319,27 @@ def _of_rows(
     for role in readers:
         hidden = layer.access.hidden(role) if schema == "layer" else frozenset[str]()
         seen = [name for name in names if name not in hidden] if hidden else None
-        columns[_WHOLE[role]] = columns[_AREA[role]] = seen
+        columns[_WHOLE[role]] = columns[_AREA[role]] = columns[_DEPARTMENT[role]] = seen
     policies = []
     for number, (withheld, roles) in enumerate(_withheld(definition, layer, readers).items()):
         rested = f"NOT (rests_on && {_texts(withheld)})" if withheld else "true"
-        within = f"areas && {_AREAS}" + (f" AND {rested}" if withheld else "")
+        also = f" AND {rested}" if withheld else ""
+        within = f"areas && {_AREAS}"
+        given = f"({within} OR {_given(layer)})"
         policies.append(_Policy(f"whole_{number}", tuple(_WHOLE[role] for role in roles), rested))
-        policies.append(_Policy(f"area_{number}", tuple(_AREA[role] for role in roles), within))
+        policies.append(_Policy(f"area_{number}", tuple(_AREA[role] for role in roles), within + also))
+        policies.append(
+            _Policy(f"department_{number}", tuple(_DEPARTMENT[role] for role in roles), given + also)
+        )
     yield from _renewed(target, columns, policies, _owner(conn, schema, layer.id), forced=True)
+
+
+def _given(layer: Layer) -> str:
+    """The condition for a row of ``layer`` that a department gave, or that rests on rows it gave."""
+    if layer.derived is None or layer.derived not in tables.MADE_FROM:
+        return f"source_id = ANY ({_SOURCES})"
+    named, uids = tables.MADE_FROM[layer.derived]
+    return "(" + " AND ".join(f"{_SEES_ROW}({quoted(named)}, {quoted(uid)})" for uid in uids) + ")"
 
 
 def _withheld(
@@ -403,7 +420,7 @@ def _by_layer(
 ) -> Iterator[_Policy]:
     for number, (unseen, roles) in enumerate(by_layers.items()):
         seen = rows.format(_texts(unseen)) if unseen else "true"
-        names = tuple(_WHOLE[role] for role in roles) if whole else _both(roles)
+        names = tuple(_WHOLE[role] for role in roles) if whole else _all_of(roles)
         yield _Policy(f"layers_{number}", names, seen)
 
 
@@ -455,4 +472,5 @@ def _of_reports(definition: MapDefinition) -> Iterator[_Policy]:
         rested = f"NOT (rests_on && {_texts(names)})" if names else "true"
         yield _Policy(f"whole_{number}", tuple(_WHOLE[role] for role in roles), rested)
         within = f"areas <@ {_AREAS} AND {rested}"
-        yield _Policy(f"area_{number}", tuple(_AREA[role] for role in roles), within)
+        limited = tuple(names[role] for names in (_AREA, _DEPARTMENT) for role in roles)
+        yield _Policy(f"area_{number}", limited, within)

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Table, and_, case, func, literal, select, tuple_, union_all
+from sqlalchemy import Connection, Table, and_, case, func, literal, select, text, tuple_, union_all
 from sqlalchemy.dialects.postgresql import insert
 
 from gis import tables
 from gis.db import scope_of
 from gis.errors import NotFound, QueryError
-from gis.revisions import alive
+from gis.revisions import Change, alive, new_revision, note_touch
 from gis.rhythms import parse_rhythm
 from gis.settings import MapDefinition
 from layers.model import Layer
@@ -26,6 +26,7 @@ __all__ = [
     "SourceLayer",
     "confirmations",
     "ensure_source",
+    "hand_over",
     "holdings",
     "layer_stamps",
     "list_sources",
@@ -285,7 +286,7 @@ def set_source(conn: Connection, name: str, stated: Mapping[str, Any], *, create
     """
     s = tables.sources
     assert set(stated) <= set(_STATED), sorted(stated)
-    values = {key: None if value == "" else value for key, value in stated.items()}
+    values: dict[str, Any] = {key: None if value == "" else value for key, value in stated.items()}
     rhythm = values.get("rhythm")
     if rhythm is not None:
         values["rhythm"] = parse_rhythm(str(rhythm))
@@ -296,11 +297,35 @@ def set_source(conn: Connection, name: str, stated: Mapping[str, Any], *, create
             values[title] = name
     if create:
         ensure_source(conn, name)
+    held = conn.execute(select(s.c.source_id, s.c.bureau).where(s.c.name == name)).one_or_none()
+    if held is not None and values.get("bureau", held.bureau) != held.bureau:
+        hand_over(conn, held.source_id, name)
     done = conn.execute(
         s.update().where(s.c.name == name).values(values or {"name": name}).returning(s.c.source_id)
     ).first()
     if done is None:
         raise _unknown(name)
+
+
+def hand_over(conn: Connection, source_id: int, name: str, rev: int | None = None) -> None:
+    """Have everybody ask again for what they keep of the source's layers: another department sees its rows.
+
+    Notes it in ``rev``, or takes a revision, unless the source brought nothing before; what is made from rows
+    is asked for again too.
+    """
+    r, touched = tables.revisions, tables.revision_layers
+    brought = select(touched.c.layer).join(r, r.c.rev == touched.c.rev).where(r.c.source_id == source_id)
+    layers = set(conn.scalars(brought if rev is None else brought.where(r.c.rev != rev)))
+    if not layers:
+        return
+    derived = text(
+        "SELECT table_name FROM information_schema.columns WHERE table_schema = 'layer' "
+        "AND column_name = 'rests_on'"
+    )
+    if rev is None:
+        rev = new_revision(conn, who="onemap", kind="source", note=f"{name}: another department")
+    for layer in sorted(layers | set(conn.scalars(derived))):
+        note_touch(conn, rev, layer, Change(rev, 0, 0, 0, 0))
 
 
 def promise(

@@ -36,8 +36,9 @@ Areas = Annotated[
     str | None,
     typer.Option(
         help=say(
-            "Codes of townships or grids, with commas; 'all' for everywhere.",
-            "乡镇或网格编码，以逗号分隔；all 表示全域。",
+            "Codes of townships or grids, and department:NAME for what a bureau's sources gave, with commas; "
+            "'all' for everywhere.",
+            "乡镇或网格编码，department:部门名称 表示该部门提供的数据，以逗号分隔；all 表示全域。",
         )
     ),
 ]

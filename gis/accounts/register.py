@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, RowMapping, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from gis.access import Role, Scope
+from gis.access import DEPARTMENT, Role, Scope
 from gis.accounts.names import folded, require_name
 from gis.accounts.passwords import Passwords, require_password
 from gis.accounts.tables import accounts, sessions
@@ -173,8 +173,9 @@ def require_areas(areas: Sequence[str] | None) -> list[str] | None:
     found = sorted({area.strip() for area in areas} - {""})
     if len(found) > _AREA_CODE_MOST or any(len(area) > 100 or "," in area or "\0" in area for area in found):
         raise AccountError(
-            f"Areas are at most {_AREA_CODE_MOST} codes of townships or grids, separated by commas.",
-            f"辖区为以逗号分隔的乡镇或网格编码，最多 {_AREA_CODE_MOST} 个。",
+            f"Areas are at most {_AREA_CODE_MOST} codes of townships or grids, or {DEPARTMENT}NAME, "
+            "separated by commas.",
+            f"辖区为以逗号分隔的乡镇或网格编码，或 {DEPARTMENT}部门名称，最多 {_AREA_CODE_MOST} 个。",
         )
     return found
 

@@ -37,6 +37,7 @@ class Held:
     values: Mapping[str, Any]
     geometry: shapely.Geometry | None
     areas: tuple[str, ...] | None
+    bureau: str | None
     stated_m: float | None
 
 
@@ -113,7 +114,7 @@ def hold(
     with connect(scoped(engine, None)) as conn:
         held = _read(conn, definition, whole, row_id)
         harvest = _harvest(conn, layer.id, held.source_id)
-    require_areas(scope_of(engine), held.areas, layer.id)
+    require_areas(scope_of(engine), held.areas, held.bureau, layer.id)
     if harvest is not None:
         raise AccessError(
             f"{layer.id} {uid[:120]!r} is taken from its source by the clock ({harvest}): "
@@ -130,14 +131,14 @@ def _read(conn: Connection, definition: MapDefinition, layer: Layer, row_id: int
     names = [*(field.name for field in layer.stored_fields), *ROW_VALUES]
     shape = func.ST_AsBinary(t.c.geom, type_=LargeBinary) if layer.has_geometry else null()
     query = select(
-        t.c.row_id, t.c.uid, t.c.source_id, t.c.areas, s.c.accuracy_m.label("stated_m"),
+        t.c.row_id, t.c.uid, t.c.source_id, t.c.areas, s.c.bureau, s.c.accuracy_m.label("stated_m"),
         shape.label("shape"), *(t.c[name].label(f"v_{name}") for name in names),
     ).join_from(t, s, t.c.source_id == s.c.source_id)  # fmt: skip
     row = conn.execute(query.where(t.c.row_id == row_id)).mappings().one()
     return Held(
         row["row_id"], row["uid"], row["source_id"], {name: row[f"v_{name}"] for name in names},
         None if row["shape"] is None else shapely.from_wkb(bytes(row["shape"])),
-        None if row["areas"] is None else tuple(row["areas"]), row["stated_m"],
+        None if row["areas"] is None else tuple(row["areas"]), row["bureau"], row["stated_m"],
     )  # fmt: skip
 
 
@@ -149,9 +150,12 @@ def _harvest(conn: Connection, layer: str, source_id: int) -> str | None:
     return found
 
 
-def require_areas(scope: Scope | None, areas: tuple[str, ...] | None, layer: str) -> None:
-    """Refuse a row that reaches into areas which are not the scope's, or whose areas are not known."""
-    if scope is None or scope.areas is None:
+def require_areas(scope: Scope | None, areas: tuple[str, ...] | None, bureau: str | None, layer: str) -> None:
+    """Refuse a row that reaches into areas which are not the scope's, or whose areas are not known.
+
+    A row of a bureau that the scope holds for may lie anywhere.
+    """
+    if scope is None or scope.areas is None or bureau in scope.departments:
         return
     if areas and set(areas) <= set(scope.areas):
         return

@@ -238,7 +238,8 @@ def _commit(author: _Author, uid: str, held: Held | None, row: Row | None) -> Ed
         seen = _areas_stamp(conn, definition)
         areas = read_areas(conn, definition)
     if row is not None:
-        require_areas(scope_of(engine), _areas_of(areas, layer, row), layer.id)
+        bureau = None if held is None else held.bureau
+        require_areas(scope_of(engine), _areas_of(areas, layer, row), bureau, layer.id)
     with connect(store, write=True) as conn:
         lock_numbers(conn)
         table = tables.table_for(layer, definition.district.storage_crs)

@@ -228,7 +228,9 @@ class _Run:
         change = write_coverage(
             conn, self.layer, source_id, coverage, change, who=options.who, note=self.path.name
         )
-        update_source(conn, source_id, options.source, crs=placing.crs, operation=placing.operation)
+        update_source(
+            conn, source_id, options.source, crs=placing.crs, operation=placing.operation, rev=change.rev
+        )
         save(conn, source_id, self.layer.id, mapped.kept, options.who)
         result = self._result(reading, placing, mapped, findings, change)
         facts = self.facts or file_facts(self.path)

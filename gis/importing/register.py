@@ -7,6 +7,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 
 from gis import tables
 from gis.importing.options import SourceInfo
+from gis.sources import hand_over
 
 __all__ = ["find_or_make_source", "register_source", "update_source"]
 
@@ -43,8 +44,12 @@ def update_source(
     *,
     crs: str | None = None,
     operation: str | None = None,
+    rev: int | None = None,
 ) -> None:
-    """Write what ``info`` states; what it leaves out stays as it is. No write when nothing differs."""
+    """Write what ``info`` states; what it leaves out stays as it is. No write when nothing differs.
+
+    ``rev`` is the revision that this transaction has taken already.
+    """
     s = tables.sources
     values = {
         "title_zh": info.title_zh, "title_en": info.title_en, "bureau": info.bureau, "licence": info.licence,
@@ -53,5 +58,7 @@ def update_source(
     }  # fmt: skip
     stated = {k: v for k, v in values.items() if v not in (None, "")}
     held = conn.execute(select(s).where(s.c.source_id == source_id)).one()._mapping
+    if stated.get("bureau", held["bureau"]) != held["bureau"]:
+        hand_over(conn, source_id, info.name, rev)
     if any(held[name] != value for name, value in stated.items()):
         conn.execute(update(s).where(s.c.source_id == source_id).values(stated))

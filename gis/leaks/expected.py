@@ -42,8 +42,23 @@ def withheld_from(definition: MapDefinition, scope: Scope) -> frozenset[str]:
     return frozenset(names | hidden)
 
 
-def _within(scope: Scope, areas: Collection[str] | None) -> bool:
-    return scope.areas is None or (areas is not None and not set(areas).isdisjoint(scope.areas))
+def _within(scope: Scope, areas: Collection[str] | None, bureau: str | None = None) -> bool:
+    if scope.areas is None or (bureau is not None and bureau in scope.departments):
+        return True
+    return areas is not None and not set(areas).isdisjoint(scope.areas)
+
+
+def _given(conn: Connection, definition: MapDefinition, layer: Layer, scope: Scope) -> set[str]:
+    """The uids of rows of the derived ``layer`` that rest on nothing but rows which the scope sees."""
+    assert layer.derived is not None
+    t = tables.table_for(layer, definition.district.storage_crs)
+    named, uids = tables.MADE_FROM[layer.derived]
+    rows = conn.execute(select(t.c.uid, t.c[named], *(t.c[uid] for uid in uids)).where(alive(t, None))).all()
+    seen = {
+        name: expected_of(conn, definition, definition.layers[name], scope).seen
+        for name in {row[1] for row in rows} & definition.layers.keys()
+    }
+    return {uid for uid, name, *from_ in rows if seen.get(name, frozenset()).issuperset(from_)}
 
 
 def expected_of(conn: Connection, definition: MapDefinition, layer: Layer, scope: Scope) -> Expected:
@@ -55,12 +70,15 @@ def expected_of(conn: Connection, definition: MapDefinition, layer: Layer, scope
     withheld = withheld_from(definition, scope)
     seen: set[str] = set()
     others: set[str] = set()
-    for uid, areas, *rested in conn.execute(
-        select(real.c.uid, real.c.areas, *rests).where(alive(real, None))
-    ):
+    derived = bool(scope.departments) and layer.derived in tables.MADE_FROM
+    given = _given(conn, definition, layer, scope) if derived else set()
+    s = tables.sources
+    query = select(real.c.uid, real.c.areas, s.c.bureau, *rests).join(s, s.c.source_id == real.c.source_id)
+    for uid, areas, bureau, *rested in conn.execute(query.where(alive(real, None))):
         rests_well = not rested or (rested[0] is not None and withheld.isdisjoint(rested[0]))
         # Who sees every layer and field is told of a row whose grounds are not on record.
-        allowed = exact and _within(scope, areas) and (rests_well or not withheld)
+        within = uid in given or _within(scope, areas, bureau)
+        allowed = exact and within and (rests_well or not withheld)
         (seen if allowed else others).add(uid)
     if exact:
         hidden = layer.access.hidden(scope.role)
@@ -69,8 +87,9 @@ def expected_of(conn: Connection, definition: MapDefinition, layer: Layer, scope
         return Expected(layer.id, None, None, frozenset(), frozenset(others), frozenset())
     cells = generalised(layer)
     table = tables.table_for(cells, crs)
-    for uid, areas in conn.execute(select(table.c.uid, table.c.areas).where(alive(table, None))):
-        (seen if _within(scope, areas) else others).add(uid)
+    cells_of = select(table.c.uid, table.c.areas, s.c.bureau).join(s, s.c.source_id == table.c.source_id)
+    for uid, areas, bureau in conn.execute(cells_of.where(alive(table, None))):
+        (seen if _within(scope, areas, bureau) else others).add(uid)
     fields = frozenset(field.name for field in layer.fields) - {field.name for field in cells.fields}
     return Expected(layer.id, cells, table, frozenset(seen), frozenset(others), fields)
 

@@ -28,13 +28,14 @@ from gis.tables.core import (
     store,
     uncovered,
 )
-from gis.tables.layer import COARSE_M, NOT_CONTENT, ROW_COLUMNS, code_check, table_for, told
+from gis.tables.layer import COARSE_M, MADE_FROM, NOT_CONTENT, ROW_COLUMNS, code_check, table_for, told
 from gis.tables.levels import tile_cells, tile_levels, tile_rows, tile_shapes
 from gis.tables.ready import form_of, item_cells, item_forms, item_rows
 
 __all__ = [
     "COARSE_M",
     "CORE",
+    "MADE_FROM",
     "NAMING",
     "NOT_CONTENT",
     "ROW_COLUMNS",

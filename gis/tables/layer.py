@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from typing import Any
 
 from geoalchemy2 import Geometry
@@ -32,6 +33,7 @@ from layers.model import Field, Layer
 
 __all__ = [
     "COARSE_M",
+    "MADE_FROM",
     "NOT_CONTENT",
     "ROW_COLUMNS",
     "code_check",
@@ -82,6 +84,12 @@ def code_check(layer: Layer, field: Field) -> CheckConstraint | None:
 
 NOT_CONTENT = frozenset({"areas", "rests_on"})
 """Columns of a layer that say who may see a row, not what it states: derived anew, never a revision."""
+
+MADE_FROM: Mapping[str, tuple[str, tuple[str, ...]]] = {
+    "conflicts": ("subject_layer", ("subject_uid",)),
+    "disagreements": ("layer", ("uid_shown", "uid_other")),
+}
+"""A row that was made from others is for those who see them: the columns with their layer and their uids."""
 
 
 def table_for(layer: Layer, storage_crs: int) -> Table:

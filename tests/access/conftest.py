@@ -6,7 +6,7 @@ someone        a client of the service whose requests come from a scope that may
 
 West and East are rectangles side by side. What is called W lies in West, E in East, B on the border of both,
 O outside; farmland and springs lie around W and E, the red line around E alone. Every farm and every zone
-with a farm in it makes a conflict.
+with a farm in it makes a conflict. The farms E and O come from the waterworks bureau, all else from a survey.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from tests.conftest import Databases
 
 WORLD = Path(__file__).parent / "world"
 BASE = "http://127.0.0.1"
-WEST, EAST = "330700001", "330700002"
+WEST, EAST, WATER = "330700001", "330700002", "department:水利局"
 LAYERS = ("parishes", "farms", "farmland", "redlines", "springs", "keepers", "conflicts")
 
 
@@ -48,14 +48,13 @@ PARISHES = (
     f"code,name,wkt\n{WEST},西乡,{box(120.00, 28.90, 120.05, 28.95)}\n"
     f"{EAST},东乡,{box(120.05, 28.90, 120.10, 28.95)}\n"
 )
-FARMS = (
-    "code,name,parish,phone,lon,lat\nW,西农场,,0579-111,120.02,28.92\nE,东农场,,0579-222,120.08,28.92\n"
-    "B,界农场,,0579-333,120.05,28.94\nO,外农场,,0579-444,120.20,28.92\n"
-)
+FARMS = "code,name,parish,phone,lon,lat\nW,西农场,,0579-111,120.02,28.92\nB,界农场,,0579-333,120.05,28.94\n"
+WATERED = "code,name,parish,phone,lon,lat\nE,东农场,,0579-222,120.08,28.92\nO,外农场,,0579-444,120.20,28.92\n"
 AROUND_W, AROUND_E = box(120.015, 28.915, 120.025, 28.925), box(120.075, 28.915, 120.085, 28.925)
 ZONES = f"code,wkt\nW,{AROUND_W}\nE,{AROUND_E}\n"
 REDLINES = f"code,wkt\nE,{AROUND_E}\n"
 KEEPERS = "code,name,parish\nW,张三,西乡\nE,李四,东乡\nO,王五,\n"
+WATERWORKS = SourceInfo("waterworks", bureau="水利局", accuracy_m=1.0)
 COVERAGE = f"wkt\n{box(119.5, 28.5, 120.5, 29.3)}\n"
 
 
@@ -72,8 +71,8 @@ class World:
         """Import CSV text in EPSG:4490 with an accuracy of 1 m."""
         path = self.folder / f"{layer}.csv"
         path.write_text(content, encoding="utf-8")
+        source = options.pop("source", SourceInfo("survey", accuracy_m=1.0))
         given = {"crs": "auto" if layer == "keepers" else "EPSG:4490", **options}
-        source = SourceInfo("survey", accuracy_m=1.0)
         return import_file(self.engine, self.definition, layer, path, ImportOptions(source, **given))
 
     def fill(self) -> None:
@@ -85,6 +84,7 @@ class World:
         self.load("springs", ZONES, coverage=coverage)
         self.load("redlines", REDLINES, coverage=coverage)
         self.load("farms", FARMS)
+        self.load("farms", WATERED, source=WATERWORKS)
         self.load("keepers", KEEPERS)
         refresh(self.engine, self.definition)
 

@@ -10,7 +10,7 @@ from sqlalchemy import text
 from gis.access import PUBLIC, Role, Scope
 from gis.db import connect
 from gis.leaks import Compared, compare
-from tests.access.conftest import EAST, WEST, World, scope_of
+from tests.access.conftest import EAST, WATER, WEST, World, scope_of
 
 # One of each way to see: all but the controlled, all but one field, some areas of each, nowhere.
 SCOPES = [
@@ -19,6 +19,8 @@ SCOPES = [
     Scope(Role.ADMIN),
     scope_of(Role.VIEWER, WEST),
     scope_of(Role.REGULATOR, EAST),
+    scope_of(Role.REGULATOR, WATER),
+    scope_of(Role.VIEWER, WEST, WATER),
 ]
 
 

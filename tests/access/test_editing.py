@@ -14,7 +14,7 @@ from gis.accounts.audit import entries
 from gis.db import connect
 from gis.editing import may_edit
 from gis.errors import AccessError
-from tests.access.conftest import EAST, WEST, Someone, World, scope_of
+from tests.access.conftest import EAST, WATER, WEST, Someone, World, scope_of
 from tests.api.conftest import close_log
 from tests.api.test_hostile import requests
 
@@ -94,6 +94,19 @@ def test_a_row_of_another_area_is_not_there_and_one_on_the_border_is_not_ones_ow
     refused(someone.ask(WESTERN, FARMS, "POST", json=farm("E", IN_WEST)), 409)
     both = scope_of(Role.EDITOR, WEST, EAST)
     assert someone.ask(both, f"{FARMS}/B", "PATCH", json={"properties": {"name": "界"}}).status_code == 200
+    assert rows(world) == before
+
+
+def test_a_department_writes_what_its_sources_gave(someone: Someone, world: World) -> None:
+    water = scope_of(Role.EDITOR, WATER)
+    before = rows(world)
+    moved = {"geometry": {"coordinates": list(NOWHERE)}}
+    assert someone.ask(water, f"{FARMS}/E", "PATCH", json=moved).status_code == 200
+    assert rows(world)["E"][0] == NOWHERE[0]
+    back = {"geometry": {"coordinates": [120.08, 28.92]}}
+    assert someone.ask(water, f"{FARMS}/E", "PATCH", json=back).status_code == 200
+    refused(someone.ask(water, f"{FARMS}/W", "PATCH", json=moved), 404)
+    refused(someone.ask(water, FARMS, "POST", json=farm("NEW", IN_EAST)), 403)
     assert rows(world) == before
 
 

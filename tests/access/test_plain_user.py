@@ -18,7 +18,7 @@ from gis.instep import bring_in_step
 from gis.leaks import compare
 from gis.rights import DATABASE_ROLES, make_roles
 from gis.screening.conflicts import refresh
-from tests.access.conftest import FARMS, PARISHES, WEST, ZONES, World, scope_of
+from tests.access.conftest import FARMS, PARISHES, WATERED, WATERWORKS, WEST, ZONES, World, scope_of
 from tests.conftest import Databases
 
 
@@ -59,6 +59,7 @@ def test_a_store_without_a_superuser_is_written_and_read_alike(plain: World) -> 
     bring_in_step(plain.engine, plain.definition)
     for layer, content in (("parishes", PARISHES), ("farms", FARMS), ("springs", ZONES)):
         plain.load(layer, content)
+    plain.load("farms", WATERED, source=WATERWORKS)
     refresh(plain.engine, plain.definition)
     with connect(plain.engine) as conn:
         assert conn.scalar(text("SELECT count(*) FROM layer.farms")) == 4

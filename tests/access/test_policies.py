@@ -14,20 +14,22 @@ from gis.db import ask_once, connect, database_role, make_engine, scoped
 from gis.errors import DatabaseError, SettingsError
 from gis.rights import DATABASE_ROLES, make_roles
 from gis.settings import Settings
+from gis.sources import set_source
 from gis.sync import sync
-from tests.access.conftest import EAST, WEST, World, scope_of
+from tests.access.conftest import EAST, WATER, WEST, World, scope_of
 
 NOTHING: frozenset[str] = frozenset()
 EXACT = {"farmland": {Role.EDITOR, Role.REGULATOR, Role.ADMIN}, "redlines": {Role.REGULATOR, Role.ADMIN}}
 ROWS = {
-    "parishes": {WEST: {WEST, EAST}, EAST: {WEST, EAST}, "": {WEST, EAST}},
-    "farms": {WEST: {"W", "B"}, EAST: {"E", "B"}, "": {"W", "E", "B", "O"}},
-    "farmland": {WEST: {"W"}, EAST: {"E"}, "": {"W", "E"}},
-    "springs": {WEST: {"W"}, EAST: {"E"}, "": {"W", "E"}},
-    "redlines": {WEST: set(), EAST: {"E"}, "": {"E"}},
-    "keepers": {WEST: {"W"}, EAST: {"E"}, "": {"W", "E", "O"}},
+    "parishes": {WEST: {WEST, EAST}, EAST: {WEST, EAST}, WATER: set(), "": {WEST, EAST}},
+    "farms": {WEST: {"W", "B"}, EAST: {"E", "B"}, WATER: {"E", "O"}, "": {"W", "E", "B", "O"}},
+    "farmland": {WEST: {"W"}, EAST: {"E"}, WATER: set(), "": {"W", "E"}},
+    "springs": {WEST: {"W"}, EAST: {"E"}, WATER: set(), "": {"W", "E"}},
+    "redlines": {WEST: set(), EAST: {"E"}, WATER: set(), "": {"E"}},
+    "keepers": {WEST: {"W"}, EAST: {"E"}, WATER: set(), "": {"W", "E", "O"}},
 }
 SCOPES = [scope_of(role, *areas) for role in Role for areas in ((), (WEST,), (EAST,), (WEST, EAST))]
+SCOPES += [scope_of(Role.REGULATOR, WATER), scope_of(Role.VIEWER, WEST, WATER)]
 
 
 def rows_for(scope: Scope, layer: str) -> set[str]:
@@ -154,7 +156,7 @@ def test_no_role_can_do_more_than_read(world: World) -> None:
                 "WHERE n.nspname = 'now' AND NOT 'security_invoker=true' = ANY(coalesce(c.reloptions, '{}'))"
             )
         ).all()
-    assert len(held) == len(DATABASE_ROLES) == 2 * len(Role)
+    assert len(held) == len(DATABASE_ROLES) == 3 * len(Role)
     assert not any(any(row[1:]) for row in held)
     assert owned == written == loose == views == []
 
@@ -218,6 +220,37 @@ def test_rows_follow_the_areas_when_these_change(open_world: Callable[[], World]
     assert [row[0] for row in seen] == ["E", "W"]
     touched = asked(world.engine, None, f"SELECT layer FROM core.revision_layers WHERE rev = {rev}")
     assert {row[0] for row in touched} >= {"parishes", "farms", "conflicts"}
+
+
+def test_a_department_sees_what_its_sources_gave(world: World) -> None:
+    water = scope_of(Role.VIEWER, WATER)
+    farms = "SELECT uid FROM layer.farms ORDER BY uid"
+    assert [row[0] for row in asked(world.engine, water, farms)] == ["E", "O"]
+    west_too = scope_of(Role.VIEWER, WEST, WATER)
+    assert [row[0] for row in asked(world.engine, west_too, farms)] == ["B", "E", "O", "W"]
+    for nobody in ("department:", "department:水利", "水利局", "department:水利局 "):
+        assert asked(world.engine, scope_of(Role.VIEWER, nobody), farms) == []
+    for layer in ("springs", "keepers", "parishes"):
+        assert asked(world.engine, water, f"SELECT uid FROM layer.{layer}") == []
+    regulator = scope_of(Role.REGULATOR, WATER)
+    subjects = asked(world.engine, regulator, "SELECT DISTINCT subject_uid FROM layer.conflicts ORDER BY 1")
+    assert [row[0] for row in subjects] == ["E"]
+
+
+def test_a_department_sees_a_source_that_is_handed_to_it(open_world: Callable[[], World]) -> None:
+    world = open_world()
+    farms = "SELECT uid FROM layer.farms ORDER BY uid"
+    parks, water = (scope_of(Role.VIEWER, f"department:{name}") for name in ("园林局", "水利局"))
+    before = asked(world.engine, None, "SELECT max(rev) FROM core.revisions")
+    with connect(world.engine, write=True) as conn:
+        set_source(conn, "waterworks", {"bureau": "园林局", "contact": "赵工"})
+        set_source(conn, "waterworks", {"bureau": "园林局"})
+    assert [row[0] for row in asked(world.engine, parks, farms)] == ["E", "O"]
+    assert asked(world.engine, water, farms) == []
+    (rev,) = asked(world.engine, None, "SELECT max(rev) FROM core.revisions")[0]
+    assert rev == before[0][0] + 1
+    touched = asked(world.engine, None, f"SELECT layer FROM core.revision_layers WHERE rev = {rev}")
+    assert {row[0] for row in touched} == {"farms", "conflicts"}
 
 
 def test_a_user_who_may_not_make_roles_is_told_what_to_run(database: Engine) -> None:

@@ -13,12 +13,13 @@ from gis.access import PUBLIC, Role, Scope
 from gis.accounts.actions import MAY
 from gis.db import scoped
 from gis.jobs import enqueue
-from tests.access.conftest import EAST, WEST, Someone, World, scope_of
+from tests.access.conftest import EAST, WATER, WEST, Someone, World, scope_of
 from tests.access.test_policies import EXACT, ROWS, rows_for
 
 # Each role, and of those that see differently also one that is limited to West.
 LIMITED = (Role.VIEWER, Role.REGULATOR, Role.EDITOR)
 SCOPES = [*(Scope(role) for role in Role), *(scope_of(role, WEST) for role in LIMITED)]
+SCOPES.append(scope_of(Role.REGULATOR, WATER))
 TRIED = ("farms", "farmland", "redlines", "keepers")
 MAKER = scope_of(Role.REGULATOR, EAST)
 # Changes nothing, whoever sends it: no item has this version, and none lacks its name.
