@@ -100,6 +100,7 @@ RULES: dict[tuple[str, str], Rule] = {
     ("GET", "/reports/{id}"): Rule.OWN,
     ("GET", "/reports/{id}/current"): Rule.OWN,
     ("POST", "/processes/screen-batch/execution"): Rule.MEMBER,
+    ("POST", "/conflicts/marks"): Rule.MEMBER,
     ("GET", "/metrics"): Rule.ADMIN,
     ("GET", "/webhooks"): Rule.ADMIN,
     ("POST", "/webhooks"): Rule.ADMIN,

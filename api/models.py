@@ -18,6 +18,7 @@ __all__ = [
     "ImportSource",
     "NearestExecution",
     "NearestInputs",
+    "NewMark",
     "NewWebhook",
     "OverlayExecution",
     "OverlayInputs",
@@ -331,6 +332,19 @@ class NewWebhook(BaseModel):
     ] = None
     since: Annotated[
         int | None, Field(ge=0, le=2**62, description="Begin after this revision; without it with what comes")
+    ] = None
+
+
+class NewMark(BaseModel):
+    """What somebody says of a conflict."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    uid: Annotated[str, Field(min_length=1, max_length=1000, description="The conflict")]
+    mark: Literal["challenged", "accepted", "withdrawn"]
+    why: Annotated[str, Field(min_length=1, max_length=2000, description="The reason")]
+    until: Annotated[
+        date | None, Field(description="The last day it holds; without it, until taken back")
     ] = None
 
 

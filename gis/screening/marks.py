@@ -16,11 +16,22 @@ from sqlalchemy import Connection, Table, Text, any_, func, insert, literal, sel
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from gis import tables
-from gis.errors import NotFound, SettingsError
+from gis.errors import NotFound, QueryError
 from gis.revisions import alive
 from gis.settings import MapDefinition
 
-__all__ = ["MARKS", "STATUSES", "Listed", "Mark", "Standing", "last_mark", "listed", "mark", "standings"]
+__all__ = [
+    "MARKS",
+    "STATUSES",
+    "Listed",
+    "Mark",
+    "Standing",
+    "last_mark",
+    "listed",
+    "mark",
+    "require_open",
+    "standings",
+]
 
 Kind = Literal["challenged", "accepted", "withdrawn"]
 Status = Literal["open", "challenged", "accepted", "expired"]
@@ -126,11 +137,11 @@ def mark(
     ------
     NotFound
         When no conflict of that uid is open.
-    SettingsError
+    QueryError
         Without a reason or a name, or with a last day that is past.
     """
     if not why.strip() or not who.strip():
-        raise SettingsError(
+        raise QueryError(
             "A mark says why, and who says so.",
             "标记须写明理由和人员。",
             remedy_en="Give a reason and a name.",
@@ -138,16 +149,22 @@ def mark(
         )
     today = datetime.now(UTC).date()
     if until is not None and until < today:
-        raise SettingsError(
+        raise QueryError(
             f"{until} is past.", f"{until} 已过。",
             remedy_en="Give a day from today on, or none.", remedy_zh="请给出今天或以后的日期，或不填。",
         )  # fmt: skip
-    standing = standings(conn, definition, [uid]).get(uid)
-    if standing is None:
-        raise NotFound(f"No conflict {uid[:200]!r} is open.", f"没有未结的冲突“{uid[:200]}”。")
+    standing = require_open(conn, definition, uid)
     values = {"uid": uid, "mark": kind, "why": why.strip(), "who": who.strip(), "until": until}
     conn.execute(insert(tables.conflict_marks).values(**values, opened_rev=standing.opened_rev))
     return standings(conn, definition, [uid])[uid]
+
+
+def require_open(conn: Connection, definition: MapDefinition, uid: str) -> Standing:
+    """How the conflict ``uid`` stands now; NotFound where the connection sees none that is open."""
+    standing = None if "\0" in uid else standings(conn, definition, [uid]).get(uid)
+    if standing is None:
+        raise NotFound(f"No conflict {uid[:200]!r} is open.", f"没有未结的冲突“{uid[:200]}”。")
+    return standing
 
 
 def last_mark(conn: Connection) -> int:

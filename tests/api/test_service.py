@@ -56,7 +56,7 @@ def test_the_description_is_openapi_30_and_complete(service: TestClient) -> None
     text = json.dumps(document)
     assert '"type": "null"' not in text and '"const"' not in text and '"examples"' not in text
     for path, operations in document["paths"].items():
-        writes = path.startswith(("/imports", "/webhooks")) or path == "/session"
+        writes = path.startswith(("/imports", "/webhooks", "/conflicts")) or path == "/session"
         one, several = path == "/collections/{layer}/items/{uid}", path.endswith("/items")
         assert set(operations) <= {"get", "post", "delete"} | ({"put", "patch"} if one else set())
         if not writes:

@@ -10,7 +10,7 @@ from sqlalchemy import select
 
 from gis import tables
 from gis.db import connect
-from gis.errors import NotFound, SettingsError
+from gis.errors import NotFound, QueryError
 from gis.screening.conflicts import refresh
 from gis.screening.marks import listed, mark, standings
 from tests.ledger.world import World
@@ -88,7 +88,7 @@ def test_a_mark_names_a_conflict_a_reason_and_a_day_to_come(new_world: Callable[
     with connect(world.engine, write=True) as conn:
         with pytest.raises(NotFound):
             mark(conn, world.definition, "dots/none|x", "accepted", why="y", who="z")
-        with pytest.raises(SettingsError):
+        with pytest.raises(QueryError):
             mark(conn, world.definition, uid, "accepted", why=" ", who="z")
-        with pytest.raises(SettingsError):
+        with pytest.raises(QueryError):
             mark(conn, world.definition, uid, "accepted", why="y", who="z", until=TODAY - timedelta(days=1))

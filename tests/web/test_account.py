@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from urllib.parse import quote
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -33,13 +34,13 @@ class Served:
 
 @pytest.fixture(scope="module")
 def served(databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    """The demonstration with the planner wang."""
+    """The demonstration with the planner wang and the regulator zhao."""
     name = databases.create(databases.template("demonstration", build_demonstration))
     engine = create_engine(databases.url(name))
     with connect(engine, write=True) as conn:
-        register.add(
-            conn, "wang", WORD, Passwords(1, 8, 1), role=Role.PLANNER, areas=["330784"], display_name="王芳"
-        )
+        costs = Passwords(1, 8, 1)
+        register.add(conn, "wang", WORD, costs, role=Role.PLANNER, areas=["330784"], display_name="王芳")
+        register.add(conn, "zhao", WORD, costs, role=Role.REGULATOR)
     with serving(databases.url(name), tmp_path_factory.mktemp("accounts")) as address:
         yield Served(address, engine)
     engine.dispose()
@@ -106,4 +107,39 @@ def test_one_signs_in_works_on_after_the_session_ends_and_signs_out(
     expect(side.locator(".headline")).to_be_visible()
     assert page.context.cookies() == []
     assert len(page_log.errors) >= 2 and all("401" in each for each in page_log.errors)
+    page_log.errors.clear()
+
+
+@pytest.mark.parametrize("width", [pytest.param(1280, marks=pytest.mark.long), 390])
+def test_a_conflict_is_marked_by_whoever_signs_in_for_it(
+    served: Served, new_page: Callable[..., Page], page_log: PageLog, width: int
+) -> None:
+    with connect(served.engine) as conn:
+        one = "SELECT uid FROM layer.conflicts WHERE rev_to IS NULL ORDER BY uid OFFSET :n LIMIT 1"
+        uid = str(conn.scalar(text(one), {"n": width // 10}))
+    page = new_page(viewport={"width": width, "height": 800})
+    page.goto(f"{served.address}/#lang=zh&layers=&sel=conflicts/{quote(uid, safe='')}")
+    settled(page)
+    side = panel(page)
+    side.get_by_role("button", name="标记…").click()
+    dialog = page.locator("dialog").filter(has_text="标记此冲突")
+    send = dialog.get_by_role("button", name="标记", exact=True)
+    send.click()  # without a reason nothing is sent
+    expect(dialog).to_be_visible()
+    dialog.get_by_label("理由").fill("5月已复测 <b>边界</b>")
+    dialog.get_by_label("有效期至（可不填）").fill("2199-12-31")
+    send.click()
+    asking = page.locator("dialog.sign-in")
+    asking.get_by_label("账号").fill("zhao")
+    asking.get_by_label("密码").focus()
+    type_password(page, WORD)
+    expect(dialog).to_have_count(0)
+    expect(side.locator(".marks")).to_contain_text("有异议 · zhao")
+    expect(side.locator(".marks")).to_contain_text("5月已复测 <b>边界</b>")
+    with connect(served.engine) as conn:
+        marks = conn.execute(
+            text("SELECT mark, who, until::text FROM core.conflict_marks WHERE uid = :u"), {"u": uid}
+        )
+        assert marks.all() == [("challenged", "zhao", "2199-12-31")]
+    assert all("401" in each for each in page_log.errors)
     page_log.errors.clear()

@@ -248,6 +248,13 @@ export const screenLive = (inputs, signal) =>
     signal: signal ?? null,
   });
 
+/**
+ * Say something of a conflict; how it stands then.
+ * @param {import('./types').NewMark} wanted
+ * @returns {Promise<import('./types').Standing>}
+ */
+export const markConflict = (wanted) => post('conflicts/marks', wanted);
+
 /** Whether files may be imported from here, and how large ones. @returns {Promise<{allowed: boolean, max_bytes: number}>} */
 export const fetchImportTerms = () => json(url('imports'));
 

@@ -150,6 +150,9 @@ export interface Session {
   areas?: string[] | null; department?: string | null; csrf?: string | null; expires?: string;
 }
 
+/** What somebody says of a conflict; `until` is the last day it holds, null for as long as nobody takes it back. */
+export interface NewMark { uid: string; mark: 'challenged' | 'accepted' | 'withdrawn'; why: string; until: string | null }
+
 /** A sentence and what to do, of a file, a step or some rows. */
 export interface Told { code: string; detail_zh: string; detail_en: string; remedy_zh: string; remedy_en: string }
 /** What an import found in rows of the file: `rows` are the first of them, 1 is the first data row. */

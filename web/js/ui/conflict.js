@@ -6,6 +6,7 @@ import { area, date, listed, metres, percent, pick } from '../pure/format.js';
 import { language, t } from '../words.js';
 import { demonstrationBadge, severityBadge, verdictBadge } from './badges.js';
 import { h, icon } from './dom.js';
+import { askMark } from './mark.js';
 import { textButton } from './tree.js';
 
 /** @typedef {import('../types').App} App */
@@ -57,23 +58,36 @@ function standingWords({ standing }) {
   return standing.status === 'open' ? since : `${since} · ${t(`standing.${standing.status}`)}`;
 }
 
-/** What has become of a conflict: openings and closings, and every mark with who and why. @param {Item} item */
-function standingFacts({ standing }) {
+/** What has become of a conflict: openings and closings, and every mark with who and why. @param {App} app @param {Item} item */
+function standingFacts(app, item) {
+  const { standing } = item;
   if (!standing) return null;
   const lang = language();
   const marks = standing.marks.map((each) => h('li', { class: each.stands ? '' : 'muted' },
     [date(each.at, lang), t(`standing.${each.mark}`), each.who].join(' · '),
     h('br', {}), each.why, each.until && ` (${t('standing.until', { date: date(each.until, lang) })})`));
   const history = standing.history.map((each) => `${t(`standing.was.${each.what}`)} ${date(each.at, lang)} (${t('source.revision')} ${each.revision})`);
-  return h(
+  const section = h(
     'section', { class: 'card-section' },
     h('h4', {}, t('standing.title')),
     h('dl', { class: 'facts small' },
       h('dt', {}, t('standing.open_since')), h('dd', {}, t('standing.days', { date: date(standing.since, lang), n: standing.days })),
       h('dt', {}, t('standing.mark')), h('dd', {}, t(`standing.${standing.status}`))),
     marks.length > 0 && h('ul', { class: 'small marks' }, marks),
+    markButton(app, async () => {
+      item.standing = (await askMark(item)) ?? standing;
+      section.replaceWith(standingFacts(app, item) ?? '');
+    }),
     history.length > 1 && h('details', { class: 'fold' }, h('summary', {}, t('standing.history')), h('p', { class: 'muted' }, listed(history, lang))),
   );
+  return section;
+}
+
+/** Nothing for those who are signed in as somebody who may not; others are asked to sign in. @param {App} app @param {() => Promise<void>} mark */
+function markButton(app, mark) {
+  const { session } = app.store.get();
+  if (session?.signed_in && !session.actions.includes('mark')) return null;
+  return h('div', { class: 'buttons' }, textButton('edit', t('mark.button'), () => void mark()));
 }
 
 /** Overlap, distance or margin of a row, in a few words. @param {Properties} row */
@@ -106,7 +120,7 @@ export function conflictFacts(app, item) {
     h('div', { class: 'parties' }, party(app, 'subject', row), party(app, 'zone', row)),
     h('dl', { class: 'facts' }, factRows(app, row).flatMap(([title, value]) => [h('dt', {}, title), h('dd', {}, value)])),
     h('div', { class: 'buttons' }, textButton('zoom', t('conflict.zoom'), () => app.showGeometry(item.geometry))),
-    standingFacts(item),
+    standingFacts(app, item),
   ];
 }
 
@@ -157,7 +171,9 @@ function factRows(app, row) {
 
 /** Titles of attributes that the subject of a row lacks. @param {App} app @param {Properties} row @param {string[]} names */
 function missingTitles(app, row, names) {
-  return titlesOf(app.layers.get(text(row, 'subject_layer'))?.fields ?? [], names, language());
+  const fields = app.layers.get(text(row, 'subject_layer'))?.fields ?? [];
+  const own = names.includes('accuracy_m') ? [t('source.accuracy')] : [];
+  return [...own, ...titlesOf(fields, names.filter((name) => name !== 'accuracy_m'), language())];
 }
 
 /**
