@@ -4,7 +4,8 @@ As draft-ietf-httpapi-idempotency-key has it: the same key with the same request
 given, marked ``Idempotency-Replayed``; with another request 422; while the first is under way 409. A key is
 its sender's own (`api.senders.sender_of`), so nobody is given what another account was told. Answers are
 kept for a day, refusals too; what failed on our side, was refused for its number or the lack of an account,
-opens a session or is larger than `MOST_BYTES` is not kept and may be tried again.
+opens a session, holds what is shown once (``request.state.told_once``) or is larger than `MOST_BYTES` is not
+kept and may be tried again.
 """
 
 from __future__ import annotations
@@ -93,7 +94,8 @@ class Idempotency:
         try:
             await self.app(scope, asked.listening(receive), note)
         finally:
-            kept = answer.kept(asked.digest())
+            told_once = scope.get("state", {}).get("told_once", False)
+            kept = None if told_once else answer.kept(asked.digest())
             if kept is None:
                 await to_thread.run_sync(release, self.engine, who, key)
             else:

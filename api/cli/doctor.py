@@ -49,7 +49,7 @@ def access_command(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """SQL, views, items, counts, tiles, exports, search, screening, conflicts and reports; 1 on a leak."""
+    """Every way to the data, from SQL to reports, beside what is to be seen; 1 on a leak."""
     from dataclasses import asdict
 
     from api.cli.opening import opened

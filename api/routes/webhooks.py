@@ -60,6 +60,7 @@ def post_webhook(request: Request, store: StoreDep, wanted: NewWebhook) -> Respo
     entry = _entry(made, links_base(request))
     answer = as_json(entry | {"secret": secret}, headers={**_FRESH, "Location": entry["links"][0]["href"]})
     answer.status_code = 201
+    request.state.told_once = True
     return answer
 
 

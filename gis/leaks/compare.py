@@ -11,6 +11,7 @@ from gis.access import Scope
 from gis.db import connect
 from gis.leaks.channels import CHANNELS, Looking, reports_seen, screened_zones
 from gis.leaks.expected import expected_of, reports_expected, wrong_areas
+from gis.leaks.services import SERVICES
 from gis.revisions import head
 from gis.screening.conflicts import summary
 from gis.settings import MapDefinition
@@ -45,7 +46,7 @@ def compare(engine: Engine, definition: MapDefinition, scope: Scope) -> Iterator
             want = expected_of(conn, definition, layer, scope)
             wrong = wrong_areas(conn, definition, layer)
         yield Compared("areas", layer.id, len(want.seen), tuple(f"{wrong} rows" for _ in range(bool(wrong))))
-        for name, ask in CHANNELS.items():
+        for name, ask in (CHANNELS | SERVICES).items():
             yield _compared(name, layer.id, want.seen, ask(of, want))
         if layer.role == "zone":
             yield _compared("screening", layer.id, want.seen, screened_zones(of, want))

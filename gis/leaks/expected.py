@@ -23,6 +23,8 @@ __all__ = ["Expected", "expected_of", "reports_expected", "withheld_from", "wron
 class Expected:
     """Of one layer: ``seen`` are the uids that the scope is to see, ``others`` those that it is not.
 
+    ``ever`` are the uids of which it is to see some version, a present or a past one.
+
     ``layer`` is the layer in the form in which it is to be seen, ``table`` where that stands; None where it
     is not to be seen at all.
     """
@@ -32,6 +34,7 @@ class Expected:
     table: Table | None
     seen: frozenset[str]
     others: frozenset[str]
+    ever: frozenset[str]
     hidden: frozenset[str]
 
 
@@ -49,13 +52,13 @@ def _within(scope: Scope, areas: Collection[str] | None, bureau: str | None = No
 
 
 def _given(conn: Connection, definition: MapDefinition, layer: Layer, scope: Scope) -> set[str]:
-    """The uids of rows of the derived ``layer`` that rest on nothing but rows which the scope sees."""
+    """The uids of rows of the derived ``layer`` that rest on nothing but rows which the scope ever sees."""
     assert layer.derived is not None
     t = tables.table_for(layer, definition.district.storage_crs)
     named, uids = tables.MADE_FROM[layer.derived]
-    rows = conn.execute(select(t.c.uid, t.c[named], *(t.c[uid] for uid in uids)).where(alive(t, None))).all()
+    rows = conn.execute(select(t.c.uid, t.c[named], *(t.c[uid] for uid in uids))).all()
     seen = {
-        name: expected_of(conn, definition, definition.layers[name], scope).seen
+        name: expected_of(conn, definition, definition.layers[name], scope).ever
         for name in {row[1] for row in rows} & definition.layers.keys()
     }
     return {uid for uid, name, *from_ in rows if seen.get(name, frozenset()).issuperset(from_)}
@@ -70,28 +73,37 @@ def expected_of(conn: Connection, definition: MapDefinition, layer: Layer, scope
     withheld = withheld_from(definition, scope)
     seen: set[str] = set()
     others: set[str] = set()
+    ever: set[str] = set()
     derived = bool(scope.departments) and layer.derived in tables.MADE_FROM
     given = _given(conn, definition, layer, scope) if derived else set()
     s = tables.sources
-    query = select(real.c.uid, real.c.areas, s.c.bureau, *rests).join(s, s.c.source_id == real.c.source_id)
-    for uid, areas, bureau, *rested in conn.execute(query.where(alive(real, None))):
+    query = select(real.c.uid, real.c.areas, s.c.bureau, real.c.rev_to, *rests)
+    for uid, areas, bureau, ended, *rested in conn.execute(query.join(s, s.c.source_id == real.c.source_id)):
         rests_well = not rested or (rested[0] is not None and withheld.isdisjoint(rested[0]))
         # Who sees every layer and field is told of a row whose grounds are not on record.
         within = uid in given or _within(scope, areas, bureau)
         allowed = exact and within and (rests_well or not withheld)
-        (seen if allowed else others).add(uid)
+        if allowed:
+            ever.add(uid)
+        if ended is None:
+            (seen if allowed else others).add(uid)
     if exact:
         hidden = layer.access.hidden(scope.role)
-        return Expected(layer.id, layer, real, frozenset(seen), frozenset(others), hidden)
+        return Expected(layer.id, layer, real, frozenset(seen), frozenset(others), frozenset(ever), hidden)
     if layer.access.generalise_m is None:
-        return Expected(layer.id, None, None, frozenset(), frozenset(others), frozenset())
+        nothing = frozenset[str]()
+        return Expected(layer.id, None, None, nothing, frozenset(others), nothing, nothing)
     cells = generalised(layer)
     table = tables.table_for(cells, crs)
-    cells_of = select(table.c.uid, table.c.areas, s.c.bureau).join(s, s.c.source_id == table.c.source_id)
-    for uid, areas, bureau in conn.execute(cells_of.where(alive(table, None))):
-        (seen if _within(scope, areas, bureau) else others).add(uid)
+    query = select(table.c.uid, table.c.areas, s.c.bureau, table.c.rev_to)
+    for uid, areas, bureau, ended in conn.execute(query.join(s, s.c.source_id == table.c.source_id)):
+        within = _within(scope, areas, bureau)
+        if within:
+            ever.add(uid)
+        if ended is None:
+            (seen if within else others).add(uid)
     fields = frozenset(field.name for field in layer.fields) - {field.name for field in cells.fields}
-    return Expected(layer.id, cells, table, frozenset(seen), frozenset(others), fields)
+    return Expected(layer.id, cells, table, frozenset(seen), frozenset(others), frozenset(ever), fields)
 
 
 def reports_expected(conn: Connection, definition: MapDefinition, scope: Scope) -> Mapping[str, bool]:

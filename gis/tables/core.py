@@ -101,7 +101,7 @@ revisions = Table(
     Column("rev", BigInteger, primary_key=True, autoincrement=False),
     Column("at", DateTime(timezone=True), nullable=False, server_default=func.clock_timestamp()),
     Column("who", Text, nullable=False),
-    Column("kind", Text, nullable=False, comment="import, edit, revert, refresh, source"),
+    Column("kind", Text, nullable=False, comment="import, revert, refresh, edit, source, access"),
     Column("note", Text, nullable=False, server_default=""),
     Column("source_id", Integer, ForeignKey(sources.c.source_id)),
     Column("reverts", BigInteger, comment="the revision that this one undoes"),

@@ -32,7 +32,9 @@ def leaks(found: list[Compared]) -> list[Compared]:
 def test_no_channel_shows_more_or_less_than_is_to_be_seen(world: World, scope: Scope) -> None:
     found = list(compare(world.engine, world.definition, scope))
     assert leaks(found) == []
-    assert {each.channel for each in found} >= {"sql", "items", "tiles", "export", "search", "screening"}
+    assert {each.channel for each in found} >= {
+        "sql", "items", "tiles", "export", "search", "screening", "feed", "catalogue", "processes",
+    }  # fmt: skip
     rows = {each.layer: each.expected for each in found if each.channel == "items"}
     if scope == Scope(Role.ADMIN):
         assert rows == {
@@ -59,4 +61,5 @@ def test_leaks_are_found(open_world: Callable[[], World]) -> None:
     found = list(compare(world.engine, world.definition, scope_of(Role.VIEWER, WEST)))
     told = {(each.channel, each.layer): each.leaked for each in found if each.leaks}
     assert "E" in told["items", "farms"] and set(told["sql", "farms"]) == {"E", "field phone"}
+    assert "E" in told["feed", "farms"] and "E" in told["processes", "farms"] and told["catalogue", "farms"]
     assert told["view", "springs"] == ("E",) and told["areas", "farms"] == ("1 rows",)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from sqlalchemy.pool import NullPool
 from gis.access import PUBLIC, Role, Scope
 from gis.db import ask_once, connect, database_role, make_engine, scoped
 from gis.errors import DatabaseError, SettingsError
+from gis.instep import bring_in_step
 from gis.rights import DATABASE_ROLES, make_roles
 from gis.settings import Settings
 from gis.sources import set_source
@@ -251,6 +253,22 @@ def test_a_department_sees_a_source_that_is_handed_to_it(open_world: Callable[[]
     assert rev == before[0][0] + 1
     touched = asked(world.engine, None, f"SELECT layer FROM core.revision_layers WHERE rev = {rev}")
     assert {row[0] for row in touched} == {"farms", "conflicts"}
+
+
+def test_who_keeps_what_a_layer_showed_asks_again_when_its_access_changes(
+    open_world: Callable[[], World],
+) -> None:
+    world = open_world()
+    bring_in_step(world.engine, world.definition)
+    (before,) = asked(world.engine, None, "SELECT max(rev) FROM core.revisions")[0]
+    bring_in_step(world.engine, world.definition)
+    assert asked(world.engine, None, "SELECT max(rev) FROM core.revisions") == [(before,)]
+    springs = world.definition.layers["springs"]
+    access = springs.access.model_copy(update={"read": (Role.ADMIN,)})
+    layers = world.definition.layers | {"springs": springs.model_copy(update={"access": access})}
+    bring_in_step(world.engine, replace(world.definition, layers=layers))
+    touched = asked(world.engine, None, f"SELECT rev, layer FROM core.revision_layers WHERE rev > {before}")
+    assert {row[1] for row in touched} == {"springs", "conflicts"} and len({row[0] for row in touched}) == 1
 
 
 def test_a_user_who_may_not_make_roles_is_told_what_to_run(database: Engine) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from sqlalchemy import text
+
+from gis.db import connect
 from tests.api.conftest import SmallMap, client_of
 from tests.api.test_cli import Run, onemap
 from tests.api.test_errors import shape
@@ -27,6 +30,18 @@ def test_a_receiver_is_subscribed_looked_at_set_back_and_removed(own_map: SmallM
     assert client.delete("/webhooks/desk").status_code == 204
     shape(client.get("/webhooks/desk"), 404)
     shape(client.delete("/webhooks/desk"), 404)
+
+
+def test_a_secret_is_kept_nowhere_to_be_told_again(own_map: SmallMap) -> None:
+    client = client_of(own_map.app(webhook_hosts=("127.0.0.1",)))
+    key = {"Idempotency-Key": "hook-1"}
+    secret = client.post("/webhooks", json=HOOK, headers=key).json()["secret"]
+    again = client.post("/webhooks", json=HOOK, headers=key)
+    assert secret not in again.text
+    shape(again, 400)  # there is one of this name
+    with connect(own_map.engine) as conn:
+        kept = conn.execute(text("SELECT * FROM core.kept_answers")).all()
+    assert kept and secret not in str(kept)
 
 
 def test_strangers_and_pages_of_others_subscribe_nobody(own_map: SmallMap) -> None:

@@ -1,11 +1,14 @@
 """Ask whether whoever reads sees a row: for rows that were made from others."""
 
+import sqlalchemy as sa
 from alembic import op
 
 revision = "0013"
 down_revision = "0012"
 branch_labels = None
 depends_on = None
+
+_KINDS = "import, revert, refresh"
 
 
 def upgrade() -> None:
@@ -26,7 +29,15 @@ def upgrade() -> None:
         """
     )
 
+    op.alter_column(
+        "revisions", "kind", schema="core", existing_comment=_KINDS,
+        comment=f"{_KINDS}, edit, source, access", existing_type=sa.Text(), existing_nullable=False,
+    )  # fmt: skip
+
 
 def downgrade() -> None:
     """Drop it again."""
+    op.alter_column(
+        "revisions", "kind", schema="core", comment=_KINDS, existing_type=sa.Text(), existing_nullable=False
+    )
     op.execute("DROP FUNCTION core.sees_row")
