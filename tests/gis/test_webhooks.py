@@ -24,6 +24,7 @@ from standardwebhooks import Webhook
 from api.asyncapi import describe_events
 from gis.changes import Position
 from gis.db import connect
+from gis.editing import create, delete, read_document, update
 from gis.errors import NotFound, QueryError
 from gis.importing import ImportResult
 from gis.revisions import head
@@ -103,6 +104,30 @@ def test_each_revision_is_told_in_order_as_a_signed_cloudevent(
         expected = base64.b64encode(hmac.new(key, signed, hashlib.sha256).digest()).decode()
         assert headers["webhook-signature"] == f"v1,{expected}"
     assert desk(store).position.rev == second + 1 and desk(store).delivered == 2
+
+
+def test_edits_of_single_items_are_told_as_imports_are(
+    store: Engine, small_map: MapDefinition, load: Load, receiver: Receiver
+) -> None:
+    before = wells(load, "A")
+    subscribe(store, small_map, receiver.url)
+    layer = small_map.layers["wells"]
+    whoever: dict[str, Any] = {"who": "li", "most_vertices": 100}
+    values = {"code": "B", "name": "井", "kind": "dug", "depth": 3}
+    place = {"type": "Point", "coordinates": [120.005, 28.905]}
+    document = read_document(
+        {"type": "Feature", "geometry": place, "properties": values}, None, small_map.district
+    )
+    create(store, small_map, layer, document, **whoever)
+    update(store, small_map, layer, "A", {"properties": {"depth": 4}}, None, versions=None, **whoever)
+    delete(store, small_map, layer, "B", versions=None, who="li")
+    assert turn(store, small_map) == Delivered(3, 0)
+    assert receiver.told == [(before + n, "wells") for n in (1, 2, 3)]
+    assert [event["data"]["rows"] for event in receiver.events] == [
+        [{"uid": "B", "change": "added"}],
+        [{"uid": "A", "change": "changed"}],
+        [{"uid": "B", "change": "closed"}],
+    ]
 
 
 def test_only_the_layers_asked_for_are_told(
