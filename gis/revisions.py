@@ -27,7 +27,6 @@ from sqlalchemy import (
     literal,
     or_,
     select,
-    text,
     tuple_,
     type_coerce,
     union,
@@ -37,6 +36,7 @@ from sqlalchemy.types import NULLTYPE
 
 from gis import tables
 from gis.errors import RevertRefused, RevisionError
+from gis.locks import Lock, take
 from layers.model import Layer
 
 _LONGEST_NUMBER = 18  # digits: what a BIGINT surely holds
@@ -60,7 +60,6 @@ __all__ = [
 ]
 
 # Any fixed number of our own; every writer of layer rows takes it before it takes a revision number.
-_NUMBER_LOCK = 7_216_002
 
 
 @dataclass(frozen=True)
@@ -191,7 +190,7 @@ def new_revision(
 
 def lock_numbers(conn: Connection) -> None:
     """Let nobody else write layer rows until this transaction ends."""
-    conn.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _NUMBER_LOCK})
+    take(conn, Lock.NUMBERS)
 
 
 def note_touch(conn: Connection, rev: int, layer: str, change: Change) -> None:

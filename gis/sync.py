@@ -22,14 +22,13 @@ from gis import tables
 from gis.db import connect
 from gis.errors import SettingsError, SyncRefused
 from gis.jobs.schema import make_queue
+from gis.locks import Lock, take
 from gis.rights import make_roles, quoted, secure_core, secure_layer
 from gis.settings import MapDefinition
 from layers.access import generalised
 from layers.model import Layer
 
 __all__ = ["SyncReport", "sync"]
-
-_LOCK = 7_216_001  # one sync at a time; any fixed number of our own
 
 
 @dataclass
@@ -54,7 +53,7 @@ def sync(engine: Engine, definition: MapDefinition) -> SyncReport:
     make_roles(engine)
     with connect(engine, write=True) as conn:
         conn.execute(text("SET LOCAL statement_timeout = 0"))
-        conn.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
+        take(conn, Lock.SYNC)
         _migrate_core(conn)
         _check_storage_crs(conn, definition.district.storage_crs)
         report.applied += make_queue(conn)

@@ -15,11 +15,12 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Literal
 
-from sqlalchemy import Connection, Engine, func, insert, select, text
+from sqlalchemy import Connection, Engine, func, insert, select
 
 from gis.accounts.caller import Caller
 from gis.accounts.tables import audit
 from gis.db import connect
+from gis.locks import Lock, take
 
 __all__ = [
     "GENESIS",
@@ -35,7 +36,6 @@ __all__ = [
 ]
 
 GENESIS = bytes(32)
-_LOCK = 7_216_005  # one writer at a time; any fixed number of our own
 _LONGEST = 500  # characters of a text; the rest is left out
 _BATCH = 5_000
 
@@ -115,7 +115,7 @@ def record_all(conn: Connection, done: Sequence[tuple[Origin, Event]]) -> None:
     """The same for events of several origins."""
     if not done:
         return
-    conn.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
+    take(conn, Lock.AUDIT)
     last = conn.execute(select(audit.c.seq, audit.c.hash).order_by(audit.c.seq.desc()).limit(1)).one_or_none()
     seq, previous = (last.seq, bytes(last.hash)) if last else (0, GENESIS)
     at = conn.execute(select(func.clock_timestamp())).scalar_one()

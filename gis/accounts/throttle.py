@@ -13,17 +13,18 @@ import ipaddress
 from datetime import datetime, timedelta
 from math import ceil
 
-from sqlalchemy import ColumnElement, Connection, delete, func, insert, select, text
+from sqlalchemy import ColumnElement, Connection, delete, func, insert, select
 
 from gis.accounts.tables import login_attempts as attempts
 from gis.errors import TooManyGuesses
+from gis.locks import Lock, take
 
 __all__ = ["PER_ACCOUNT", "PER_ADDRESS", "WINDOW", "forgive", "note_guess"]
 
 PER_ACCOUNT = 10
 PER_ADDRESS = 50
 WINDOW = timedelta(minutes=15)
-_LOCKS = (7_216_006, 7_216_007)  # classes of advisory locks: of names, of addresses; always in this order
+_LOCKS = (Lock.GUESSES_AT_NAME, Lock.GUESSES_FROM_ADDRESS)  # always in this order
 
 
 def note_guess(conn: Connection, name: str, address: str | None) -> int:
@@ -36,7 +37,7 @@ def note_guess(conn: Connection, name: str, address: str | None) -> int:
     """
     of_name, of_address = _hash(name), network(address)
     for lock, key in zip(_LOCKS, (of_name, of_address.encode()), strict=True):
-        conn.execute(text("SELECT pg_advisory_xact_lock(:lock, :key)"), {"lock": lock, "key": _int32(key)})
+        take(conn, lock, _int32(key))
     now = conn.execute(select(func.clock_timestamp())).scalar_one()
     over = select(attempts.c.attempt_id).where(attempts.c.at < now - 2 * WINDOW)
     # What another process is removing just now need not be waited for.

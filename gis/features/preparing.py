@@ -35,6 +35,7 @@ from gis.db import connect
 from gis.features.grid import NOWHERE, PLACELESS, cell_columns
 from gis.features.reading import select_rows, shaped
 from gis.features.ready import source_words
+from gis.locks import Lock, take
 from gis.revisions import alive, last_touch
 from gis.settings import MapDefinition
 from layers.model import Layer
@@ -46,7 +47,6 @@ READY_FROM_ROWS = 5_000
 
 _SMALL_ROWS = 20_000
 _BATCH = 10_000
-_LOCK = 7_216_005  # one at a time, any fixed number of our own
 
 Progress = Callable[[str, int, int | None], None]
 
@@ -106,7 +106,7 @@ def _alone(engine: Engine) -> Iterator[Connection]:
     """A writing connection for as long as it takes, that no other preparing has at the same time."""
     with connect(engine, write=True) as conn:
         conn.execute(text("SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 0"))
-        conn.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
+        take(conn, Lock.ITEMS)
         yield conn
 
 

@@ -31,6 +31,7 @@ from gis.importing.issues import refused
 from gis.importing.reading import Limits
 from gis.intake import take_in
 from gis.jobs import WorkStopped
+from gis.locks import Lock
 from gis.revisions import alive
 from gis.rhythms import rhythm_span
 from gis.settings import MapDefinition
@@ -39,7 +40,6 @@ __all__ = ["HarvestResult", "back_off", "forget_runs", "run_harvest"]
 
 FIRST_WAIT, LONGEST_WAIT = timedelta(minutes=5), timedelta(days=1)
 _READING_S = 600
-_LOCK = 7_216_003  # class of the advisory locks, one a harvest
 _log = logging.getLogger("onemap.harvest")
 
 Progress = Callable[[str, int, int | None], None]
@@ -131,7 +131,7 @@ def run_harvest(
 def _alone(engine: Engine, harvest: Harvest) -> Iterator[None]:
     """Hold the harvest, so that no other process runs it; harvest_busy when one does."""
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as conn:
-        given = {"a": _LOCK, "b": harvest.id}
+        given = {"a": int(Lock.HARVEST), "b": harvest.id}
         if not conn.scalar(text("SELECT pg_try_advisory_lock(:a, :b)"), given):
             raise refused("harvest_busy", value=harvest.name)
         try:

@@ -25,6 +25,7 @@ from gis.errors import OneMapError
 from gis.jobs.queue import enqueue, error_words, finish
 from gis.jobs.schema import driver, in_queue, progress_table
 from gis.jobs.work import Task, Work, WorkStopped
+from gis.locks import Lock, try_to_take
 from gis.settings import MapDefinition, Settings
 
 if TYPE_CHECKING:
@@ -38,7 +39,6 @@ MAX_ATTEMPTS = 3
 PATIENCE_S = 10.0
 _LOOK_EVERY_S = 1.0  # a notice that arrives while the queue is being looked at is lost
 _AGAIN_AFTER_S = 2.0  # after the database went away
-_RESCUE_LOCK = 7_216_002  # one rescuer at a time; any fixed number of our own
 # Lane -> how many jobs of it one worker runs at a time. What waits for others does so side by side.
 _LANES = {"people": 1, "clock": 1, "post": 4}
 _ASK_EVERY_S = 1.0
@@ -268,7 +268,7 @@ class Worker:
 
         assert self._engine is not None
         with connect(self._engine, write=True) as conn:
-            if not conn.scalar(text("SELECT pg_try_advisory_xact_lock(:key)"), {"key": _RESCUE_LOCK}):
+            if not try_to_take(conn, Lock.RESCUE):
                 return
             raw = driver(in_queue(conn))
             given = {

@@ -20,6 +20,7 @@ from sqlalchemy import Connection, Engine, func, or_, select, text
 from gis import tables
 from gis.db import connect
 from gis.errors import NotFound
+from gis.locks import Lock, take
 from gis.revisions import Change, alive, head
 from gis.screening.basis import Basis, Judging
 from gis.screening.keeping import rules_hash, write
@@ -193,12 +194,8 @@ def _judging(engine: Engine) -> Iterator[None]:
     with connect(engine, write=True) as conn:
         conn.execute(text("SET LOCAL lock_timeout = 0"))
         conn.execute(text("SET LOCAL statement_timeout = 0"))
-        conn.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _JUDGING_LOCK})
+        take(conn, Lock.JUDGING)
         yield
-
-
-# Any fixed number of our own.
-_JUDGING_LOCK = 7_216_004
 
 
 def last_judged(conn: Connection, definition: MapDefinition) -> int | None:

@@ -18,6 +18,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 
 from gis import tables
 from gis.db import connect
+from gis.locks import Lock, take
 from gis.revisions import alive, last_touch
 from gis.settings import MapDefinition
 from gis.tiles.levels import demonstration_sources, rendering_hash
@@ -33,7 +34,6 @@ LARGE_BYTES = 1024
 
 _BATCH_BYTES = 32 * 2**20
 _SMALL_BYTES, _SMALL_ROWS = 8 * 2**20, 20_000
-_LOCK = 7_216_004  # one at a time, any fixed number of our own
 
 Progress = Callable[[str, int, int | None], None]
 
@@ -128,7 +128,7 @@ def _alone(engine: Engine) -> Iterator[Connection]:
     """A writing connection for as long as it takes, that no other preparing has at the same time."""
     with connect(engine, write=True) as conn:
         conn.execute(text("SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 0"))
-        conn.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
+        take(conn, Lock.TILES)
         yield conn
 
 
