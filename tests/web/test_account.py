@@ -39,7 +39,15 @@ def served(databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> It
     engine = create_engine(databases.url(name))
     with connect(engine, write=True) as conn:
         costs = Passwords(1, 8, 1)
-        register.add(conn, "wang", WORD, costs, role=Role.PLANNER, areas=["330784"], display_name="王芳")
+        register.add(
+            conn,
+            "wang",
+            WORD,
+            costs,
+            role=Role.PLANNER,
+            areas=["330784", "department:水利局"],
+            display_name="王芳",
+        )
         register.add(conn, "zhao", WORD, costs, role=Role.REGULATOR)
     with serving(databases.url(name), tmp_path_factory.mktemp("accounts")) as address:
         yield Served(address, engine)
@@ -99,7 +107,7 @@ def test_one_signs_in_works_on_after_the_session_ends_and_signs_out(
 
     button.click()
     menu = page.locator("dialog.account-menu")
-    for words in ("王芳", "wang", "规划人员", "330784"):
+    for words in ("王芳", "wang", "规划人员", "330784", "水利局提供的数据"):
         expect(menu).to_contain_text(words)
     menu.get_by_role("button", name="退出登录").click()
     expect(button).to_contain_text("登录")

@@ -93,6 +93,12 @@ export function createAccount(words) {
 
 /** @typedef {ReturnType<typeof createAccount>} Account */
 
+/** A code of an area as it is, and what a department gave in words. @param {string} area */
+function areaWords(area) {
+  const [, department] = area.match(/^department:(.*)$/) ?? [];
+  return department === undefined ? area : t('account.given_by', { department });
+}
+
 /**
  * Name, role and areas under the button, and the way out.
  * @param {HTMLElement} button
@@ -101,7 +107,7 @@ export function createAccount(words) {
  */
 function openMenu(button, session, leave) {
   if (!session) return;
-  const areas = session.areas === null || session.areas === undefined ? t('account.everywhere') : session.areas.join(', ') || t('account.nowhere');
+  const areas = session.areas === null || session.areas === undefined ? t('account.everywhere') : session.areas.map(areaWords).join(', ') || t('account.nowhere');
   const failed = h('p', { class: 'field-error', role: 'alert', hidden: true });
   const out = h('button', { type: 'button', class: 'button quiet', onclick: async () => {
     out.disabled = true;
