@@ -23,6 +23,9 @@ different vertices leave such gaps by rounding."""
 
 RUN_VERTICES = 16
 
+NODE_LINES = 4
+"""Lines to a node of an index: the nearest one is found in half the time that it takes with shapely's ten."""
+
 
 @dataclass(frozen=True, eq=False)
 class Boundary:
@@ -46,8 +49,12 @@ class Boundary:
     @classmethod
     def of_each(cls, zones: Geometries) -> Boundary:
         """The outlines of the polygons among ``zones``, each zone for itself; lines and points have none."""
-        lines, owner = outlines(zones)
-        return cls(lines, owner, shapely.STRtree(lines))
+        return cls.indexed(*outlines(zones))
+
+    @classmethod
+    def indexed(cls, lines: Geometries, owner: Indices) -> Boundary:
+        """These lines with an index."""
+        return cls(lines, owner, shapely.STRtree(lines, node_capacity=NODE_LINES))
 
     def and_lines_and_points(self, zones: Geometries) -> Boundary:
         """These outlines together with the zones that are lines or points, which are all boundary."""
@@ -56,7 +63,7 @@ class Boundary:
         if not flat.any():
             return self
         lines = np.concatenate([self.lines, pieces.geoms[flat]])
-        return Boundary(lines, np.concatenate([self.owner, pieces.owner[flat]]), shapely.STRtree(lines))
+        return Boundary.indexed(lines, np.concatenate([self.owner, pieces.owner[flat]]))
 
     def __len__(self) -> int:
         return len(self.lines)

@@ -10,7 +10,7 @@ from gis.kernel.inside import in_boxes, points_in
 from gis.kernel.threads import in_shares
 from gis.kernel.zones import ZoneSet
 
-__all__ = ["points_near"]
+__all__ = ["lines_to_zones", "points_near"]
 
 
 def points_near(
@@ -77,3 +77,22 @@ def _outside(
         for i, j in zip(p[doubt], z[doubt], strict=True)
     ]
     return p[kept], z[kept], gap[kept]
+
+
+def lines_to_zones(
+    points: Geometries, zones: ZoneSet, s: Indices, z: Indices, threads: int | None = None
+) -> Geometries:
+    """The shortest line from points[s[i]] to the zone z[i], which does not hold it; object[k], metres.
+
+    It is measured to the outline as it is: where many points are asked, cutting the zones is saved.
+    """
+    order = np.argsort(z, kind="stable")
+
+    def drawn(of: Indices, zone: Indices) -> Geometries:
+        asked, place = np.unique(zone, return_inverse=True)
+        with zones.rims.lend(asked) as own:
+            return np.asarray(shapely.reverse(shapely.shortest_line(own[place], points[of])), dtype=object)
+
+    lines = np.empty(len(s), dtype=object)
+    lines[order] = in_shares(drawn, s[order], z[order], group=z[order], threads=threads)
+    return lines

@@ -42,6 +42,8 @@ def nearest_piece(
         raise KernelInputError("A pair names an empty geometry.", "几何对中含空几何。")
     piece = np.zeros(len(s), dtype=np.int64)
     distance = np.zeros(len(s))
+    if not len(s):
+        return piece, distance  # and nothing is cut
     names, rows = rows_by_zone(z)
     start, geoms = zones.piece_start, zones.pieces.geoms
     rows_of = dict(zip(names.tolist(), rows, strict=True))

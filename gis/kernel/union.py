@@ -5,7 +5,6 @@ from __future__ import annotations
 from threading import RLock
 
 import numpy as np
-import shapely
 
 from gis.kernel.arrays import Geometries, Indices
 from gis.kernel.boundary import Boundary
@@ -60,7 +59,7 @@ class UnionBoundary:
         with self._lock:
             if self._whole is None:
                 lines, owner = self.among(every)
-                self._whole = Boundary(lines, owner, shapely.STRtree(lines))
+                self._whole = Boundary.indexed(lines, owner)
             return self._whole
 
     @property

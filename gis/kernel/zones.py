@@ -203,13 +203,14 @@ class ZoneSet:
         )
 
     def _outline_of(self, chosen: Indices) -> Boundary | None:
-        """The lines of one zone, when they are there and one is wanted: an index of all takes long."""
+        """The lines of some zones, when those of all are there."""
         with self._lock:
-            if "_outline" not in self.__dict__ or len(chosen) != 1:
+            if "_outline" not in self.__dict__:
                 return None
-        start, stop = np.searchsorted(self._outline.owner, [chosen[0], chosen[0] + 1])
-        lines = self._outline.lines[start:stop]
-        return Boundary(lines, np.zeros(len(lines), dtype=np.int64), shapely.STRtree(lines))
+        every = self._outline
+        start, stop = np.searchsorted(every.owner, [chosen, chosen + 1])
+        rows = np.concatenate([np.arange(a, b) for a, b in zip(start, stop, strict=True)] or [np.arange(0)])
+        return Boundary.indexed(every.lines[rows], np.repeat(np.arange(len(chosen)), stop - start))
 
     def _pieces_of(self, chosen: Indices) -> Pieces | None:
         with self._lock:

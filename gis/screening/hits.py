@@ -12,6 +12,7 @@ import shapely
 
 from gis.kernel import CONFLICT, EDGE, UNKNOWN, overlap, size, witness
 from gis.kernel.arrays import TOUCH_M, Floats, Geometries, Indices
+from gis.kernel.near import lines_to_zones
 from gis.kernel.zones import ZoneSet
 from gis.screening.counting import surely_met
 from gis.screening.filters import Flags
@@ -195,7 +196,10 @@ def _drawn(
     """Witness and bearing of pairs; a point that a zone holds is its own witness, and most pairs are such."""
     zones = question.selection.both
     shown, direction = geoms[s].copy(), np.full(len(s), np.nan)
-    asked = np.flatnonzero((gap > 0) | (shapely.get_type_id(geoms[s]) != 0))
+    dots = shapely.get_type_id(geoms[s]) == 0
+    beside = np.flatnonzero(dots & (gap > 0))
+    shown[beside] = lines_to_zones(geoms, zones, s[beside], z[beside], question.threads)
+    asked = np.flatnonzero(~dots)
     shown[asked] = _of_pairs(witness, geoms, zones, s[asked], z[asked], question)
     apart = np.flatnonzero(gap > TOUCH_M)
     ends = shapely.get_coordinates(shown[apart]).reshape(-1, 2, 2)
@@ -211,6 +215,8 @@ def _of_pairs(
 
     Several rules meet one site in the same zones, so what a pair shares is measured once for a site alone.
     """
+    if not len(s):
+        return np.empty(0, dtype=object if measure is witness else np.float64)
     if len(geoms) > 1:
         rows, place = np.unique(s, return_inverse=True)
         return measure(geoms[rows], zones, place, z, threads=question.threads, check=False)

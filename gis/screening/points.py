@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import shapely
 
-from gis.kernel import CLEAR, CONFLICT, UNKNOWN, PointVerdicts, ZoneSet, classify_points
+from gis.kernel import CLEAR, CONFLICT, UNKNOWN, PointVerdicts, ZoneSet, classify_points, points_in_zones
 from gis.kernel.arrays import TOUCH_M, Floats, Geometries, Indices
 from gis.screening.counting import count_codes
 from gis.screening.filters import Flags
@@ -119,7 +119,7 @@ def _apply_coverage(accuracy_m: Floats, depth_m: Floats, question: Question, ans
 def _classified(points: Geometries, accuracy_m: Floats, zones: ZoneSet, question: Question) -> PointVerdicts:
     """Classify points, measuring only those that a zone may reach: the others are clear at any distance."""
     count, reach = len(points), question.reach_m
-    near = _may_be_reached(points, accuracy_m, zones, reach)
+    near = _may_be_reached(points, accuracy_m, zones, reach, question.threads)
     found = classify_points(
         shapely.get_coordinates(points[near]), accuracy_m[near], zones, reach, threads=question.threads
     )
@@ -132,16 +132,19 @@ def _classified(points: Geometries, accuracy_m: Floats, zones: ZoneSet, question
     return PointVerdicts(verdict, unknown, margin, error, touches, zone)
 
 
-def _may_be_reached(points: Geometries, accuracy_m: Floats, zones: ZoneSet, reach_m: float) -> Indices:
+def _may_be_reached(
+    points: Geometries, accuracy_m: Floats, zones: ZoneSet, reach_m: float, threads: int | None
+) -> Indices:
     """Which points a zone may reach, given the errors; int64[], sorted."""
-    if not len(zones.pieces):
+    if not len(zones.rim):
         return np.empty(0, dtype=np.int64)
     limit = reach_m + np.nan_to_num(accuracy_m) + np.nan_to_num(zones.accuracy_m).max() + TOUCH_M
     coarse = limit > COARSE_M
     fine = np.flatnonzero(~coarse)
-    hit = zones.tree.query(points[fine], predicate="dwithin", distance=limit[fine])[0]
-    return np.union1d(np.flatnonzero(coarse), fine[hit]).astype(np.int64)
+    inside = points_in_zones(shapely.get_coordinates(points[fine]), zones, threads=threads)[0]
+    hit = zones.rim.tree.query(points[fine], predicate="dwithin", distance=limit[fine])[0]
+    return np.unique(np.concatenate([np.flatnonzero(coarse), fine[inside], fine[hit]])).astype(np.int64)
 
 
 COARSE_M = 2000.0
-"""Metres. A point looked for so far around has more pieces of zones near it than the search would save."""
+"""Metres. A point looked for so far around has more lines of zones near it than the search would save."""
