@@ -143,7 +143,9 @@ def _make(layer: Layer, storage_crs: int) -> Table:
     table = Table(layer.id, metadata, *columns, *checks, comment=title, info={"layer": layer})
     current = table.c.rev_to.is_(None)
     Index(f"uq_{layer.id}_current_uid", table.c.uid, unique=True, postgresql_where=current)
-    Index(f"ix_{layer.id}_uid", table.c.uid)
+    # Rows of derived layers have long names and are written by the ten thousand: hashes cost less to keep.
+    method = "hash" if layer.role == "derived" else "btree"
+    Index(f"ix_{layer.id}_uid", table.c.uid, postgresql_using=method)
     Index(f"ix_{layer.id}_revs", table.c.rev_from, table.c.rev_to)
     # For roles that see some areas only; where no areas are known it is empty and costs nothing.
     known = table.c.areas.is_not(None)
