@@ -231,11 +231,14 @@ def _close_and_add(conn: Connection, table: Table, staged: Table, rev: int) -> N
     conn.execute(insert(table).from_select([*names, "rev_from"], rows))
 
 
-def renew_access(conn: Connection, table: Table, staged: Table) -> None:
-    """Bring who may see a row up to date where `apply_staged` left it as it was."""
-    news = _news(table)
+def renew_access(conn: Connection, table: Table, staged: Table, within: SelectBase | None = None) -> None:
+    """Bring who may see a row up to date where `apply_staged` left it as it was; ``within`` as there."""
+    news, held = _news(table), _held(table)
     kept = not_(select(literal(1)).where(news.c.uid == staged.c.uid).exists())
-    same = and_(table.c.uid == staged.c.uid, table.c.rev_to.is_(None))
+    if within is None:
+        same = and_(table.c.uid == staged.c.uid, table.c.rev_to.is_(None))
+    else:
+        same = and_(held.c.uid == staged.c.uid, table.c.row_id == held.c.row_id, table.c.rev_to.is_(None))
     names = sorted(tables.NOT_CONTENT & set(table.c.keys()))
     new = or_(*(table.c[n].is_distinct_from(staged.c[n]) for n in names))
     conn.execute(update(table).where(same, kept, new).values({n: staged.c[n] for n in names}))

@@ -77,6 +77,14 @@ class Change:
         """True when the store already held exactly this."""
         return self.added == self.changed == self.closed == 0
 
+    def and_then(self, other: Change) -> Change:
+        """What both did, one after the other, in the same revision or in none."""
+        rev = self.rev if other.rev is None else other.rev
+        return Change(
+            rev, self.added + other.added, self.changed + other.changed, self.closed + other.closed,
+            self.unchanged + other.unchanged,
+        )  # fmt: skip
+
 
 @dataclass(frozen=True)
 class RevisionRow:

@@ -17,7 +17,7 @@ from gis.importing.copying import copy_batch, points_or_wkb
 from gis.importing.values import ARROW
 from layers.model import Layer
 
-__all__ = ["ROW_NO", "Stage", "stage_rows"]
+__all__ = ["ROW_NO", "Stage", "stage_rows", "staged_columns"]
 
 ROW_NO = "row_no"
 # What a row has beside its fields, and how it is held in a column.
@@ -98,6 +98,11 @@ class Stage:
         self.rows += len(columns["uid"])
         copy_batch(self.conn, self.name, columns)
 
+    def clear(self) -> None:
+        """Take out all rows, so that others can be staged by themselves."""
+        self.rows = 0
+        self.conn.execute(text(f"TRUNCATE {self.name}"))
+
     def analyze(self) -> None:
         """Tell the planner what is there."""
         self.conn.execute(text(f"ANALYZE {self.name} (uid, {ROW_NO})"))
@@ -121,12 +126,13 @@ def stage_rows(
     stage = Stage(conn, layer, table, to_web)
     for rows in frames:
         if len(rows):
-            stage.add(_staged_columns(stage, rows))
+            stage.add(staged_columns(stage, rows, stage.rows))
     stage.analyze()
     return stage.table
 
 
-def _staged_columns(stage: Stage, rows: pd.DataFrame) -> dict[str, pa.Array]:
+def staged_columns(stage: Stage, rows: pd.DataFrame, first: int = 0) -> dict[str, pa.Array]:
+    """A frame, as `stage_rows` takes it, as the columns that `Stage.add` takes, numbered from ``first``."""
     layer = stage.layer
     kinds = {f.name: f.type for f in layer.stored_fields} | {n: k for n, k in _OWN.items() if n in rows}
     values = {name: _arrow(rows[name], ARROW[kind]) for name, kind in kinds.items()}
@@ -135,7 +141,7 @@ def _staged_columns(stage: Stage, rows: pd.DataFrame) -> dict[str, pa.Array]:
         places = rows["rests_on"].map({codes: place for place, codes in enumerate(listed)})
         values["rests_on"] = array_pieces(places.to_numpy(np.int64), listed)
     geometry = rows["geom"].to_numpy(dtype=object) if layer.has_geometry else None
-    numbers = np.arange(stage.rows, stage.rows + len(rows))
+    numbers = np.arange(first, first + len(rows))
     uids = _arrow(rows["uid"], pa.string())
     return stage.columns(numbers, values, geometry, uids, rows["source_id"].to_numpy(np.int32))
 

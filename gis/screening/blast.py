@@ -162,7 +162,7 @@ def _blast(
     today = datetime.now(UTC).date()
     now = Judging(head(conn), today, Basis.of(conn, changed, today))
     found = touched(conn, changed, layer, last, now, judge_all=True)
-    judged = rejudge(conn, changed, found, threads=threads, keep=keep)
+    judged = Rejudged.of(rejudge(conn, changed, found, threads=threads, keep=keep))
     before = _before(conn, definition, found.scope, judged)
     after = all_rows(judged)[_SAID]
     affected = _affected(before, after)

@@ -23,8 +23,8 @@ from gis.errors import NotFound
 from gis.locks import Lock, take
 from gis.revisions import Change, alive, head
 from gis.screening.basis import Basis, Judging
-from gis.screening.keeping import rules_hash, write
-from gis.screening.rejudging import Progress, rejudge
+from gis.screening.keeping import Written, rules_hash, write
+from gis.screening.rejudging import Progress, Rejudged, rejudge
 from gis.screening.scope import Scope
 from gis.screening.touched import Touched, touched
 from gis.settings import MapDefinition
@@ -156,11 +156,26 @@ def _run(
             found = scope_since(conn, definition, layer, last, now)
             if at_most is not None and _size(conn, definition, found.scope) > at_most:
                 return None
-            judged = rejudge(conn, definition, found, threads=threads, progress=progress)
-        with connect(engine, write=True) as conn:
-            conn.execute(text("SET LOCAL statement_timeout = 0"))
-            change, retold = write(conn, definition, layer, found.scope, judged, now, who)
-    return RefreshResult(change, now.rev, law_date, judged.subjects, retold, found.scope.everything)
+            parts = rejudge(conn, definition, found, threads=threads, progress=progress)
+            whole = None if found.scope.is_apart else Rejudged.of(parts)
+            if whole is None:
+                done = _write(engine, definition, found.scope, parts, now, who)
+        if whole is not None:  # and nobody reads the ledger any more, so that an empty one can be swapped
+            done = _write(engine, definition, found.scope, iter([whole]), now, who)
+    return RefreshResult(done.change, now.rev, law_date, done.subjects, done.retold, found.scope.everything)
+
+
+def _write(
+    engine: Engine,
+    definition: MapDefinition,
+    scope: Scope,
+    parts: Iterator[Rejudged],
+    now: Judging,
+    who: str,
+) -> Written:
+    with connect(engine, write=True) as conn:
+        conn.execute(text("SET LOCAL statement_timeout = 0"))
+        return write(conn, definition, conflicts_layer(definition), scope, parts, now, who)
 
 
 def totals(conn: Connection, definition: MapDefinition) -> Totals:

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 from numpy.typing import NDArray
 from sqlalchemy import (
+    BigInteger,
     Column,
     ColumnElement,
     Connection,
+    FromClause,
     MetaData,
     SelectBase,
     Table,
@@ -27,6 +32,7 @@ from sqlalchemy import (
     or_,
     select,
     text,
+    true,
 )
 from sqlalchemy.dialects.postgresql import ARRAY
 
@@ -38,7 +44,7 @@ from gis.importing.copying import copy_batch
 from gis.importing.fill import fill_empty
 from gis.importing.options import SourceInfo
 from gis.importing.register import register_source
-from gis.importing.stage import stage_rows
+from gis.importing.stage import Stage, staged_columns
 from gis.revisions import Change, alive, new_revision, note_touch
 from gis.screening.asking import subject_filters, zone_filters
 from gis.screening.basis import Judging
@@ -51,7 +57,7 @@ from gis.screening.weighing import folded, stage_reweighed
 from gis.settings import MapDefinition
 from layers.model import Layer
 
-__all__ = ["all_rows", "in_scope", "rules_hash", "write"]
+__all__ = ["Written", "all_rows", "rules_hash", "write"]
 
 # Rows made from demonstration data must show as such, so they have a source of their own.
 _SOURCES = {
@@ -66,10 +72,24 @@ _SCOPE = Table("judged_scope", MetaData(schema="pg_temp"), Column("layer", Text)
                Column("zone_layer", Text), Column("rules", Text))  # fmt: skip
 
 
+Columns = Mapping[str, pa.Array]
+"""Rows as they are copied."""
+_Part = TypeVar("_Part")
+
+
 def all_rows(found: Rejudged) -> pd.DataFrame:
     """The rows of all parts as one frame."""
     frames = [frame for frame in found.rows if len(frame)]
     return pd.concat(frames, ignore_index=True) if frames else no_rows()
+
+
+@dataclass(frozen=True)
+class Written:
+    """What became of rows, of how many lists of rules the words did, and how many subjects were judged."""
+
+    change: Change
+    retold: int
+    subjects: int
 
 
 def write(
@@ -77,43 +97,128 @@ def write(
     definition: MapDefinition,
     layer: Layer,
     scope: Scope,
-    found: Rejudged,
+    parts: Iterator[Rejudged],
     now: Judging,
     who: str,
-) -> tuple[Change, int]:
+) -> Written:
     """Bring the ledger to what was found, as one revision unless it says so already.
 
-    Returns what became of rows, and of how many lists of rules the words did.
-
-    ``conn`` is in a transaction that writes; the caller holds the lock of judging. The rows are taken out of
-    ``found`` one part after the other, so that they need not be held twice.
+    ``conn`` is in a transaction that writes; the caller holds the lock of judging. Where the scope is apart,
+    ``parts`` are made by a thread of their own, and written one after the other while the next is made;
+    else they are one.
     """
-    district = definition.district
-    table = tables.table_for(layer, district.storage_crs)
-    to_web = transformation(district.storage_crs, WEB_MERCATOR, district.extent)
-    volatile = frozenset(f.name for f in layer.fields if f.volatile)
-    sources = {flag: register_source(conn, info) for flag, info in _SOURCES.items()}
-    lists = {listed for rows in found.rows for listed in rows["rules"].unique()}
-    staged = stage_rows(conn, layer, table, _stored(definition, found, now, sources), to_web)
-    if has_areas(conn, definition):
-        take_over_areas(conn, definition, layer, f'pg_temp."{staged.name}"')
-    within = in_scope(conn, table, scope, found)
-    stage_reweighed(conn, definition, table, staged, scope, now, within)
-    change = apply_staged(
-        conn, table, staged, mode="replace", who=who, kind="refresh", note=f"judged at {now.rev}",
-        volatile=volatile, fill=fill_empty, within=within,
-    )  # fmt: skip
-    renew_access(conn, table, staged)
-    told = retelling(conn, definition, lists, now.law_date)
+    ledger = _Ledger(conn, definition, layer, scope, now, who)
+    if scope.is_apart:
+        with _ahead(map(ledger.ready, parts)) as coming:
+            ledger.look_up()
+            for found, columns in coming:
+                ledger.put(found, columns)
+    else:
+        for found in parts:
+            ledger.put(found, ledger.encoded(found))
+    told = retelling(conn, definition, ledger.lists, now.law_date)
     if len(told):
-        change = _told(conn, layer, told, change, who, now)
-    _keep_uncovered(conn, scope, found, now)
+        ledger.tell(told)
     values = {
-        "layer": layer.id, "judged_rev": now.rev, "rev": change.rev, "law_date": now.law_date,
-        "basis": now.basis.record(), "rejudged": None if scope.everything else found.subjects,
+        "layer": layer.id, "judged_rev": now.rev, "rev": ledger.change.rev, "law_date": now.law_date,
+        "basis": now.basis.record(), "rejudged": None if scope.everything else ledger.subjects,
     }  # fmt: skip
     conn.execute(insert(tables.judgings).values(**values, rules_hash=rules_hash(definition)))
-    return change, len(told)
+    return Written(ledger.change, len(told), ledger.subjects)
+
+
+@contextmanager
+def _ahead(parts: Iterator[_Part]) -> Iterator[Iterator[_Part]]:
+    """The same, each made by another thread while the one before is used; the first at once."""
+    with ThreadPoolExecutor(1, "judge") as pool:
+        first = pool.submit(next, parts, None)
+
+        def each() -> Iterator[_Part]:
+            coming = first
+            while (part := coming.result()) is not None:
+                coming = pool.submit(next, parts, None)
+                yield part
+
+        yield each()
+
+
+class _Ledger:
+    """The layer of conflicts while one revision of it is written.
+
+    Attributes
+    ----------
+    change : Change
+        What became of rows so far.
+    lists : set of str
+        The lists of rules of what was found so far.
+    subjects : int
+    """
+
+    def __init__(
+        self, conn: Connection, definition: MapDefinition, layer: Layer, scope: Scope, now: Judging, who: str
+    ) -> None:
+        self._conn, self._definition, self._layer = conn, definition, layer
+        self._scope, self._now, self._who = scope, now, who
+        district = definition.district
+        self._table = tables.table_for(layer, district.storage_crs)
+        self._to_web = transformation(district.storage_crs, WEB_MERCATOR, district.extent)
+        self._sources = {flag: register_source(conn, info) for flag, info in _SOURCES.items()}
+        self._has_areas = has_areas(conn, definition)
+        self._stage = Stage(conn, layer, self._table, self._to_web)
+        self._known: FromClause = self._table
+        self.change, self.lists, self.subjects = Change(None, 0, 0, 0, 0), set[str](), 0
+
+    def ready(self, found: Rejudged) -> tuple[Rejudged, list[Columns]]:
+        """What was found of some subjects, with its rows as they are copied; leaves the database alone."""
+        return found, list(self.encoded(found))
+
+    def encoded(self, found: Rejudged) -> Iterator[Columns]:
+        """The rows of ``found`` as they are copied.
+
+        They are taken out of it one frame after the other, so that they are not held twice.
+        """
+        self.lists |= {listed for rows in found.rows for listed in rows["rules"].unique()}
+        first = 0
+        for rows in _stored(self._definition, found, self._now, self._sources):
+            if len(rows):
+                yield staged_columns(self._stage, rows, first)
+            first += len(rows)
+
+    def look_up(self) -> None:
+        """Find what is on record of the subjects of the scope, once for all that is found of them."""
+        self._known = _on_record(self._conn, self._table, self._scope)
+
+    def put(self, found: Rejudged, columns: Iterable[Columns]) -> None:
+        """Write what was found of some subjects."""
+        conn, table, stage = self._conn, self._table, self._stage
+        for part in columns:
+            stage.add(part)
+        stage.analyze()
+        self.subjects += found.subjects
+        if self._has_areas:
+            take_over_areas(conn, self._definition, self._layer, stage.name)
+        within = in_scope(conn, self._known, self._scope, found)
+        stage_reweighed(conn, self._definition, table, stage.table, self._scope, self._now, within)
+        change = apply_staged(
+            conn, table, stage.table, mode="replace", who=self._who, kind="refresh",
+            note=f"judged at {self._now.rev}", rev=self.change.rev, fill=fill_empty, within=within,
+            volatile=frozenset(f.name for f in self._layer.fields if f.volatile),
+        )  # fmt: skip
+        self.change = self.change.and_then(change)
+        renew_access(conn, table, stage.table, within)
+        stage.clear()
+        _keep_uncovered(conn, self._scope, found, self._now)
+
+    def tell(self, told: Retelling) -> None:
+        """Write what rules say now, in the revision of the rows, or in one of its own that changes no row."""
+        if self.change.rev is None:
+            rev = new_revision(
+                self._conn, who=self._who, kind="refresh", note=f"rules told anew at {self._now.rev}"
+            )
+            self.change = replace(self.change, rev=rev)
+            note_touch(self._conn, rev, self._layer.id, self.change)
+        assert self.change.rev is not None
+        told.write(self._conn, self.change.rev)
 
 
 def _stored(
@@ -129,17 +234,6 @@ def _stored(
             source_id=np.where(rows["is_demonstration"].to_numpy(dtype=bool), sources[True], sources[False]),
             rests_on=pd.Series(_rests_on(definition, rows), index=rows.index, dtype=object),
         )  # fmt: skip
-
-
-def _told(conn: Connection, layer: Layer, told: Retelling, change: Change, who: str, now: Judging) -> Change:
-    """Write what rules say now, in the revision of the rows, or in one of its own that changes no row."""
-    if change.rev is None:
-        rev = new_revision(conn, who=who, kind="refresh", note=f"rules told anew at {now.rev}")
-        change = replace(change, rev=rev)
-        note_touch(conn, rev, layer.id, change)
-    assert change.rev is not None
-    told.write(conn, change.rev)
-    return change
 
 
 def _rests_on(definition: MapDefinition, rows: pd.DataFrame) -> list[tuple[str, ...]]:
@@ -166,34 +260,30 @@ def rules_hash(definition: MapDefinition) -> str:
     return hashlib.sha256("".join(sorted(p.hash for p in definition.packs.values())).encode()).hexdigest()
 
 
-def in_scope(conn: Connection, table: Table, scope: Scope, found: Rejudged) -> SelectBase | None:
-    """The rows of the ledger (row_id, uid) that the judged scope answers for; None for all.
+def _on_record(conn: Connection, table: Table, scope: Scope) -> Table:
+    """A temporary table of the current rows on the subjects that a scope names."""
+    known = Table(
+        "on_record", MetaData(schema="pg_temp"), Column("row_id", BigInteger),
+        *(Column(name, Text) for name in ("uid", "subject_layer", "subject_uid", "zone_layer", "rules")),
+    )  # fmt: skip
+    listed = ", ".join(f"{c.name} {c.type.compile(dialect=conn.dialect)}" for c in known.columns)
+    conn.execute(text(f"CREATE TEMP TABLE on_record ({listed}) ON COMMIT DROP"))
+    for name in scope.layers():
+        mine = table.c.subject_layer == name, table.c.subject_uid == any_(texts(scope.uids(name)))
+        rows = select(*(table.c[c.name] for c in known.columns)).where(alive(table, None), *mine)
+        conn.execute(insert(known).from_select([c.name for c in known.columns], rows))
+    conn.execute(text("ANALYZE pg_temp.on_record (subject_uid)"))
+    return known
 
-    Makes a temporary table.
+
+def in_scope(conn: Connection, known: FromClause, scope: Scope, found: Rejudged) -> SelectBase | None:
+    """The rows of ``known`` (row_id, uid) that the judged scope answers for; None for all.
+
+    ``known`` is the ledger, or what `_on_record` has of it. Makes a temporary table.
     """
     if scope.everything:
         return None
-    every: list[ColumnElement[bool]] = []
-    columns: dict[str, list[NDArray[np.object_]]] = {
-        name: [] for name in ("layer", "uid", "zone_layer", "rules")
-    }
-    for part in found.open:
-        named = part.zone_layers - scope.every(part.subject_layer)
-        for zone_layer in named:
-            layer, rules = parted(zone_layer)
-            columns["uid"].append(part.uids)
-            for name, value in (
-                ("layer", part.subject_layer), ("zone_layer", layer), ("rules", " ".join(rules) or None)
-            ):  # fmt: skip
-                columns[name].append(np.full(len(part.uids), value, dtype=object))
-    for name in {part.subject_layer for part in found.open}:
-        zones = scope.every(name)
-        if WHOLE in zones:
-            every.append(table.c.subject_layer == name)
-        elif zones:
-            held = func.coalesce(table.c.zone_layer, "") == any_(literal(sorted(zones), ARRAY(Text)))
-            # A fold over all zone layers belongs to a subject that is judged as a whole.
-            every.append(and_(table.c.subject_layer == name, held, ~folded(table)))
+    every = _of_every(known, scope, found)
     conn.execute(text("DROP TABLE IF EXISTS pg_temp.judged_scope"))
     conn.execute(
         text(
@@ -201,21 +291,52 @@ def in_scope(conn: Connection, table: Table, scope: Scope, found: Rejudged) -> S
             "ON COMMIT DROP"
         )
     )
-    if columns["uid"]:
-        copy_batch(
-            conn, "pg_temp.judged_scope",
-            {name: pa.array(np.concatenate(parts), pa.string()) for name, parts in columns.items()},
-        )  # fmt: skip
+    columns = _named(scope, found)
+    if columns:
+        copy_batch(conn, "pg_temp.judged_scope", columns)
     conn.execute(text("ANALYZE pg_temp.judged_scope"))
-    split = [func.string_to_array(column, " ") for column in (_SCOPE.c.rules, table.c.rules)]
+    split = [func.string_to_array(column, " ") for column in (_SCOPE.c.rules, known.c.rules)]
     ruled = or_(_SCOPE.c.rules.is_(None), split[0].op("&&")(split[1]))
-    meant = and_(_SCOPE.c.zone_layer == func.coalesce(table.c.zone_layer, ""), ruled)
-    same = and_(_SCOPE.c.uid == table.c.subject_uid, _SCOPE.c.layer == table.c.subject_layer)
-    single = select(table.c.row_id, table.c.uid).select_from(_SCOPE.join(table, same))
-    single = single.where(alive(table, None), or_(_SCOPE.c.zone_layer == WHOLE, meant))
+    meant = and_(_SCOPE.c.zone_layer == func.coalesce(known.c.zone_layer, ""), ruled)
+    same = and_(_SCOPE.c.uid == known.c.subject_uid, _SCOPE.c.layer == known.c.subject_layer)
+    current = alive(known, None) if "rev_to" in known.c else true()
+    single = select(known.c.row_id, known.c.uid).select_from(_SCOPE.join(known, same))
+    single = single.where(current, or_(_SCOPE.c.zone_layer == WHOLE, meant))
     if every:
-        return single.union(select(table.c.row_id, table.c.uid).where(alive(table, None), or_(*every)))
+        return single.union(select(known.c.row_id, known.c.uid).where(current, or_(*every)))
     return single.distinct()
+
+
+def _of_every(known: FromClause, scope: Scope, found: Rejudged) -> list[ColumnElement[bool]]:
+    """Which rows are answered for whatever their subject."""
+    every: list[ColumnElement[bool]] = []
+    for name in {part.subject_layer for part in found.open}:
+        zones = scope.every(name)
+        if WHOLE in zones:
+            every.append(known.c.subject_layer == name)
+        elif zones:
+            held = func.coalesce(known.c.zone_layer, "") == any_(literal(sorted(zones), ARRAY(Text)))
+            # A fold over all zone layers belongs to a subject that is judged as a whole.
+            every.append(and_(known.c.subject_layer == name, held, ~folded(known)))
+    return every
+
+
+def _named(scope: Scope, found: Rejudged) -> Columns:
+    """The subjects that were judged by name, with the parts of the rules; empty without any."""
+    columns: dict[str, list[NDArray[np.object_]]] = {
+        name: [] for name in ("layer", "uid", "zone_layer", "rules")
+    }
+    for part in found.open:
+        for zone_layer in part.zone_layers - scope.every(part.subject_layer):
+            layer, rules = parted(zone_layer)
+            columns["uid"].append(part.uids)
+            for name, value in (
+                ("layer", part.subject_layer), ("zone_layer", layer), ("rules", " ".join(rules) or None)
+            ):  # fmt: skip
+                columns[name].append(np.full(len(part.uids), value, dtype=object))
+    if not columns["uid"]:
+        return {}
+    return {name: pa.array(np.concatenate(parts), pa.string()) for name, parts in columns.items()}
 
 
 def _keep_uncovered(conn: Connection, scope: Scope, found: Rejudged, now: Judging) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
+import shapely
 from numpy.typing import NDArray
 from sqlalchemy import Connection, Text, any_, func, literal, select
 from sqlalchemy.dialects.postgresql import ARRAY
@@ -21,7 +22,7 @@ from gis.screening.judge import Judgement, judge
 from gis.screening.ledger import ledger_rows, uncovered_rules
 from gis.screening.near import gathered_boxes, rows_in_boxes
 from gis.screening.rows import LayerRows, read_named, read_rows, read_some
-from gis.screening.scope import WHOLE, Scope, holds
+from gis.screening.scope import WHOLE, holds
 from gis.screening.snapshot import as_subjects, prepare_rows, take_snapshot
 from gis.screening.touched import Touched, is_local
 from gis.settings import MapDefinition
@@ -33,8 +34,9 @@ Progress = Callable[[str, int, int], None]
 
 # Beyond so many subjects at once all zones are used: looking for those near each would take longer.
 _NEAR_MOST = 50_000
-# So many subjects are judged at once.
-_BATCH = 100_000
+# So many subjects are judged at once. Where zones are those near them, fewer, the first fewer still: what was
+# found of some is written while the next are judged. Each batch costs some processor time of its own.
+_BATCH, _NEAR_FIRST, _NEAR_BATCH = 100_000, 4_000, 8_000
 # Metres by which a margin may grow before a second look is needed.
 _ROOM_M = 100.0
 
@@ -64,11 +66,21 @@ class Open:
 
 @dataclass(eq=False)
 class Rejudged:
-    """The rows that a scope has now, and for whom they are all there is."""
+    """The rows that some subjects have now, and for whom they are all there is."""
 
     rows: list[pd.DataFrame] = field(default_factory=list)
     open: list[Open] = field(default_factory=list)
     subjects: int = 0
+
+    @classmethod
+    def of(cls, parts: Iterable[Rejudged]) -> Rejudged:
+        """Several as one."""
+        whole = cls()
+        for part in parts:
+            whole.rows += part.rows
+            whole.open += part.open
+            whole.subjects += part.subjects
+        return whole
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,8 +104,8 @@ def rejudge(
     threads: int = 2,
     keep: bool = True,
     progress: Progress | None = None,
-) -> Rejudged:
-    """Judge all subjects in the scope of ``touched`` as things are now.
+) -> Iterator[Rejudged]:
+    """Judge all subjects in the scope of ``touched`` as things are now, some after the other; each once.
 
     Parameters
     ----------
@@ -103,7 +115,7 @@ def rejudge(
         Called with (layer id, done, total) before each subject layer and at the end.
     """
     case = _Case(conn, definition, touched, threads, keep)
-    scope, now, found = touched.scope, touched.now, Rejudged()
+    scope, now = touched.scope, touched.now
     layers = _subject_layers(case) if scope.everything else scope.layers()
     for done, name in enumerate(layers):
         if progress:
@@ -119,45 +131,63 @@ def rejudge(
             )
         else:
             subjects = read_named(conn, definition, layer, scope.uids(name), now.rev)
-        _judge_layer(case, subjects, found)
+        yield from _judge_layer(case, subjects)
     if progress:
         progress("", len(layers), len(layers))
-    return found
 
 
 def _subject_layers(case: _Case) -> list[str]:
     return list(dict.fromkeys(s for rule in case.rules for s in rule.subjects if s != PARCEL))
 
 
-def _judge_layer(case: _Case, subjects: LayerRows, found: Rejudged) -> None:
+def _judge_layer(case: _Case, subjects: LayerRows) -> Iterator[Rejudged]:
     scope, name = case.touched.scope, subjects.layer.id
     asked = scope.uids(name)
     gone = asked[pd.Index(subjects.uids).get_indexer(pd.Index(asked)) < 0]
     if len(gone):
-        found.open.append(
-            Open(name, frozenset({WHOLE}), gone, frozenset(), np.full(len(gone), "", dtype=object))
-        )
+        nothing = np.full(len(gone), "", dtype=object)
+        yield Rejudged(open=[Open(name, frozenset({WHOLE}), gone, frozenset(), nothing)])
     coarse = np.nan_to_num(subjects.accuracy_m) > case.definition.district.coarse_position_m
-    for zone_layers, rows in _batches(scope, subjects, coarse):
-        force = rows.in_force(case.touched.now.law_date)
-        ids = _rule_ids(case, name, zone_layers)
-        uncovered = np.full(len(rows.uids), "", dtype=object)
-        in_force = rows.take(np.flatnonzero(force))
-        if ids and len(in_force.uids):
-            judged, zones = _judge(case, in_force, ids)
-            found.rows.append(_rows(case, judged, in_force, zones))
+    in_force = subjects.in_force(case.touched.now.law_date)
+    for zone_layers, index in scope.groups(name, subjects.uids, coarse):
+        yield from _judge_group(case, subjects, index, in_force[index], zone_layers)
+
+
+def _judge_group(
+    case: _Case,
+    subjects: LayerRows,
+    index: NDArray[np.int64],
+    lasts: NDArray[np.bool_],
+    zone_layers: frozenset[str],
+) -> Iterator[Rejudged]:
+    """Judge the subjects at ``index`` by the same rules, no batch too large: what is found takes memory.
+
+    Those that do not last (``lasts``, one each) are not in force: nothing is found of them.
+    """
+    ids = _rule_ids(case, subjects.layer.id, zone_layers)
+    lasts = lasts & bool(ids)
+    ground = _Ground(case, subjects, index[lasts], ids)
+    for some in _batches(len(index), bool(ground.near)):
+        uncovered, rows = np.full(len(some), "", dtype=object), []
+        force = lasts[some]
+        if force.any():
+            first = int(lasts[: some[0]].sum())
+            judged, in_force = ground.judge(first, first + int(force.sum()))
+            rows.append(_rows(case, judged, in_force, ground.zones))
             uncovered[force] = uncovered_rules(judged)
-        found.open.append(Open(name, zone_layers, rows.uids, ids, uncovered))
-        found.subjects += len(rows.uids)
+        found = Open(subjects.layer.id, zone_layers, subjects.uids[index[some]], ids, uncovered)
+        yield Rejudged(rows, [found], len(some))
 
 
-def _batches(
-    scope: Scope, subjects: LayerRows, coarse: NDArray[np.bool_]
-) -> Iterator[tuple[frozenset[str], LayerRows]]:
-    """The groups of a scope, no batch larger than `_BATCH`: what is found of each takes memory."""
-    for zone_layers, index in scope.groups(subjects.layer.id, subjects.uids, coarse):
-        for part in np.split(index, np.arange(_BATCH, len(index), _BATCH)):
-            yield zone_layers, subjects.take(part)
+def _batches(count: int, near: bool) -> list[NDArray[np.int64]]:
+    """The numbers of so many subjects in the batches in which they are judged."""
+    every = np.arange(count)
+    if not near:
+        return np.array_split(every, -(-count // _BATCH))
+    if count < 2 * _NEAR_FIRST:
+        return [every]
+    rest = every[_NEAR_FIRST:]
+    return [every[:_NEAR_FIRST], *np.array_split(rest, -(-len(rest) // _NEAR_BATCH))]
 
 
 def _rule_ids(case: _Case, subject_layer: str, zone_layers: frozenset[str]) -> frozenset[str]:
@@ -175,30 +205,46 @@ def _rows(
     return ledger_rows(judged, subjects, zones, case.touched.now.rev, coarse_m=coarse_m)
 
 
-def _judge(
-    case: _Case, subjects: LayerRows, ids: frozenset[str]
-) -> tuple[Judgement, Mapping[str, LayerRows]]:
-    """Judge by some rules; zones are read as far as they can matter, unless most of them do."""
-    by_layer: dict[str, list[Rule]] = {}
-    for rule in case.rules:
-        if rule.id in ids and rule.zone_layer:
-            by_layer.setdefault(rule.zone_layer, []).append(rule)
-    far = [name for name, rules in by_layer.items() if not all(is_local(rule.predicate) for rule in rules)]
-    if len(subjects.uids) > _NEAR_MOST or case.touched.scope.everything:
-        far = list(by_layer)
-    networks = {network_of(rule) for rule in case.rules if rule.id in ids} - {""}
-    zones, prepared = _whole(case, [*far, *networks])
-    near = {name: _Near(case, subjects, name, rules) for name, rules in by_layer.items() if name not in far}
-    while True:
-        for name, part in near.items():
-            zones[name], prepared[name] = part.zones, part.prepared
-        judged = judge(
-            as_subjects(subjects), prepared, case.definition.packs.values(), case.touched.now.law_date,
-            only=ids, threads=case.threads,
-        )  # fmt: skip
-        wider = [part.widen(judged) for part in near.values()]
-        if not any(wider):
-            return judged, zones
+class _Ground:
+    """What some subjects are judged against; zones are read as far as they can matter, unless most do.
+
+    Attributes
+    ----------
+    zones : mapping of layer id to LayerRows
+    near : mapping of layer id to _Near
+        Those of which only some are there.
+    """
+
+    def __init__(
+        self, case: _Case, subjects: LayerRows, index: NDArray[np.int64], ids: frozenset[str]
+    ) -> None:
+        self._case, self._subjects, self._index, self._ids = case, subjects, index, ids
+        by_layer: dict[str, list[Rule]] = {}
+        for rule in case.rules:
+            if rule.id in ids and rule.zone_layer and len(index):
+                by_layer.setdefault(rule.zone_layer, []).append(rule)
+        far = [n for n, rules in by_layer.items() if not all(is_local(rule.predicate) for rule in rules)]
+        if len(index) > _NEAR_MOST or case.touched.scope.everything:
+            far = list(by_layer)
+        networks = {network_of(rule) for rule in case.rules if rule.id in ids and len(index)} - {""}
+        self.zones, self._prepared = _whole(case, [*far, *networks])
+        close = by_layer.keys() - set(far)
+        around = subjects.take(index) if close else subjects
+        self.near = {n: _Near(case, around, n, rules) for n, rules in by_layer.items() if n in close}
+
+    def judge(self, start: int, stop: int) -> tuple[Judgement, LayerRows]:
+        """The judgement of the subjects from ``start`` to ``stop``, and they."""
+        case, subjects = self._case, self._subjects.take(self._index[start:stop])
+        while True:
+            for name, part in self.near.items():
+                self.zones[name], self._prepared[name] = part.zones, part.prepared
+            judged = judge(
+                as_subjects(subjects), self._prepared, case.definition.packs.values(),
+                case.touched.now.law_date, only=self._ids, threads=case.threads,
+            )  # fmt: skip
+            wider = [part.widen(judged, start) for part in self.near.values()]
+            if not any(wider):
+                return judged, subjects
 
 
 def _whole(case: _Case, names: Iterable[str]) -> tuple[dict[str, LayerRows], dict[str, PreparedLayer]]:
@@ -247,7 +293,10 @@ class _Near:
         case = self._case
         self.zones = read_some(case.conn, case.definition, self._layer, self._ids, case.touched.now.rev)
         self.prepared = prepare_rows(self.zones)
-        self.prepared.every.pieces  # noqa: B018  # cut once here, not once for each rule's selection
+        # Done once here, not once for each rule's selection; points are not asked of pieces.
+        self.prepared.every.outline  # noqa: B018
+        if (shapely.get_type_id(self._subjects.geoms) != 0).any():
+            self.prepared.every.pieces  # noqa: B018
 
     def _margins(self) -> NDArray[np.float64]:
         """The margins on record: most often they are what they were, and then one look is enough."""
@@ -266,19 +315,20 @@ class _Near:
         np.maximum.at(margins, place, found["margin_m"].astype(float))
         return margins
 
-    def widen(self, judged: Judgement) -> bool:
-        """Make room for the margins found; True when that brought zones that were not there."""
-        margin = np.zeros(len(self._subjects.uids))
+    def widen(self, judged: Judgement, start: int) -> bool:
+        """Make room for the margins found, from subject ``start`` on; True when that brought other zones."""
+        margin = np.zeros(len(judged.subjects))
         for outcome in judged.outcomes:
             if outcome.rule.id in self._rules:
                 found = np.where(outcome.answer.code > CLEAR, outcome.answer.margin_m, 0.0)
                 margin = np.maximum(margin, np.where(np.isfinite(found), found, 0.0))
                 inside = np.flatnonzero((outcome.hits.distance_m == 0) & np.isfinite(outcome.hits.margin_m))
                 np.maximum.at(margin, outcome.hits.subject[inside], outcome.hits.margin_m[inside])
-        deep = np.flatnonzero(margin > self._radius_m)
+        deep = np.flatnonzero(margin > self._radius_m[start : start + len(margin)])
         if not len(deep):
             return False
-        self._radius_m[deep] = margin[deep]
+        self._radius_m[start + deep] = margin[deep]
+        deep += start
         more = np.setdiff1d(self._around(deep), self._ids)
         if not len(more):
             return False

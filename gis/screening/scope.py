@@ -69,6 +69,11 @@ class Scope:
         """Whether nothing has to be judged."""
         return not (self.everything or self._every or self._some or self.reweighed)
 
+    @property
+    def is_apart(self) -> bool:
+        """Whether it names each subject, so that what is found of some of them can be written by itself."""
+        return not (self.everything or self._every or self.reweighed)
+
     def layers(self) -> list[str]:
         """The subject layers with anything to judge; all that there are where it is everything."""
         return sorted(self._every.keys() | self._some.keys())

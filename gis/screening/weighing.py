@@ -6,7 +6,18 @@ every row that one rule alone made. So nothing has to be judged, and an update c
 
 from __future__ import annotations
 
-from sqlalchemy import ColumnElement, Connection, SelectBase, Table, case, insert, literal, not_, select
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    FromClause,
+    SelectBase,
+    Table,
+    case,
+    insert,
+    literal,
+    not_,
+    select,
+)
 
 from gis.revisions import alive, plain
 from gis.screening.basis import Judging
@@ -18,7 +29,7 @@ from layers.rulemodel import Severity, capped
 __all__ = ["folded", "stage_reweighed"]
 
 
-def folded(table: Table) -> ColumnElement[bool]:
+def folded(table: FromClause) -> ColumnElement[bool]:
     """Whether a row of the ledger stands for all zone layers: its uid names none."""
     return table.c.uid.like("%||%")
 
