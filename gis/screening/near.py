@@ -11,10 +11,27 @@ import numpy as np
 import pyproj
 import shapely
 from numpy.typing import NDArray
-from sqlalchemy import ARRAY, Connection, Double, Subquery, any_, func, literal, or_, select
+from sqlalchemy import (
+    ARRAY,
+    Boolean,
+    ColumnElement,
+    Connection,
+    Double,
+    Subquery,
+    Table,
+    Text,
+    and_,
+    any_,
+    func,
+    literal,
+    or_,
+    select,
+    true,
+)
 
 from gis import tables
 from gis.crs import transformation
+from gis.kernel.boundary import Boundary
 from gis.revisions import alive
 from gis.screening.columns import read_columns
 from gis.screening.filters import Attributes, evaluate
@@ -23,13 +40,12 @@ from layers.model import Layer
 from layers.predicates import Where
 
 __all__ = [
+    "Places",
     "Reach",
     "boxes",
     "gathered_boxes",
     "joined_reaches",
-    "near_place",
     "padding",
-    "prepared_here",
     "rows_in_boxes",
     "subjects_near",
 ]
@@ -126,19 +142,62 @@ def _boxes(found: NDArray[np.float64], definition: MapDefinition) -> Subquery:
     return select((given.c.n - 1).label("n"), envelope.label("box")).subquery("boxes")
 
 
-def prepared_here(places: NDArray[np.object_]) -> NDArray[np.object_]:
-    """Copies of geometries, prepared, for this thread alone: two that use the same one crash the process."""
-    own = np.asarray(shapely.from_wkb(shapely.to_wkb(places)), dtype=object)
-    shapely.prepare(own)
-    return own
+class Places:
+    """Geometries in the plane that others are asked to be near of. For one thread.
+
+    Copies are prepared, and made only of those that are asked: two threads that use the same prepared
+    geometry crash the process.
+
+    Attributes
+    ----------
+    geoms : geometry[n]
+    """
+
+    def __init__(
+        self,
+        geoms: NDArray[np.object_],
+        redrawn: Mapping[int, tuple[shapely.Geometry, shapely.Geometry]] | None = None,
+    ) -> None:
+        """``redrawn``: of some places, which are lines, the polygons before and after that differ there.
+
+        What lies in one of the two only is near such a place too.
+        """
+        self.geoms, self._redrawn = geoms, redrawn or {}
+        self._own: dict[int, NDArray[np.object_]] = {}
+        self._rim: dict[int, shapely.STRtree] = {}
+
+    def near(self, place: int, geoms: NDArray[np.object_], metres: NDArray[np.float64]) -> NDArray[np.bool_]:
+        """Which of ``geoms`` are within ``metres`` (one each) of a place, or a little farther."""
+        if place not in self._own:
+            copies = [self.geoms[place], *self._redrawn.get(place, ())]
+            self._own[place] = np.asarray(shapely.from_wkb(shapely.to_wkb(copies)), dtype=object)
+            shapely.prepare(self._own[place])
+        one, reach = self._own[place][:1], metres + SLACK_M
+        if place in self._redrawn:
+            before, after = self._own[place][1:]
+            within = shapely.intersects(before, geoms) ^ shapely.intersects(after, geoms)
+            rest = np.flatnonzero(~within)
+            within[rest] = _dwithin(one, geoms[rest], reach[rest])
+            return np.asarray(within)
+        area = shapely.get_dimensions(one[0]) == 2
+        if len(geoms) < _MANY or not area or not (shapely.get_type_id(geoms) == 0).all():
+            return _dwithin(one, geoms, reach)
+        # Most points lie inside, or far from the outline; both are found much faster than a distance is.
+        close = np.asarray(shapely.intersects_xy(one[0], shapely.get_x(geoms), shapely.get_y(geoms)))
+        if place not in self._rim:
+            self._rim[place] = Boundary.of_each(one).tree
+        rest = np.flatnonzero(~close)
+        close[rest[self._rim[place].query(geoms[rest], "dwithin", reach[rest])[0]]] = True
+        return close
 
 
-def near_place(
-    place: shapely.Geometry, geoms: NDArray[np.object_], metres: NDArray[np.float64]
+_MANY = 100
+
+
+def _dwithin(
+    one: NDArray[np.object_], geoms: NDArray[np.object_], metres: NDArray[np.float64]
 ) -> NDArray[np.bool_]:
-    """Which of ``geoms`` are within ``metres`` (one each) of a place (prepared), or a little farther."""
-    one = np.array([place], dtype=object)
-    return np.asarray(shapely.dwithin(one, geoms, metres + SLACK_M))  # type: ignore[call-overload]  # stubs know one distance
+    return np.asarray(shapely.dwithin(one, geoms, metres))  # type: ignore[call-overload]  # stubs know one distance
 
 
 @dataclass(frozen=True, eq=False)
@@ -172,7 +231,7 @@ def subjects_near(
     conn: Connection,
     definition: MapDefinition,
     layer: Layer,
-    places: NDArray[np.object_],
+    places: Places,
     reaches: Sequence[Reach],
     law_date: date,
 ) -> NDArray[np.object_]:
@@ -180,27 +239,26 @@ def subjects_near(
 
     Parameters
     ----------
-    places : geometry[n]
-        In the measuring plane; empty ones have nothing near.
+    places : Places
+        Empty ones have nothing near.
     law_date : datetime.date
         What filters compare with.
     """
     farthest = np.max([reach.metres for reach in reaches], axis=0)
-    filled = np.flatnonzero(~shapely.is_empty(places) & (farthest >= 0))
+    filled = np.flatnonzero(~shapely.is_empty(places.geoms) & (farthest >= 0))
     if not len(filled):
         return np.empty(0, dtype=object)
-    places, farthest = prepared_here(places[filled]), farthest[filled]
     # The nearest first: whom it counts need not be looked at again.
     reaches = sorted(reaches, key=lambda reach: float(reach.metres.max()))
     uids = []
-    for columns in _candidates(conn, definition, layer, places, farthest, reaches):
+    for columns in _candidates(conn, definition, layer, places.geoms[filled], farthest[filled], reaches):
         lying = _lying(columns, definition)
         attributes = Attributes(columns, len(columns["uid"]))
         counted = np.zeros(len(columns["uid"]), dtype=bool)
         for reach in reaches:
             may = ~np.all([evaluate(where, attributes, law_date).no for where in reach.filters], axis=0)
             rows = np.flatnonzero(may & ~counted)
-            counted[rows] = _close(lying, rows, places, reach.metres[filled])
+            counted[rows] = _close(lying, rows, places, reach.metres)
         uids.append(columns["uid"][counted])
     return np.unique(np.concatenate(uids)) if uids else np.empty(0, dtype=object)
 
@@ -224,17 +282,30 @@ def _candidates(
     asked = {name for reach in reaches for where in reach.filters for name in where}
     named = asked & {field.name for field in layer.fields} - {"uid", "accuracy_m"}
     columns = (t.c.uid, t.c.accuracy_m, func.ST_AsBinary(t.c.geom).label("wkb"))
+    may = or_(*(_may_hold(where, t) for reach in reaches for where in reach.filters))
     for meets, which in (
         (t.c.geom.op("&&")(box.c.box), or_(t.c.accuracy_m.is_(None), ~coarse)),
         (around.op("&&")(box.c.box), coarse),
     ):
         # Each row once, though several boxes meet it: old and new outlines mostly lie on each other.
-        met = select(t.c.row_id).select_from(t.join(box, meets)).where(alive(t, None), which).distinct()
+        met = select(t.c.row_id).select_from(t.join(box, meets)).where(alive(t, None), which, may).distinct()
         query = select(*columns, *(t.c[name] for name in sorted(named)))
         query = query.where(t.c.row_id == any_(func.array(met.correlate(None).scalar_subquery())))
         found = read_columns(conn, query)
         if len(found["uid"]):
             yield found
+
+
+def _may_hold(where: Where, t: Table) -> ColumnElement[bool]:
+    """A condition that no row fails for which the filter may hold: most others need not be read."""
+    asked: list[ColumnElement[bool]] = [true()]
+    for name, condition in where.items():
+        values = condition if isinstance(condition, tuple) else (condition,)
+        column = t.c.get(name)
+        kind = {Boolean: bool, Text: str}.get(type(column.type)) if column is not None else None
+        if column is not None and kind is not None and all(isinstance(value, kind) for value in values):
+            asked.append(or_(column.is_(None), column == any_(literal(list(values), ARRAY(column.type)))))
+    return and_(*asked)
 
 
 def _boxes_along(
@@ -271,18 +342,17 @@ def _lying(columns: Mapping[str, NDArray[np.object_]], definition: MapDefinition
 
 
 def _close(
-    lying: _Lying, rows: NDArray[np.int64], places: NDArray[np.object_], metres: NDArray[np.float64]
+    lying: _Lying, rows: NDArray[np.int64], places: Places, metres: NDArray[np.float64]
 ) -> NDArray[np.bool_]:
     """Which of ``rows`` are within reach of any place, given their own errors."""
     (west, south, east, north), own = lying.bounds[rows].T, lying.error_m[rows]
     close = np.zeros(len(rows), dtype=bool)
-    for place, reach in zip(places, metres, strict=True):
-        if reach < 0:
-            continue
-        x0, y0, x1, y1 = shapely.bounds(place)
-        far = own + reach + SLACK_M
+    boxes_of = np.asarray(shapely.bounds(places.geoms)).reshape(-1, 4)
+    for place in np.flatnonzero((metres >= 0) & np.isfinite(boxes_of[:, 0])).tolist():
+        x0, y0, x1, y1 = boxes_of[place]
+        far = own + metres[place] + SLACK_M
         boxed = (west <= x1 + far) & (east >= x0 - far) & (south <= y1 + far) & (north >= y0 - far)
         near = np.flatnonzero(boxed & ~close)
         if len(near):
-            close[near] = near_place(place, lying.geoms[rows[near]], reach + own[near])
+            close[near] = places.near(place, lying.geoms[rows[near]], metres[place] + own[near])
     return close

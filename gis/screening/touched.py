@@ -8,6 +8,8 @@ More may be judged again than need be, never less:
   the old outline or the new. Beyond that it can only move the boundary of the union that a subject deep
   inside is measured to, so subjects whose stated margin reaches it are taken too. For a rule about lying in
   no zone, whoever is not clear, because the nearest zone is named however far it is.
+* A zone with another outline and nothing else is, for points, what differs (`gis.screening.redrawn`), where
+  all zones that the rules ask have one accuracy.
 * Zones of unknown accuracy decide everywhere; whether there are any is looked at for each rule.
 * A changed coverage: the subjects within the rules' distances of what it gained or lost.
 * A changed rule: all its subjects. Where only its distance is another, the subjects within the farther one
@@ -30,6 +32,7 @@ import pandas as pd
 import shapely
 from numpy.typing import NDArray
 from sqlalchemy import (
+    BigInteger,
     ColumnElement,
     Connection,
     Date,
@@ -42,6 +45,7 @@ from sqlalchemy import (
     cast,
     func,
     literal,
+    not_,
     or_,
     select,
 )
@@ -49,22 +53,22 @@ from sqlalchemy.dialects.postgresql import ARRAY
 
 from gis import tables
 from gis.crs import transformation
-from gis.revisions import alive
+from gis.revisions import alive, differs
 from gis.screening.asking import subject_filters
 from gis.screening.basis import JudgedRule, Judging, network_of, zone_layer_of
 from gis.screening.columns import read_columns, texts
 from gis.screening.dates import dated
 from gis.screening.near import (
     SLACK_M,
+    Places,
     Reach,
     boxes,
     joined_reaches,
-    near_place,
     padding,
-    prepared_here,
     subjects_near,
 )
 from gis.screening.picture import Picture, linked, read_picture
+from gis.screening.redrawn import differing_lines
 from gis.screening.rows import read_coverage, read_some
 from gis.screening.scope import WHOLE, Scope, part_of
 from gis.screening.snapshot import enabled_rules
@@ -209,10 +213,10 @@ class Touched:
             places.append(shapely.boundary(cover))
             metres.append(farthest_m)
         reach = Reach(np.array(metres), (rule.subject_where,))
-        near = self._near(subject, np.array(places, dtype=object), [reach])
+        near = self._near(subject, Places(np.array(places, dtype=object)), [reach])
         self.scope.add(subject, self._part(name, rule.zone_layer), near)
 
-    def _near(self, subject: str, places: NDArray[Any], reaches: Sequence[Reach]) -> NDArray[Any]:
+    def _near(self, subject: str, places: Places, reaches: Sequence[Reach]) -> NDArray[Any]:
         """The subjects whom a change at ``places`` may concern.
 
         What a rule's filter is known to exclude stays clear of it. Whoever was not excluded before has
@@ -292,7 +296,8 @@ class Touched:
         versions = np.flatnonzero(np.logical_or.reduce(list(changed.values())))
         if not len(versions):
             return
-        geoms = self._outlines(picture, zone_layer, versions)
+        outlines = self._outlines(picture, zone_layer, versions)
+        whole, parts = Places(outlines), self._redrawn(picture, zone_layer, versions, outlines)
         widest = float(np.nan_to_num(picture.accuracy_m).max(initial=0.0))
         groups = linked(picture, rules)
         for subject, group in product(self._subject_layers(), groups):
@@ -310,10 +315,50 @@ class Touched:
                 )
                 for rule in mine
             ]
-            uids = self._near(subject, geoms, joined_reaches(reaches))
+            places = parts if self._is_by_the_outline(subject, mine, picture) else whole
+            uids = self._near(subject, places, joined_reaches(reaches))
             self.scope.add(subject, part, uids)
             met = np.logical_or.reduce([changed[rule.id][versions] for rule in mine])
-            self._follow_rows(subject, part, mine, picture, geoms[met], uids)
+            self._follow_rows(subject, part, mine, picture, places, np.flatnonzero(met), uids)
+
+    def _redrawn(
+        self, picture: Picture, zone_layer: str, versions: NDArray[np.int64], outlines: NDArray[Any]
+    ) -> Places:
+        """The versions as places, but of a zone that only has another outline no more than what differs."""
+        ids, before, now = (array[versions] for array in (picture.row_ids, picture.before, picture.now))
+        t = self._table(zone_layer)
+        old, new = t.alias(), t.alias()
+        gone, come = (literal(ids[at].tolist(), ARRAY(BigInteger)) for at in (before & ~now, now & ~before))
+        same = select(old.c.row_id.label("old"), new.c.row_id.label("new")).where(
+            old.c.row_id == any_(gone), new.c.row_id == any_(come), old.c.uid == new.c.uid,
+            not_(differs(old, new, frozenset({"geom"}))),
+        )  # fmt: skip
+        found = read_columns(self.conn, same)
+        geoms, redrawn = outlines.copy(), {}
+        for pair in zip(found["old"], found["new"], strict=True):
+            was, is_ = (int(np.flatnonzero(ids == row)[0]) for row in pair)
+            both = outlines[was], outlines[is_]
+            lines = differing_lines(*both) if (shapely.get_dimensions(both) == 2).all() else None
+            if lines is not None:
+                geoms[was], geoms[is_], redrawn[is_] = shapely.Polygon(), lines, both
+        return Places(geoms, redrawn)
+
+    def _is_by_the_outline(self, subject: str, rules: Sequence[Rule], picture: Picture) -> bool:
+        """Whether a zone is to subjects what its outline near them is, or the nearest of it to those inside.
+
+        Points, for what others share with a zone is drawn from pieces of it. And zones of one accuracy: else
+        the boundary that decides need not be the nearest.
+        """
+        seen = np.zeros(len(picture.row_ids), dtype=bool)
+        for rule in rules:
+            seen |= picture.seen(rule, now=False).both | picture.seen(rule, now=True).both
+        return (
+            self.last.law_date == self.now.law_date
+            and self.definition.layers[subject].geometry == "Point"
+            and all(is_local(rule.predicate) for rule in rules)
+            and len(np.unique(picture.accuracy_m[seen])) == 1
+            and not np.isnan(picture.accuracy_m[seen]).any()
+        )
 
     @staticmethod
     def _is_everywhere(rule: Rule, picture: Picture, changed: NDArray[Any]) -> bool:
@@ -328,10 +373,10 @@ class Touched:
         return bool(open_.any()) or unknown[0] != unknown[1] or assumed
 
     def _follow_rows(
-        self, subject: str, part: str, rules: Sequence[Rule], picture: Picture, geoms: NDArray[Any],
-        near: NDArray[Any],
+        self, subject: str, part: str, rules: Sequence[Rule], picture: Picture, places: Places,
+        met: NDArray[np.int64], near: NDArray[Any],
     ) -> None:  # fmt: skip
-        """Subjects with rows that a changed zone alters from afar; those ``near`` are known already."""
+        """Subjects with rows that the changed zones ``met`` alter from afar; those ``near`` are known."""
         ids = [rule.id for rule in rules]
         absent = [rule.id for rule in rules if seeks_absence(rule.predicate)]
         if absent:
@@ -339,7 +384,7 @@ class Touched:
             self.scope.add(subject, part, self._uncovered(subject, absent))
         spread = [[picture.traits(rule, now=now)[1] for rule in rules] for now in (False, True)]
         if spread[0] == spread[1]:
-            self.scope.add(subject, part, self._deep(subject, ids, geoms, near))
+            self.scope.add(subject, part, self._deep(subject, ids, places, met, near))
         else:
             self.scope.add(subject, part, self._with_rows(subject, ids))
 
@@ -362,10 +407,11 @@ class Touched:
         return self._uids(query)
 
     def _deep(
-        self, subject: str, rules: Sequence[str], geoms: NDArray[Any], known: NDArray[Any]
-    ) -> NDArray[Any]:
-        """Subjects with a row whose margin to the boundary of the union reaches any of ``geoms``."""
-        t = self._table(self.ledger.id)
+        self, subject: str, rules: Sequence[str], places: Places, met: NDArray[np.int64],
+        known: NDArray[Any],
+    ) -> NDArray[Any]:  # fmt: skip
+        """Subjects with a row whose margin to the boundary of the union reaches any of the places ``met``."""
+        t, geoms = self._table(self.ledger.id), places.geoms[met]
         around = boxes(self.definition, geoms, np.zeros(len(geoms)))
         x0, y0 = np.nanmin(around[:, :2], axis=0).tolist()
         x1, y1 = np.nanmax(around[:, 2:], axis=0).tolist()
@@ -385,9 +431,9 @@ class Touched:
         plane = transformation(district.storage_crs, district.measuring_crs, district.extent)
         seen, margin = plane.geometries(found["wkb"]), found["margin_m"].astype(float)
         close = np.zeros(len(seen), dtype=bool)
-        for place in prepared_here(geoms[~shapely.is_empty(geoms)]):
+        for place in met[~shapely.is_empty(geoms)].tolist():
             rest = np.flatnonzero(~close)
-            close[rest] = near_place(place, seen[rest], margin[rest])
+            close[rest] = places.near(place, seen[rest], margin[rest])
         return np.unique(found["uid"][close])
 
     def _coverage_changed(self, zone_layer: str) -> None:
@@ -396,7 +442,7 @@ class Touched:
         if not self.conn.scalar(select(func.count()).where(c.c.layer == zone_layer, since)):
             return
         before, now = self._coverages(zone_layer)
-        other = np.array([shapely.symmetric_difference(before, now)], dtype=object)
+        other = Places(np.array([shapely.symmetric_difference(before, now)], dtype=object))
         for subject in self._subject_layers():
             reaches = [
                 Reach(np.array([rule.predicate.reach_m]), (rule.subject_where,))

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import pytest
+import shapely
 
 from gis.screening.conflicts import refresh
 from tests.ledger.world import RULES, World, hashed, pack_of
@@ -62,6 +64,39 @@ def test_a_severity_alone_is_written_anew_without_judging(new_world: Callable[[i
     assert capped and {after[uid]["severity"] for uid in capped} == {"review"}
     assert {after[uid]["severity"] for uid in alone - capped} == {"restricted"}
     assert refresh(world.engine, changed, law_date=world.law_date, full=True).change.is_empty
+
+
+def _rough(world: World, layer: str, count: int) -> dict[str, dict[str, Any]]:
+    """Zones of one accuracy with long outlines, in place of those that there are."""
+    world.write(layer, dict.fromkeys(world.uids(layer)))
+    rows = {}
+    for number in range(count):
+        x, y = world.rng.uniform((500_500.0, 3_210_500.0), (505_500.0, 3_215_500.0))
+        disc = shapely.MultiPolygon([shapely.buffer(shapely.Point(x, y), 900.0, quad_segs=64)])
+        lasting = {"accuracy_m": 0.5, "valid_from": None, "valid_to": None, "geom": disc}
+        rows[f"{layer}{number}"] = {**world.row(layer), **lasting}
+    world.write(layer, rows)
+    return rows
+
+
+def test_another_outline_is_followed_where_it_differs(new_world: Callable[[int], World]) -> None:
+    world = new_world(40)
+    world.write("dots", {f"x{n}": {**world.row("dots"), "accuracy_m": 1.0} for n in range(300)})
+    rows = {layer: _rough(world, layer, 5) for layer in ("areas", "belts")}
+    refresh(world.engine, world.definition, law_date=world.law_date)
+    judged = 0
+    for turn in range(10):
+        layer = ("areas", "belts")[turn % 2]
+        uid, row = list(rows[layer].items())[turn // 2]
+        zone = row["geom"]
+        place = shapely.line_interpolate_point(zone.geoms[0].exterior, world.rng.uniform(), normalized=True)
+        change = shapely.difference if turn % 4 < 2 else shapely.union
+        shape = change(zone, shapely.buffer(place, world.rng.uniform(150.0, 700.0)))
+        row["geom"] = shapely.MultiPolygon(list(shapely.get_parts(shape)))
+        world.write(layer, {uid: row})
+        judged += refresh(world.engine, world.definition, law_date=world.law_date).subjects
+        _check(world, [f"{layer} {uid}"])
+    assert 50 < judged < 10 * 120
 
 
 @pytest.mark.long

@@ -278,10 +278,14 @@ class World:
         """Add, change or close a subject or two."""
         return self._edit_row(self._one(list(SUBJECTS)))
 
-    def _edit_row(self, layer: str) -> str:
+    def uids(self, layer: str) -> list[str]:
+        """The current rows of a layer, in order."""
         table = tables.table_for(LAYERS[layer], self.definition.district.storage_crs)
         with connect(self.engine) as conn:
-            uids = list(conn.scalars(select(table.c.uid).where(alive(table, None)).order_by(table.c.uid)))
+            return list(conn.scalars(select(table.c.uid).where(alive(table, None)).order_by(table.c.uid)))
+
+    def _edit_row(self, layer: str) -> str:
+        uids = self.uids(layer)
         rows: dict[str, dict[str, Any] | None] = {}
         for _ in range(int(self.rng.integers(1, 3))):
             kind = self.rng.random()
