@@ -122,7 +122,8 @@ def refresh(
     full : bool
         Judge every subject against every zone, whatever was judged before.
     progress : callable, optional
-        Called with (layer id, done, total) before each subject layer and at the end.
+        Called with (layer id, done, total) before each subject layer and at the end, perhaps by another
+        thread.
     """
     found = _run(engine, definition, law_date, who, full, progress, threads, None)
     assert found is not None
