@@ -6,7 +6,7 @@ from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date
-from threading import Event, Lock
+from threading import Event, Lock, Thread
 from typing import Any
 
 import numpy as np
@@ -71,11 +71,20 @@ class Snapshot:
     traced: Event = field(default_factory=Event)
 
     def trace(self) -> None:
-        """Trace all boundaries now, once: for a service, between its answers."""
+        """Trace all boundaries now, once."""
         if not self.traced.is_set():
             self.traced.set()
-            for layer in self.prepared.values():
-                layer.trace()
+            self._trace()
+
+    def trace_aside(self) -> None:
+        """The same beside what is going on: a service need not let anybody wait for it."""
+        if not self.traced.is_set():
+            self.traced.set()
+            Thread(target=self._trace, name="trace", daemon=True).start()
+
+    def _trace(self) -> None:
+        for layer in self.prepared.values():
+            layer.trace()
 
 
 # Cutting zones and making their union costs more than any single answer; the key names content.
