@@ -125,13 +125,11 @@ def _split_points(xy: Floats, error: float, zones: ZoneSet, grow: float) -> Part
 
 
 def _split_extended(site: BaseGeometry, error: float, zones: ZoneSet, grow: float) -> Parts:
-    present = ~shapely.is_empty(zones.geoms)
-    unsure = np.isnan(zones.accuracy_m) & present
     # A zone that may be anywhere leaves sure only what other zones hold.
-    doubt = UNKNOWN if unsure.any() else CLEAR
-    if present.any() and np.isnan(error):
+    doubt = UNKNOWN if zones.has_boundless else CLEAR
+    if np.isnan(error) and not zones.is_blank:
         return _all_of(site, UNKNOWN)
-    reach = Reach.around(site, error, zones.take(~unsure), grow)
+    reach = Reach.around(site, error, zones.bounded, grow)
     if reach.is_empty():
         return _all_of(site, doubt)
     if reach.is_deep_inside():

@@ -65,7 +65,7 @@ def ask_sites(
     far : bool[k]
         Sites that are known to be beyond the reach of any zone of the layer.
     """
-    if len(geoms) == 1 and far[0] and not question.seeks_absence and not np.isnan(accuracy_m[0]):
+    if len(geoms) == 1 and far[0] and not np.isnan(accuracy_m[0]):
         return _ask_beyond(geoms[0], float(accuracy_m[0]), float(depth_m[0]), question, int(rows[0]))
     answer = Answer.blank(len(geoms))
     covered = depth_m > np.nan_to_num(accuracy_m) + question.reach_m
@@ -95,10 +95,14 @@ def _ask_beyond(
 ) -> Answer:
     """The same for one site that no zone reaches: most questions about a single site are of this kind."""
     answer = Answer.blank(1)
-    if depth_m > accuracy_m + question.reach_m:
+    covered = depth_m > accuracy_m + question.reach_m
+    if covered and not question.seeks_absence:
         return answer
-    site = _Site(geometry, accuracy_m, False, depth_m, row)
-    _write(answer, 0, site, _beyond_zones(site, question), question)
+    site = _Site(geometry, accuracy_m, covered, depth_m, row)
+    found = _outside_all(site, question) if question.seeks_absence else _beyond_zones(site, question)
+    _write(answer, 0, site, found, question)
+    if question.seeks_absence:
+        answer.capped[0] = question.selection.has_indicative
     if answer.code[0] != CLEAR and question.found.facts:
         gap, error = question.found.gap(geometry, row, question.selection.both)
         if SEAM_M < gap < np.inf:
@@ -166,7 +170,7 @@ def _threshold(parts: Parts, question: Question) -> float | None:
 def _may_be_met(geoms: Geometries, accuracy_m: Floats, rows: Indices, question: Question) -> Flags:
     """Which sites a zone may reach; a zone without known accuracy may reach any. bool[k]."""
     zones = question.selection.both
-    met = np.full(len(geoms), bool(np.isnan(zones.accuracy_m).any()))
+    met = np.full(len(geoms), zones.has_boundless)
     met[question.found.near_pairs(geoms, accuracy_m, rows, question)[0]] = True
     return met
 
@@ -225,7 +229,7 @@ def _names_of_maybe(site: _Site, found: Parts, question: Question, selection: Se
 def _rests_on_indicative(site: _Site, question: Question, by_zones: Lie) -> bool:
     """Whether official zones alone would give a milder verdict; see `gis.screening.points`."""
     indicative = question.selection.is_indicative
-    if not indicative.any():
+    if not question.selection.has_indicative:
         return False
     if question.seeks_absence:
         return by_zones.code != CONFLICT
@@ -265,6 +269,12 @@ def _beyond_zones(site: _Site, question: Question) -> Lie:
             found = Lie(UNKNOWN, parts, frozenset({"coverage"}))
         question.found.beyond[key] = found
     return question.found.beyond[key]
+
+
+def _outside_all(site: _Site, question: Question) -> Lie:
+    """How a site that no zone reaches lies to them, for a rule about lying in none."""
+    found = Lie(CLEAR, question.found.whole(site.geometry, site.row, CLEAR))
+    return found if site.covered else _with_coverage(site, found, question)
 
 
 def _with_coverage(site: _Site, found: Lie, question: Question) -> Lie:
@@ -309,7 +319,7 @@ def _measure(
     zones = question.selection.both
     if not len(rows) or not len(zones) or not question.found.facts:
         return
-    found = question.found.margin(geoms[rows], subjects[rows], zones, question.threads)
+    found = question.found.margin(geoms[rows], accuracy_m[rows], subjects[rows], question)
     measured = np.isfinite(found.margin_m)
     margin = found.margin_m + question.reach_m
     answer.margin_m[rows[measured]] = margin[measured]
