@@ -235,6 +235,11 @@ def combine(site: BaseGeometry, parts: Iterable[Parts]) -> Parts:
     taken: BaseGeometry = shapely.Polygon()
     areas = []
     for layers in list(zip(*moved, strict=True))[:3]:
+        if all(geom.is_empty for geom in layers):
+            areas.append(shapely.Polygon())
+            # An area keeps its first vertex whether or not it was joined with nothing.
+            taken = taken if taken.is_empty else frame.together([taken, shapely.Polygon()])
+            continue
         layer = frame.together(layers)
         areas.append(frame.without(frame.within(local, layer), taken))
         taken = frame.together([taken, layer])

@@ -282,13 +282,18 @@ def _with_coverage(site: _Site, found: Lie, question: Question) -> Lie:
     if found.code == CONFLICT and isinstance(question.predicate, (CountGt, Disjoint)):
         return found
     bare = _bare(site, question)
-    open_ = combine(site.geometry, [settled_only(site.geometry, found.parts), bare])
-    if open_.sizes[1] == 0:
-        return found
-    names = found.names | {"coverage"}
-    if isinstance(question.predicate, (CountGt, Disjoint)):
-        return Lie(UNKNOWN, whole(site.geometry, UNKNOWN), names)
-    return Lie(max(found.code, UNKNOWN), combine(site.geometry, [found.parts, bare]), names)
+    as_a_whole = isinstance(question.predicate, (CountGt, Disjoint))
+    if bare is question.found.whole(site.geometry, site.row, UNKNOWN) and not as_a_whole:
+        # Then what is left open is all that is no conflict, and that shows in the outcome.
+        parts = combine(site.geometry, [found.parts, bare])
+        if parts.sizes[1] == 0:
+            return found
+    else:
+        open_ = combine(site.geometry, [settled_only(site.geometry, found.parts), bare])
+        if open_.sizes[1] == 0:
+            return found
+        parts = whole(site.geometry, UNKNOWN) if as_a_whole else combine(site.geometry, [found.parts, bare])
+    return Lie(max(found.code, UNKNOWN), parts, found.names | {"coverage"})
 
 
 def _bare(site: _Site, question: Question) -> Parts:
