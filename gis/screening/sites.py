@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import shapely
@@ -13,12 +13,13 @@ from gis.kernel.arrays import TOUCH_M, Floats, Geometries, Indices
 from gis.kernel.boundary import SEAM_M
 from gis.kernel.slivers import DUST
 from gis.kernel.zones import ZoneSet
+from gis.screening import corners
 from gis.screening.counting import count_codes
 from gis.screening.division import demoted, met_as_unknown, settled_only, turned, whole
 from gis.screening.filters import Flags
 from gis.screening.ground import TURNED, Answer, Lie, Missing, Question, near_pairs, note_missing
 from gis.screening.inputs import Selection
-from layers.rulemodel import AreaShare, AreaShareOutside, CountGt, Disjoint
+from layers.rulemodel import AreaShare, AreaShareOutside, CountGt, Disjoint, DWithin, Intersects
 
 __all__ = ["ask_sites", "beyond_zones"]
 
@@ -82,12 +83,42 @@ def ask_sites(
         if settled[row]:
             _write(answer, int(row), site, _beyond_zones(site, question), question)
             continue
-        by_zones = _by_zones(site, question, question.selection)
-        found = by_zones if site.covered else _with_coverage(site, by_zones, question)
+        by_zones, found = _by_corners(site, question) or _by_places(site, question)
         _write(answer, int(row), site, found, question)
         answer.capped[row] = _rests_on_indicative(site, question, by_zones)
     _measure(geoms, accuracy_m, question, answer, rows)
     return answer
+
+
+def _by_places(site: _Site, question: Question) -> tuple[Lie, Lie]:
+    """How a site lies to the zones, and what the coverage leaves of that."""
+    by_zones = _by_zones(site, question, question.selection)
+    return by_zones, by_zones if site.covered else _with_coverage(site, by_zones, question)
+
+
+def _by_corners(site: _Site, question: Question) -> tuple[Lie, Lie] | None:
+    """The same where only the verdict is wanted and corners show a conflict; its parts are not divided.
+
+    None where they do not tell.
+    """
+    predicate, selection = question.predicate, question.selection
+    if question.found.facts or not isinstance(predicate, (Intersects, DWithin)) or np.isnan(site.accuracy_m):
+        return None
+    bare = not len(question.layer.coverage) or site.depth_m < -site.accuracy_m - question.reach_m - TOUCH_M
+    if selection.both.has_boundless or not (site.covered or bare):
+        return None
+    one, error = np.array([site.geometry], dtype=object), np.array([site.accuracy_m])
+    row = np.array([site.row], dtype=np.int64)
+    _, near, gap = question.found.near_pairs(one, error, row, question)
+    if (near >= len(selection.yes)).any():
+        return None
+    place = site.geometry, site.accuracy_m, selection.yes
+    if not corners.conflicts(*place, near, gap, question.reach_m):
+        return None
+    if bare and not corners.reaches_beyond(*place, question.reach_m):
+        return None
+    by_zones = Lie(CONFLICT, question.found.whole(site.geometry, site.row, CONFLICT))
+    return by_zones, replace(by_zones, names=frozenset({"coverage"})) if bare else by_zones
 
 
 def _ask_beyond(
