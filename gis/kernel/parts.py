@@ -233,7 +233,7 @@ def combine(site: BaseGeometry, parts: Iterable[Parts]) -> Parts:
     if dimension == 1:
         return _lines_by(frame, *by_worst(local, moved), on_boundary=on_boundary)
     taken: BaseGeometry = shapely.Polygon()
-    areas = []
+    areas: list[BaseGeometry] = []
     for layers in list(zip(*moved, strict=True))[:3]:
         if all(geom.is_empty for geom in layers):
             areas.append(shapely.Polygon())

@@ -53,8 +53,7 @@ def screen_site(place: Place, inputs: Mapping[str, Any]) -> dict[str, Any]:
         place.engine, place.definition, asked, max_vertices=settings.max_vertices,
         threads=settings.threads, facts=not live,
     )  # fmt: skip
-    told: dict[str, Any] = orjson.loads(found.brief()) if live else found.record()
-    return told
+    return dict(orjson.loads(found.brief()) if live else found.record())
 
 
 def upstream(place: Place, inputs: Mapping[str, Any]) -> dict[str, Any]:

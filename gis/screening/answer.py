@@ -30,7 +30,7 @@ from gis.settings import MapDefinition
 
 __all__ = ["Examined", "Record", "examine", "screen"]
 
-ENGINE = f"onemap {version('onemap')}"
+_ENGINE = f"onemap {version('onemap')}"
 
 
 def screen(
@@ -87,7 +87,7 @@ class Examined:
     def text(self) -> bytes:
         """The answer as JSON in UTF-8; see `screen`."""
         writer = Writer(self.definition, self.site, self.snapshot, self.judgement, self.sources)
-        return orjson.dumps(writer.record(self.request, ENGINE, self.newest))
+        return orjson.dumps(writer.record(self.request, _ENGINE, self.newest))
 
     def record(self) -> Record:
         """The same as objects."""
@@ -115,7 +115,7 @@ class Examined:
         themes.sort(key=lambda theme: WORST_FIRST[str(theme["verdict"])])
         told = {
             "detail": "live",
-            "engine": ENGINE,
+            "engine": _ENGINE,
             "law_date": self.snapshot.law_date.isoformat(),
             "as_of": {"revision": self.snapshot.revision, "head": self.newest},
             "verdict": judged.verdict(0),

@@ -225,7 +225,8 @@ def _any(flags: Iterable[Flags]) -> Flags:
 def worst_of(geoms: Geometries, answers: Sequence[Answer], *, divided: bool = True) -> Answer:
     """The worst answer for each subject; at each place of it the worst verdict of any answer.
 
-    Without ``divided`` the parts only tell whose subjects have some. The facts are those of the answer that decides: among equals the one farthest within its limit.
+    The facts are those of the answer that decides: among equals the one farthest within its limit. Without
+    ``divided`` the parts only tell which subjects have some.
     """
     if len(answers) == 1:
         return answers[0]

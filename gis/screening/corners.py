@@ -58,7 +58,9 @@ def _is_deep(site: BaseGeometry, depth_m: float, zones: ZoneSet, met: Indices) -
     of = np.searchsorted(met, zones.outline.owner[line])
     of[of == len(met)] = 0
     own_line = met[of] == zones.outline.owner[line]
-    close = own_line & (shapely.distance(shapely.points(xy[asked[at]]), zones.outline.lines[line]) <= depth[of])
+    close = own_line & (
+        shapely.distance(shapely.points(xy[asked[at]]), zones.outline.lines[line]) <= depth[of]
+    )
     shallow = {*zip(of[close].tolist(), asked[at[close]].tolist(), strict=True)}
     return any(pair not in shallow for pair in zip(place.tolist(), corner.tolist(), strict=True))
 

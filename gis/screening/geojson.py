@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import orjson
@@ -30,7 +31,7 @@ def _polygon(polygon: shapely.Geometry) -> list[Any]:
     return [shapely.get_coordinates(ring) for ring in shapely.get_rings(polygon)]
 
 
-_COORDINATES = {
+_COORDINATES: dict[int, Callable[[shapely.Geometry], Any]] = {
     0: lambda point: shapely.get_coordinates(point)[0],
     1: _line,
     3: _polygon,

@@ -147,7 +147,7 @@ class Found:
     def near_zones(
         self, geoms: Geometries, accuracy_m: Floats, row: int, layer: PreparedLayer
     ) -> tuple[Indices, Floats]:
-        """The zones of a layer that one subject may be near by any rule, in their order, and their distance."""
+        """The zones of a layer that any rule may find near one subject, in order, and their distance."""
         key = layer.source.layer_id, row
         if key not in self.near:
             farthest = self.reach_m.get(layer.source.layer_id, 0.0)
@@ -199,9 +199,7 @@ class Found:
             self.margins[key] = zones, told
         return self.margins[key][1]
 
-    def _margin_of_one(
-        self, geoms: Geometries, accuracy_m: Floats, row: int, question: Question
-    ) -> Margin:
+    def _margin_of_one(self, geoms: Geometries, accuracy_m: Floats, row: int, question: Question) -> Margin:
         """The same of one subject, found once for selections that have the same zones near it.
 
         What is farther than those has no say in a margin that is less than how far they reach; nor is it of
@@ -337,7 +335,7 @@ def _common(one: Indices, other: Indices) -> Indices:
     if not len(other):
         return other
     place = np.minimum(np.searchsorted(other, one), len(other) - 1)
-    return one[other[place] == one]
+    return np.asarray(one[other[place] == one])
 
 
 def note_missing(missing: Missing, name: str, rows: Indices | Flags | list[int], count: int) -> None:

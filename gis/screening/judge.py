@@ -25,7 +25,7 @@ import numpy as np
 import shapely
 
 from gis.kernel import CLEAR, CONFLICT, UNKNOWN, Parts, combine
-from gis.kernel.arrays import Geometries, Indices
+from gis.kernel.arrays import Indices
 from gis.screening.asking import Ask, worst_of, worst_pairs
 from gis.screening.case import Case, ask, fill, follow, hits_of
 from gis.screening.division import met_as_unknown

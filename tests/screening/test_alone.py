@@ -143,7 +143,7 @@ def test_verdicts_are_the_same_without_the_facts(seed: int, accuracy: float) -> 
 
 
 def test_a_corner_tells_the_verdict_without_an_overlay(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where none tells, the overlay is made: the site within 10 m of the rim, or in doubt whether wholly inside."""
+    """Where none tells, as of a site that is all within the errors of the rim, the overlay is made."""
     layer = replace(zones([shapely.box(0, 0, 100, 100)], 5.0), coverage=None)
     rules = [pack(rule(id="A-01"), rule("dwithin", id="B-01", distance_m=60, statutory=True))]
 
