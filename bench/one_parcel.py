@@ -17,6 +17,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -44,6 +45,7 @@ from gis.settings import load_settings
 __all__ = ["one_parcel"]
 
 PARCELS, WARM_UP, CONCURRENCY, WORKERS = 2_000, 200, 4, 2
+QUIET_WITHIN_S = 300
 PLANE = 4549
 Ask = Callable[[int], None]
 
@@ -156,8 +158,22 @@ def _http(address: str, bodies: Sequence[bytes]) -> Ask:
 
 
 def _measured(name: str, ask: Ask, pid: int | None) -> Row:
+    if pid is not None:
+        _warmed(ask, pid)
     told = latency(ask, PARCELS, warm_up=WARM_UP, concurrency=CONCURRENCY, cpu_s=lambda: _cpu_s(pid))
     return Row("one-parcel", name, told[0], "ms", PARCELS, {"workers": WORKERS, **told[1]})
+
+
+def _warmed(ask: Ask, pid: int) -> None:
+    """Ask until each worker has been asked, then wait until what they make behind their answers is made."""
+    with ThreadPoolExecutor(CONCURRENCY) as pool:
+        list(pool.map(ask, range(WARM_UP)))
+    for _ in range(QUIET_WITHIN_S):
+        before = _cpu_s(pid)
+        time.sleep(1)
+        if _cpu_s(pid) - before < 0.05:
+            return
+    raise AssertionError(f"the service is not quiet after {QUIET_WITHIN_S} s")
 
 
 def _cpu_s(pid: int | None) -> float:

@@ -20,7 +20,17 @@ from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.pool import ConnectionPoolEntry
 
-__all__ = ["EXPORTS", "PULSE", "READS", "Bounds", "InUse", "companion", "in_use", "watch"]
+__all__ = [
+    "EXPORTS",
+    "PULSE",
+    "READS",
+    "Bounds",
+    "InUse",
+    "companion",
+    "in_use",
+    "still_there",
+    "watch",
+]
 
 OnUse = Callable[[str, int], None]
 
@@ -71,7 +81,7 @@ def _made(engine: Engine, bounds: Bounds, name: str) -> Engine:
         engine.url, pool_size=half, max_overflow=bounds.connections - half, pool_timeout=bounds.pool_s,
         logging_name=name,
     )  # fmt: skip
-    event.listen(beside, "checkout", _still_there)
+    event.listen(beside, "checkout", still_there)
     settings = {
         "statement_timeout": bounds.statement_s,
         "lock_timeout": bounds.lock_s,
@@ -90,7 +100,7 @@ def _made(engine: Engine, bounds: Bounds, name: str) -> Engine:
     return beside
 
 
-def _still_there(connection: DBAPIConnection, _record: ConnectionPoolEntry, _proxy: object) -> None:
+def still_there(connection: DBAPIConnection, _record: ConnectionPoolEntry, _proxy: object) -> None:
     """Have the pool replace a connection that its server has closed, without a question to the server.
 
     On a connection at rest there is something to read only where its end was announced.

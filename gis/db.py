@@ -6,8 +6,9 @@ decides which rows and columns there are. Without a scope, and for writing, it i
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any
 
 import psycopg
 from sqlalchemy import Connection, Engine, create_engine, event, exc
@@ -15,12 +16,14 @@ from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from gis.access import SYSTEM, Scope
+from gis.bounds import still_there
 from gis.cluster import Cluster
 from gis.errors import DatabaseBusy, DatabaseError
 from gis.settings import Settings
 
 __all__ = [
     "ask_once",
+    "ask_row",
     "connect",
     "database_role",
     "database_url",
@@ -61,8 +64,8 @@ def make_engine(settings: Settings, *, pool_size: int = 8, pool_timeout_s: float
         pool_size=pool_size,
         max_overflow=pool_size,
         pool_timeout=pool_timeout_s,
-        pool_pre_ping=True,
     )
+    event.listen(engine, "checkout", still_there)
     timeout_ms = int(settings.statement_timeout_s * 1000)
 
     @event.listens_for(engine, "connect")
@@ -153,11 +156,15 @@ def _enter(connection: Connection) -> None:
     """Take the role of the connection's scope until the transaction ends."""
     scope = scope_of(connection)
     if scope is not None:
-        values = database_role(scope), _literal(scope.areas or ()), scope.digest
-        if scope.departments:
-            connection.exec_driver_sql(_ENTER_DEPARTMENTS, (*values, list(scope.departments)))
-        else:
-            connection.exec_driver_sql(_ENTER, values)
+        connection.exec_driver_sql(*_entering(scope))
+
+
+def _entering(scope: Scope) -> tuple[str, tuple[Any, ...]]:
+    """The statement that takes the role of a scope, and its parameters."""
+    values = database_role(scope), _literal(scope.areas or ()), scope.digest
+    if scope.departments:
+        return _ENTER_DEPARTMENTS, (*values, list(scope.departments))
+    return _ENTER, values
 
 
 def _literal(codes: tuple[str, ...]) -> str:
@@ -179,3 +186,24 @@ def ask_once(engine: Engine) -> Iterator[Connection]:
         return
     with translated(), engine.connect() as connection:
         yield connection.execution_options(isolation_level="AUTOCOMMIT")
+
+
+def ask_row(engine: Engine, statement: str, parameters: Mapping[str, Any]) -> tuple[Any, ...]:
+    """The one row of a reading statement of the driver, as the engine's scope sees it.
+
+    It costs one way to the server and back, with a role too, and the server plans it once for a connection:
+    for what is asked with every answer.
+    """
+    scope = scope_of(engine)
+    with translated(), engine.connect() as connection:
+        pooled = connection.execution_options(isolation_level="AUTOCOMMIT").connection
+        driver: Any = pooled.driver_connection
+        if scope is None:
+            row = driver.execute(statement, parameters, prepare=True).fetchone()
+        else:
+            # What goes out together is one transaction until its end is told: the role ends with it.
+            with driver.pipeline():
+                driver.execute(*_entering(scope), prepare=True)
+                row = driver.execute(statement, parameters, prepare=True).fetchone()
+        told: tuple[Any, ...] = row
+        return told

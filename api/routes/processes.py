@@ -11,10 +11,18 @@ from typing import Annotated, Any
 import orjson
 from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import BaseModel
-from starlette.background import BackgroundTask
 
 from api.bodies import JsonRoute
-from api.deps import LanguageDep, MapState, StateDep, as_json, links_base, self_links, strict_parameters
+from api.deps import (
+    JSON,
+    LanguageDep,
+    MapState,
+    StateDep,
+    as_json,
+    links_base,
+    self_links,
+    strict_parameters,
+)
 from api.errors import NoSuchProcess
 from api.identity import Action, needs, require
 from api.models import (
@@ -200,9 +208,8 @@ def post_screen_batch(request: Request, state: StateDep, execution: BatchExecuti
 @router.post("/screen/execution", summary="Screen a site", dependencies=_SCREEN)
 def post_screen(request: Request, state: StateDep, execution: ScreenExecution) -> Response:
     """The answer record for one site; only its verdicts, or stored with a link, where that is asked for."""
-    plain = not execution.inputs.report and not execution.subscriber and not _as_job(request)
-    if execution.inputs.detail == "live" and plain:
-        return _live(state, execution)
+    if not execution.inputs.report and not execution.subscriber and not _as_job(request):
+        return _noted(request, _judged(state, execution))
     if execution.inputs.report:
         require(request, Action.REPORT)
         if request.headers.get("origin") not in state.settings.cors:
@@ -211,21 +218,23 @@ def post_screen(request: Request, state: StateDep, execution: ScreenExecution) -
     return _run(request, state, "screen", execution, execution.inputs)
 
 
-def _live(state: MapState, execution: ScreenExecution) -> Response:
-    """The verdicts, and behind the answer what the next one needs."""
+def _judged(state: MapState, execution: ScreenExecution) -> Response:
+    """The answer or only its verdicts, not stored; what the next ones need is made meanwhile."""
     # The engine of judgement takes seconds to import; api.app.warm_up does it while the first page loads.
     from gis.processing.screening import asked_of
     from gis.screening.answer import examine
 
     asked, limits = asked_of(_given(execution.inputs)), state.settings
+    live = execution.inputs.detail == "live"
     found = examine(
         state.engine, state.definition, asked, max_vertices=limits.max_vertices, threads=limits.threads,
-        facts=False,
+        facts=not live,
     )  # fmt: skip
-    answer = _told(found.brief(), execution.response)
-    if not found.snapshot.traced.is_set():
-        answer.background = BackgroundTask(found.snapshot.trace)
-    return answer
+    text = found.brief() if live else found.text()
+    if execution.response == "document":
+        text = b'{"answer":' + text + b"}"
+    found.snapshot.trace_aside()
+    return Response(text, media_type=JSON)
 
 
 @router.post("/upstream/execution", summary="Look for sources upstream", dependencies=_SCREEN)
@@ -287,9 +296,14 @@ def _run(request: Request, state: MapState, name: str, execution: Execution, inp
     if isinstance(kept := answer.get("report"), dict):
         request.state.audited = f"report {kept['id']}"
     shown = _told(with_report_link(answer, links_base(request)), execution.response)
+    return _noted(request, shown)
+
+
+def _noted(request: Request, answer: Response) -> Response:
+    """The answer, which says so where the client preferred to wait for it."""
     if "respond-sync" in _preferences(request):
-        shown.headers["Preference-Applied"] = "respond-sync"
-    return shown
+        answer.headers["Preference-Applied"] = "respond-sync"
+    return answer
 
 
 def _callbacks(state: MapState, execution: Execution) -> dict[str, str]:

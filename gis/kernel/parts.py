@@ -125,13 +125,11 @@ def _split_points(xy: Floats, error: float, zones: ZoneSet, grow: float) -> Part
 
 
 def _split_extended(site: BaseGeometry, error: float, zones: ZoneSet, grow: float) -> Parts:
-    present = ~shapely.is_empty(zones.geoms)
-    unsure = np.isnan(zones.accuracy_m) & present
     # A zone that may be anywhere leaves sure only what other zones hold.
-    doubt = UNKNOWN if unsure.any() else CLEAR
-    if present.any() and np.isnan(error):
+    doubt = UNKNOWN if zones.has_boundless else CLEAR
+    if np.isnan(error) and not zones.is_blank:
         return _all_of(site, UNKNOWN)
-    reach = Reach.around(site, error, zones.take(~unsure), grow)
+    reach = Reach.around(site, error, zones.bounded, grow)
     if reach.is_empty():
         return _all_of(site, doubt)
     if reach.is_deep_inside():
@@ -235,8 +233,13 @@ def combine(site: BaseGeometry, parts: Iterable[Parts]) -> Parts:
     if dimension == 1:
         return _lines_by(frame, *by_worst(local, moved), on_boundary=on_boundary)
     taken: BaseGeometry = shapely.Polygon()
-    areas = []
+    areas: list[BaseGeometry] = []
     for layers in list(zip(*moved, strict=True))[:3]:
+        if all(geom.is_empty for geom in layers):
+            areas.append(shapely.Polygon())
+            # An area keeps its first vertex whether or not it was joined with nothing.
+            taken = taken if taken.is_empty else frame.together([taken, shapely.Polygon()])
+            continue
         layer = frame.together(layers)
         areas.append(frame.without(frame.within(local, layer), taken))
         taken = frame.together([taken, layer])

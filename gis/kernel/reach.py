@@ -79,8 +79,8 @@ class Reach:
     @classmethod
     def around(cls, site: BaseGeometry, error_m: float, zones: ZoneSet, grow_m: float) -> Reach:
         """What of ``zones`` (of known accuracy, empty ones aside) matters to ``site``; one plane, metres."""
-        total = error_m + np.nan_to_num(zones.accuracy_m)
-        farthest = grow_m + float(total.max(initial=0.0)) + TOUCH_M
+        total = error_m + zones.error_m
+        farthest = grow_m + (error_m + zones.widest_m) + TOUCH_M
         rim = zones.rim.tree.query(site, predicate="dwithin", distance=farthest)
         # The coarsest zone widens the search for all; what is farther than its own limit has no say.
         own_limit = grow_m + total[zones.rim.owner[rim]] + TOUCH_M

@@ -104,6 +104,43 @@ class ZoneSet:
         """How many vertices each zone has, int64[n]."""
         return np.asarray(shapely.get_num_coordinates(self.geoms), dtype=np.int64)
 
+    @cached_property
+    def error_m(self) -> Floats:
+        """``accuracy_m`` with 0 for what is not known; float64[n]."""
+        return np.nan_to_num(self.accuracy_m)
+
+    @cached_property
+    def widest_m(self) -> float:
+        """The largest of ``error_m``; 0 when there is no zone."""
+        return float(self.error_m.max(initial=0.0))
+
+    @cached_property
+    def errors(self) -> Floats:
+        """The values of ``accuracy_m``, each once, NaN last."""
+        return np.unique(self.accuracy_m)
+
+    @cached_property
+    def is_blank(self) -> bool:
+        """Whether there is no zone, or only empty ones."""
+        return bool(shapely.is_empty(self.geoms).all())
+
+    @cached_property
+    def has_boundless(self) -> bool:
+        """Whether the accuracy of a zone that is not empty is not known."""
+        return bool((np.isnan(self.accuracy_m) & ~shapely.is_empty(self.geoms)).any())
+
+    @property
+    def bounded(self) -> ZoneSet:
+        """The zones without those."""
+        with self._lock:
+            return self._bounded
+
+    @cached_property
+    def _bounded(self) -> ZoneSet:
+        if not self.has_boundless:
+            return self
+        return self.take(~np.isnan(self.accuracy_m) | shapely.is_empty(self.geoms))
+
     @property
     def pieces(self) -> Pieces:
         """The zones cut into pieces, on first use."""

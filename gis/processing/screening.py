@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from datetime import date
 from typing import Any
 
+import orjson
+
 from gis.db import scope_of
 from gis.processing.place import Place
 from gis.screening.request import ScreenRequest
@@ -51,7 +53,7 @@ def screen_site(place: Place, inputs: Mapping[str, Any]) -> dict[str, Any]:
         place.engine, place.definition, asked, max_vertices=settings.max_vertices,
         threads=settings.threads, facts=not live,
     )  # fmt: skip
-    return dict(found.brief() if live else found.record())
+    return dict(orjson.loads(found.brief()) if live else found.record())
 
 
 def upstream(place: Place, inputs: Mapping[str, Any]) -> dict[str, Any]:

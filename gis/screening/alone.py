@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from threading import Lock
 
 import numpy as np
@@ -17,7 +18,7 @@ import shapely
 from shapely.geometry.base import BaseGeometry
 
 from gis.kernel import CLEAR, UNKNOWN, Parts, depth_within
-from gis.kernel.arrays import TOUCH_M, Geometries, Indices
+from gis.kernel.arrays import TOUCH_M, Floats, Geometries, Indices
 from gis.kernel.boundary import SEAM_M
 from gis.screening.filters import FilterResult
 from gis.screening.ground import ASIDE_M, Answer, Found, Question
@@ -40,8 +41,10 @@ class Alone:
 
     Attributes
     ----------
+    subjects : Subjects
+        The one.
     geometry : line or polygon
-        Metres in the measuring plane.
+        Its own, metres in the measuring plane.
     accuracy_m : float
     reach_m : mapping of str to float
         The farthest that any rule looks, by layer.
@@ -51,6 +54,7 @@ class Alone:
         The layers of which a zone's box is within reach; the others are far away.
     """
 
+    subjects: Subjects
     geometry: BaseGeometry
     accuracy_m: float
     reach_m: Mapping[str, float]
@@ -78,6 +82,18 @@ class Alone:
         farthest = reach_m + layer.error_m + self.accuracy_m + TOUCH_M
         return not len(layer.every.tree.query(self.geometry, predicate="dwithin", distance=farthest))
 
+    def _may_meet(self, question: Question) -> bool:
+        """Whether a zone that the question is about may be within its distance."""
+        if question.selection.both.has_boundless or question.reach_m > self.reach_m.get(
+            question.layer.source.layer_id, 0.0
+        ):
+            return True
+        return len(self.found.near_pairs(*self._asked, question)[0]) > 0
+
+    @cached_property
+    def _asked(self) -> tuple[Geometries, Floats, Indices]:
+        return self.subjects.geoms, self.subjects.accuracy_m.astype(np.float64), np.zeros(1, dtype=np.int64)
+
     def depth(self, layer: PreparedLayer) -> float:
         """How deep the site lies in the layer's coverage, metres; negative outside."""
         key = layer.coverage_key
@@ -93,7 +109,7 @@ class Alone:
         if question.is_assumed or isinstance(question.predicate, _OTHER_WAYS):
             return None
         layer, reach = question.layer, question.reach_m
-        if not self.far(layer):
+        if not self.far(layer) and self._may_meet(question):
             return None
         if self.depth(layer) > self.accuracy_m + reach:
             return self.clear
@@ -124,13 +140,16 @@ class Alone:
         zones = question.selection.both
         if not self.found.facts or not len(zones):
             return np.nan, np.nan
-        gap, error = self._nearest(question)
+        gap, error = self.nearest(question)
         if not SEAM_M < gap < np.inf:
             return None, np.nan
         return question.reach_m - gap, self.accuracy_m + error
 
-    def _nearest(self, question: Question) -> tuple[float, float]:
-        """Distance and accuracy of the nearest zone; mostly the nearest of the layer is one that is asked."""
+    def nearest(self, question: Question) -> tuple[float, float]:
+        """Distance and accuracy of the nearest zone, of a site that meets none.
+
+        Mostly the nearest of the layer is one that is asked.
+        """
         layer = question.layer
         name = layer.source.layer_id
         if name not in self._gap:
@@ -208,4 +227,4 @@ def alone_of(
     if not fits or np.isnan(accuracy) or shapely.get_dimensions(geometry) < 1:
         return None
     near = _surroundings(layers, reach_m).near(geometry, accuracy)
-    return Alone(geometry, accuracy, reach_m, found, clear, near)
+    return Alone(subjects, geometry, accuracy, reach_m, found, clear, near)

@@ -222,15 +222,16 @@ def _any(flags: Iterable[Flags]) -> Flags:
     return np.asarray(np.any(list(flags), axis=0))
 
 
-def worst_of(geoms: Geometries, answers: Sequence[Answer]) -> Answer:
+def worst_of(geoms: Geometries, answers: Sequence[Answer], *, divided: bool = True) -> Answer:
     """The worst answer for each subject; at each place of it the worst verdict of any answer.
 
-    The facts are those of the answer that decides: among equals the one farthest within its limit.
+    The facts are those of the answer that decides: among equals the one farthest within its limit. Without
+    ``divided`` the parts only tell which subjects have some.
     """
     if len(answers) == 1:
         return answers[0]
     if len(geoms) == 1:
-        return _worst_of_one(geoms, answers)
+        return _worst_of_one(geoms, answers, divided)
     codes = np.stack([answer.code for answer in answers])
     margins = np.stack([answer.margin_m for answer in answers])
     code = codes.max(axis=0)
@@ -238,13 +239,13 @@ def worst_of(geoms: Geometries, answers: Sequence[Answer]) -> Answer:
     score = np.where(worst, np.nan_to_num(margins, nan=-_FAR_M, neginf=-_FAR_M), -np.inf)
     deciding = score.argmax(axis=0), np.arange(len(code))
     capped = np.stack([answer.capped for answer in answers])
-    parts = _worst_parts(geoms, answers)
-    divided = np.zeros(len(code), dtype=bool)
-    divided[list(parts)] = True
+    parts = _worst_parts(geoms, answers, divided)
+    has_parts = np.zeros(len(code), dtype=bool)
+    has_parts[list(parts)] = True
     missing: Missing = {}
     for answer in answers:
         for name, lacks in answer.missing.items():
-            note_missing(missing, name, lacks & ((code == UNKNOWN) | divided), len(code))
+            note_missing(missing, name, lacks & ((code == UNKNOWN) | has_parts), len(code))
     return Answer(
         code=code,
         missing=missing,
@@ -257,14 +258,14 @@ def worst_of(geoms: Geometries, answers: Sequence[Answer]) -> Answer:
     )
 
 
-def _worst_of_one(geoms: Geometries, answers: Sequence[Answer]) -> Answer:
+def _worst_of_one(geoms: Geometries, answers: Sequence[Answer], divided: bool) -> Answer:
     """The same for one subject."""
     code = max(int(answer.code[0]) for answer in answers)
     worst = [answer for answer in answers if answer.code[0] == code]
     deciding = max(
         worst, key=lambda answer: float(np.nan_to_num(answer.margin_m[0], nan=-_FAR_M, neginf=-_FAR_M))
     )
-    parts = _worst_parts(geoms, answers)
+    parts = _worst_parts(geoms, answers, divided)
     missing: Missing = {}
     if code == UNKNOWN or parts:
         for answer in answers:
@@ -279,13 +280,13 @@ _FAR_M = 1e12
 """Metres. Farther than anything on a plane."""
 
 
-def _worst_parts(geoms: Geometries, answers: Sequence[Answer]) -> dict[int, Parts]:
+def _worst_parts(geoms: Geometries, answers: Sequence[Answer], divided: bool) -> dict[int, Parts]:
     found: dict[int, list[Parts]] = {}
     for answer in answers:
         for row, parts in answer.parts.items():
             found.setdefault(row, []).append(parts)
     return {
-        row: each[0] if len({*map(id, each)}) == 1 else combine(geoms[row], each)
+        row: combine(geoms[row], each) if divided and len({*map(id, each)}) > 1 else each[0]
         for row, each in found.items()
     }
 

@@ -90,11 +90,20 @@ class Case:
         name = layer.source.layer_id
         if name not in self._far:
             far = np.zeros(len(self), dtype=bool)
-            if len(self) <= FEW and not np.isnan(layer.error_m):
+            if self.alone is not None:
+                far[0] = self._is_far(self.alone, layer)
+            elif len(self) <= FEW and not np.isnan(layer.error_m):
                 geoms, accuracy = self.subjects.geoms[self.fits], self.subjects.accuracy_m[self.fits]
                 far[self.fits] = _beyond(geoms, accuracy, layer, self.reach_m.get(name, 0.0))
             self._far[name] = far
         return self._far[name]
+
+    def _is_far(self, alone: Alone, layer: PreparedLayer) -> bool:
+        """Of a subject alone boxes tell most; else the zones near it, which rules ask for anyway."""
+        if alone.far(layer) or np.isnan(layer.error_m):
+            return alone.far(layer)
+        accuracy = self.subjects.accuracy_m.astype(np.float64)
+        return not len(self.found.near_zones(self.subjects.geoms, accuracy, 0, layer)[0])
 
     def is_beyond(self, question: Question) -> bool:
         """Whether there is one subject and only the coverage has a say: no zone can reach it."""
@@ -108,8 +117,8 @@ class Case:
             return False
         if not len(rows):
             return True
-        if question.seeks_absence or question.is_assumed or len(self) > FEW:
-            return False
+        if question.seeks_absence or question.is_assumed or len(self) > FEW or self.alone is not None:
+            return False  # of a subject alone `Alone` has told the same
         key = question.layer.source.layer_id, question.reach_m
         if key not in self._settled:
             reach = self.subjects.accuracy_m + question.reach_m  # NaN, not known, settles nothing

@@ -91,12 +91,16 @@ class Found:
         How a subject beyond all zones lies, by the same and whether zones are counted.
     near : dict
         The zones near one subject, by the layer and the subject's row.
+    pairs : dict
+        Those of them that a question is about, by its selection (which its layer keeps), reach and subject.
     divided : dict
         A subject divided by zones, by the layer, which of its zones are near, and what else has a say.
     measured : dict
         What one subject alone shares with zones: by layer and measure, then by the zone's row in the layer.
     margins : dict
         Signed margins, by the zones asked (which are kept, so that an id stays theirs) and the rows.
+    shared : dict
+        Those of one subject that its near zones decide, by the layer, its row and those zones.
     gaps : dict
         Distance and accuracy of the nearest zone, likewise, of a subject beyond all zones.
     """
@@ -107,10 +111,12 @@ class Found:
     wholes: dict[tuple[int, int], Parts] = field(default_factory=dict)
     beyond: dict[tuple[bytes, float, int, bool], Lie] = field(default_factory=dict)
     near: dict[tuple[str, int], tuple[Indices, Floats]] = field(default_factory=dict)
+    pairs: dict[tuple[int, float, int], Pairs] = field(default_factory=dict)
     around: dict[tuple[str, int], Indices] = field(default_factory=dict)
     divided: dict[tuple[object, ...], Parts] = field(default_factory=dict)
     measured: dict[tuple[str, str], dict[int, Any]] = field(default_factory=dict)
     margins: dict[tuple[int, bytes], tuple[ZoneSet, Margin]] = field(default_factory=dict)
+    shared: dict[tuple[str, int, bytes], Margin] = field(default_factory=dict)
     gaps: dict[tuple[int, int], tuple[ZoneSet, tuple[float, float]]] = field(default_factory=dict)
 
     def whole(self, geometry: BaseGeometry, row: int, code: int) -> Parts:
@@ -128,15 +134,25 @@ class Found:
         farthest = self.reach_m.get(layer.source.layer_id, -np.inf)
         if len(rows) != 1 or not question.reach_m <= farthest:
             return near_pairs(geoms, accuracy_m, selection.both, question.reach_m, question.threads)
-        key = layer.source.layer_id, int(rows[0])
+        key = id(selection), question.reach_m, int(rows[0])
+        if key not in self.pairs:
+            zone, gap = self.near_zones(geoms, accuracy_m, key[2], layer)
+            z = selection.place[zone]
+            limit = question.reach_m + float(np.fmax(accuracy_m[0], 0.0)) + TOUCH_M
+            close = np.flatnonzero((z >= 0) & (gap <= limit + layer.every.error_m[zone]))
+            close = close[np.argsort(z[close])]
+            self.pairs[key] = np.zeros(len(close), dtype=np.int64), z[close], gap[close]
+        return self.pairs[key]
+
+    def near_zones(
+        self, geoms: Geometries, accuracy_m: Floats, row: int, layer: PreparedLayer
+    ) -> tuple[Indices, Floats]:
+        """The zones of a layer that any rule may find near one subject, in order, and their distance."""
+        key = layer.source.layer_id, row
         if key not in self.near:
+            farthest = self.reach_m.get(layer.source.layer_id, 0.0)
             self.near[key] = near_pairs(geoms, accuracy_m, layer.every, farthest)[1:]
-        zone, gap = self.near[key]
-        z = selection.place[zone]
-        limit = question.reach_m + float(np.fmax(accuracy_m[0], 0.0)) + TOUCH_M
-        close = np.flatnonzero((z >= 0) & (gap <= limit + np.fmax(layer.every.accuracy_m[zone], 0.0)))
-        close = close[np.argsort(z[close])]
-        return np.zeros(len(close), dtype=np.int64), z[close], gap[close]
+        return self.near[key]
 
     def split(
         self, geometry: BaseGeometry, accuracy_m: float, row: int, zones: Zones, reach_m: float
@@ -151,9 +167,8 @@ class Found:
         if not reach_m <= farthest or np.isnan(accuracy_m):
             return split(geometry, accuracy_m, chosen, reach_m, check=False)
         near = self._around(geometry, accuracy_m, row, layer, farthest)
-        present = near[np.isin(near, index)]
-        errors = np.unique(chosen.accuracy_m).tobytes()
-        key = layer.source.layer_id, row, reach_m, errors, present.tobytes()
+        present = _common(near, index)
+        key = layer.source.layer_id, row, reach_m, chosen.errors.tobytes(), present.tobytes()
         if key not in self.divided:
             self.divided[key] = split(geometry, accuracy_m, chosen, reach_m, check=False)
         return self.divided[key]
@@ -165,17 +180,43 @@ class Found:
         key = layer.source.layer_id, row
         if key not in self.around:
             box = shapely.box(*geometry.bounds)
-            farthest = reach_m + float(np.fmax(layer.every.accuracy_m, 0.0).max(initial=0.0)) + accuracy_m
+            farthest = reach_m + layer.every.widest_m + accuracy_m
             found = layer.every.tree.query(box, predicate="dwithin", distance=farthest + ASIDE_M)
             self.around[key] = np.unique(layer.every.pieces.owner[found])
         return self.around[key]
 
-    def margin(self, geoms: Geometries, rows: Indices, zones: ZoneSet, threads: int | None) -> Margin:
-        """The signed margin of the subjects ``rows``, whose geometries are ``geoms``."""
+    def margin(self, geoms: Geometries, accuracy_m: Floats, rows: Indices, question: Question) -> Margin:
+        """The signed margin of the subjects ``rows`` to the zones of a question; of no use are its zones."""
+        zones = question.selection.both
         key = id(zones), rows.tobytes()
         if key not in self.margins:
-            self.margins[key] = zones, signed_margin(geoms, zones, threads=threads, check=False)
+            alone = len(rows) == 1 and not np.isnan(accuracy_m[0])
+            told = (
+                self._margin_of_one(geoms, accuracy_m, int(rows[0]), question)
+                if alone
+                else signed_margin(geoms, zones, threads=question.threads, check=False)
+            )
+            self.margins[key] = zones, told
         return self.margins[key][1]
+
+    def _margin_of_one(self, geoms: Geometries, accuracy_m: Floats, row: int, question: Question) -> Margin:
+        """The same of one subject, found once for selections that have the same zones near it.
+
+        What is farther than those has no say in a margin that is less than how far they reach; nor is it of
+        any account which of several equally near decides, when they are of one accuracy.
+        """
+        layer, selection = question.layer, question.selection
+        name = layer.source.layer_id
+        zone = self.near_zones(geoms, accuracy_m, row, layer)[0]
+        present = zone[selection.place[zone] >= 0]
+        alike = len(present) > 0 and len(set(layer.every.accuracy_m[present].tolist())) == 1
+        key = name, row, present.tobytes()
+        if alike and key in self.shared:
+            return self.shared[key]
+        told = signed_margin(geoms, selection.both, threads=question.threads, check=False)
+        if alike and abs(told.margin_m[0]) < self.reach_m.get(name, 0.0) + accuracy_m[0]:
+            self.shared[key] = told
+        return told
 
     def gap(self, geometry: BaseGeometry, row: int, zones: ZoneSet) -> tuple[float, float]:
         """Distance and accuracy of the zone nearest to a subject that no zone reaches."""
@@ -287,6 +328,14 @@ class Answer:
         for name, lacks in other.missing.items():
             note_missing(self.missing, name, rows[lacks], len(self.code))
         self.parts.update({int(rows[row]): parts for row, parts in other.parts.items()})
+
+
+def _common(one: Indices, other: Indices) -> Indices:
+    """What two sorted lists have in common."""
+    if not len(other):
+        return other
+    place = np.minimum(np.searchsorted(other, one), len(other) - 1)
+    return np.asarray(one[other[place] == one])
 
 
 def note_missing(missing: Missing, name: str, rows: Indices | Flags | list[int], count: int) -> None:

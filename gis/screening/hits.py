@@ -9,6 +9,7 @@ from typing import Any, Self
 
 import numpy as np
 import shapely
+from shapely.geometry.base import BaseGeometry
 
 from gis.kernel import CONFLICT, EDGE, UNKNOWN, overlap, size, witness
 from gis.kernel.arrays import TOUCH_M, Floats, Geometries, Indices
@@ -144,11 +145,22 @@ def _pairs(
     alone = np.setdiff1d(rows, s)
     if len(alone):
         (at, piece), far = zones.tree.query_nearest(geoms[alone], return_distance=True, all_matches=False)
+        if len(geoms) == 1:
+            _note_witness(geoms[0], float(far[0]), int(piece[0]), question)
         s, z = np.concatenate([s, alone[at]]), np.concatenate([z, zones.pieces.owner[piece]])
         gap = np.concatenate([gap, far])
         order = np.lexsort((z, s))
         s, z, gap = s[order], z[order], gap[order]
     return s, z, gap
+
+
+def _note_witness(site: BaseGeometry, far_m: float, piece: int, question: Question) -> None:
+    """The line to the nearest zone is drawn from the piece that it was found by."""
+    zones = question.selection.both
+    if far_m > TOUCH_M:
+        known = question.found.measured.setdefault((question.layer.source.layer_id, witness.__name__), {})
+        row = int(question.selection.both_index[zones.pieces.owner[piece]])
+        known.setdefault(row, shapely.shortest_line(site, zones.pieces.geoms[piece]))
 
 
 def _measured(

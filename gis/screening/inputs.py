@@ -137,6 +137,11 @@ class Selection:
         return self.layer.source.is_indicative[self.both_index]
 
     @cached_property
+    def has_indicative(self) -> bool:
+        """Whether any zone of ``both`` is."""
+        return bool(self.is_indicative.any())
+
+    @cached_property
     def official(self) -> Selection:
         """The same without indicative zones."""
         indicative = self.layer.source.is_indicative

@@ -25,7 +25,7 @@ import numpy as np
 import shapely
 
 from gis.kernel import CLEAR, CONFLICT, UNKNOWN, Parts, combine
-from gis.kernel.arrays import Geometries, Indices
+from gis.kernel.arrays import Indices
 from gis.screening.asking import Ask, worst_of, worst_pairs
 from gis.screening.case import Case, ask, fill, follow, hits_of
 from gis.screening.division import met_as_unknown
@@ -270,7 +270,7 @@ def _apply(
         rule=entry.rule,
         citations=entry.citations,
         has_basis=entry.has_basis,
-        answer=worst_of(case.subjects.geoms, telling),
+        answer=worst_of(case.subjects.geoms, telling, divided=case.found.facts),
         rows=tuple(
             (put.row, one.answer.code) for (put, _), one in zip(entry.asks, found, strict=True) if put.row
         ),
@@ -302,16 +302,16 @@ def _answered(
     hidden: bool,
 ) -> _Answered:
     """Put one question to the ground, and say what attributes leave open."""
-    geoms, applicable = case.subjects.geoms, put.applicable
+    applicable = put.applicable
     if isinstance(put.predicate, Attribute):
         answer = Answer.blank(len(case))
         fill(answer, asked, CONFLICT, case)
-        return _Answered(_with_open_filter(geoms, applicable, answer), Hits.none())
+        return _Answered(_with_open_filter(case, applicable, answer), Hits.none())
     if layer is None:
         answer = Answer.blank(len(case))
         fill(answer, asked, UNKNOWN, case)
         note_missing(answer.missing, "access" if hidden else "coverage", asked, len(case))
-        return _Answered(_with_open_filter(geoms, applicable, answer), Hits.none())
+        return _Answered(_with_open_filter(case, applicable, answer), Hits.none())
     zones = layer.select(put.zone_where, case.law_date)
     question = Question(put.predicate, zones, case.threads, case.found, put.is_assumed)
     if case.alone is not None and len(asked):
@@ -324,7 +324,7 @@ def _answered(
         return _answered_along(put, question, asked, rivers, case)
     answer = ask(question, case, asked).over(asked, len(case))
     hits = _open_pairs(applicable, hits_of(question, case, answer, asked))
-    return _Answered(_with_open_filter(geoms, applicable, answer), hits, len(zones))
+    return _Answered(_with_open_filter(case, applicable, answer), hits, len(zones))
 
 
 def _answered_along(
@@ -340,15 +340,18 @@ def _answered_along(
     if len(traced.hits):
         hits = worst_pairs([traced.hits, hits])
     return _Answered(
-        _with_open_filter(case.subjects.geoms, put.applicable, answer),
+        _with_open_filter(case, put.applicable, answer),
         _open_pairs(put.applicable, hits),
         len(question.selection),
         traced.straight,
     )
 
 
-def _with_open_filter(geoms: Geometries, applicable: FilterResult, answer: Answer) -> Answer:
-    """The answer with hits where the filter is undecided as unknown, naming what would decide it."""
+def _with_open_filter(case: Case, applicable: FilterResult, answer: Answer) -> Answer:
+    """The answer with hits where the filter is undecided as unknown, naming what would decide it.
+
+    Parts follow where facts are wanted; elsewhere nobody looks at them.
+    """
     if not applicable.missing:
         return answer
     open_ = applicable.unknown & (answer.code > CLEAR)
@@ -358,9 +361,9 @@ def _with_open_filter(geoms: Geometries, applicable: FilterResult, answer: Answe
     answer.code[open_] = UNKNOWN
     for name, lacks in applicable.missing.items():
         note_missing(answer.missing, name, open_ & lacks, len(open_))
-    for row in np.flatnonzero(open_):
-        if int(row) in answer.parts:
-            answer.parts[int(row)] = met_as_unknown(geoms[row], answer.parts[int(row)])
+    for row in np.flatnonzero(open_).tolist() if case.found.facts else ():
+        if row in answer.parts:
+            answer.parts[row] = met_as_unknown(case.subjects.geoms[row], answer.parts[row])
     return answer
 
 

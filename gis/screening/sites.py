@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import shapely
@@ -13,12 +13,13 @@ from gis.kernel.arrays import TOUCH_M, Floats, Geometries, Indices
 from gis.kernel.boundary import SEAM_M
 from gis.kernel.slivers import DUST
 from gis.kernel.zones import ZoneSet
+from gis.screening import corners
 from gis.screening.counting import count_codes
 from gis.screening.division import demoted, met_as_unknown, settled_only, turned, whole
 from gis.screening.filters import Flags
 from gis.screening.ground import TURNED, Answer, Lie, Missing, Question, near_pairs, note_missing
 from gis.screening.inputs import Selection
-from layers.rulemodel import AreaShare, AreaShareOutside, CountGt, Disjoint
+from layers.rulemodel import AreaShare, AreaShareOutside, CountGt, Disjoint, DWithin, Intersects
 
 __all__ = ["ask_sites", "beyond_zones"]
 
@@ -65,7 +66,7 @@ def ask_sites(
     far : bool[k]
         Sites that are known to be beyond the reach of any zone of the layer.
     """
-    if len(geoms) == 1 and far[0] and not question.seeks_absence and not np.isnan(accuracy_m[0]):
+    if len(geoms) == 1 and far[0] and not np.isnan(accuracy_m[0]):
         return _ask_beyond(geoms[0], float(accuracy_m[0]), float(depth_m[0]), question, int(rows[0]))
     answer = Answer.blank(len(geoms))
     covered = depth_m > np.nan_to_num(accuracy_m) + question.reach_m
@@ -82,12 +83,42 @@ def ask_sites(
         if settled[row]:
             _write(answer, int(row), site, _beyond_zones(site, question), question)
             continue
-        by_zones = _by_zones(site, question, question.selection)
-        found = by_zones if site.covered else _with_coverage(site, by_zones, question)
+        by_zones, found = _by_corners(site, question) or _by_places(site, question)
         _write(answer, int(row), site, found, question)
         answer.capped[row] = _rests_on_indicative(site, question, by_zones)
     _measure(geoms, accuracy_m, question, answer, rows)
     return answer
+
+
+def _by_places(site: _Site, question: Question) -> tuple[Lie, Lie]:
+    """How a site lies to the zones, and what the coverage leaves of that."""
+    by_zones = _by_zones(site, question, question.selection)
+    return by_zones, by_zones if site.covered else _with_coverage(site, by_zones, question)
+
+
+def _by_corners(site: _Site, question: Question) -> tuple[Lie, Lie] | None:
+    """The same where only the verdict is wanted and corners show a conflict; its parts are not divided.
+
+    None where they do not tell.
+    """
+    predicate, selection = question.predicate, question.selection
+    if question.found.facts or not isinstance(predicate, (Intersects, DWithin)) or np.isnan(site.accuracy_m):
+        return None
+    bare = not len(question.layer.coverage) or site.depth_m < -site.accuracy_m - question.reach_m - TOUCH_M
+    if selection.both.has_boundless or not (site.covered or bare):
+        return None
+    one, error = np.array([site.geometry], dtype=object), np.array([site.accuracy_m])
+    row = np.array([site.row], dtype=np.int64)
+    _, near, gap = question.found.near_pairs(one, error, row, question)
+    if (near >= len(selection.yes)).any():
+        return None
+    place = site.geometry, site.accuracy_m, selection.yes
+    if not corners.conflicts(*place, near, gap, question.reach_m):
+        return None
+    if bare and not corners.reaches_beyond(*place, question.reach_m):
+        return None
+    by_zones = Lie(CONFLICT, question.found.whole(site.geometry, site.row, CONFLICT))
+    return by_zones, replace(by_zones, names=frozenset({"coverage"})) if bare else by_zones
 
 
 def _ask_beyond(
@@ -95,10 +126,14 @@ def _ask_beyond(
 ) -> Answer:
     """The same for one site that no zone reaches: most questions about a single site are of this kind."""
     answer = Answer.blank(1)
-    if depth_m > accuracy_m + question.reach_m:
+    covered = depth_m > accuracy_m + question.reach_m
+    if covered and not question.seeks_absence:
         return answer
-    site = _Site(geometry, accuracy_m, False, depth_m, row)
-    _write(answer, 0, site, _beyond_zones(site, question), question)
+    site = _Site(geometry, accuracy_m, covered, depth_m, row)
+    found = _outside_all(site, question) if question.seeks_absence else _beyond_zones(site, question)
+    _write(answer, 0, site, found, question)
+    if question.seeks_absence:
+        answer.capped[0] = question.selection.has_indicative
     if answer.code[0] != CLEAR and question.found.facts:
         gap, error = question.found.gap(geometry, row, question.selection.both)
         if SEAM_M < gap < np.inf:
@@ -166,7 +201,7 @@ def _threshold(parts: Parts, question: Question) -> float | None:
 def _may_be_met(geoms: Geometries, accuracy_m: Floats, rows: Indices, question: Question) -> Flags:
     """Which sites a zone may reach; a zone without known accuracy may reach any. bool[k]."""
     zones = question.selection.both
-    met = np.full(len(geoms), bool(np.isnan(zones.accuracy_m).any()))
+    met = np.full(len(geoms), zones.has_boundless)
     met[question.found.near_pairs(geoms, accuracy_m, rows, question)[0]] = True
     return met
 
@@ -225,7 +260,7 @@ def _names_of_maybe(site: _Site, found: Parts, question: Question, selection: Se
 def _rests_on_indicative(site: _Site, question: Question, by_zones: Lie) -> bool:
     """Whether official zones alone would give a milder verdict; see `gis.screening.points`."""
     indicative = question.selection.is_indicative
-    if not indicative.any():
+    if not question.selection.has_indicative:
         return False
     if question.seeks_absence:
         return by_zones.code != CONFLICT
@@ -267,18 +302,29 @@ def _beyond_zones(site: _Site, question: Question) -> Lie:
     return question.found.beyond[key]
 
 
+def _outside_all(site: _Site, question: Question) -> Lie:
+    """How a site that no zone reaches lies to them, for a rule about lying in none."""
+    found = Lie(CLEAR, question.found.whole(site.geometry, site.row, CLEAR))
+    return found if site.covered else _with_coverage(site, found, question)
+
+
 def _with_coverage(site: _Site, found: Lie, question: Question) -> Lie:
     """The verdict where the layer's coverage does not surely hold the whole site."""
     if found.code == CONFLICT and isinstance(question.predicate, (CountGt, Disjoint)):
         return found
     bare = _bare(site, question)
-    open_ = combine(site.geometry, [settled_only(site.geometry, found.parts), bare])
-    if open_.sizes[1] == 0:
-        return found
-    names = found.names | {"coverage"}
-    if isinstance(question.predicate, (CountGt, Disjoint)):
-        return Lie(UNKNOWN, whole(site.geometry, UNKNOWN), names)
-    return Lie(max(found.code, UNKNOWN), combine(site.geometry, [found.parts, bare]), names)
+    as_a_whole = isinstance(question.predicate, (CountGt, Disjoint))
+    if bare is question.found.whole(site.geometry, site.row, UNKNOWN) and not as_a_whole:
+        # Then what is left open is all that is no conflict, and that shows in the outcome.
+        parts = combine(site.geometry, [found.parts, bare])
+        if parts.sizes[1] == 0:
+            return found
+    else:
+        open_ = combine(site.geometry, [settled_only(site.geometry, found.parts), bare])
+        if open_.sizes[1] == 0:
+            return found
+        parts = whole(site.geometry, UNKNOWN) if as_a_whole else combine(site.geometry, [found.parts, bare])
+    return Lie(max(found.code, UNKNOWN), parts, found.names | {"coverage"})
 
 
 def _bare(site: _Site, question: Question) -> Parts:
@@ -309,7 +355,7 @@ def _measure(
     zones = question.selection.both
     if not len(rows) or not len(zones) or not question.found.facts:
         return
-    found = question.found.margin(geoms[rows], subjects[rows], zones, question.threads)
+    found = question.found.margin(geoms[rows], accuracy_m[rows], subjects[rows], question)
     measured = np.isfinite(found.margin_m)
     margin = found.margin_m + question.reach_m
     answer.margin_m[rows[measured]] = margin[measured]

@@ -6,7 +6,7 @@ from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date
-from threading import Event, Lock
+from threading import Event, Lock, Thread
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,7 @@ from sqlalchemy import (
     ARRAY,
     ColumnElement,
     Connection,
+    Dialect,
     Engine,
     Text,
     any_,
@@ -26,7 +27,7 @@ from sqlalchemy import (
 )
 
 from gis import tables
-from gis.db import ask_once, scope_of
+from gis.db import ask_row, scope_of
 from gis.kept import for_each
 from gis.screening.inputs import PreparedLayer, Subjects, ZoneLayer
 from gis.screening.rows import LayerRows, read_rows
@@ -71,11 +72,20 @@ class Snapshot:
     traced: Event = field(default_factory=Event)
 
     def trace(self) -> None:
-        """Trace all boundaries now, once: for a service, between its answers."""
+        """Trace all boundaries now, once."""
         if not self.traced.is_set():
             self.traced.set()
-            for layer in self.prepared.values():
-                layer.trace()
+            self._trace()
+
+    def trace_aside(self) -> None:
+        """The same beside what is going on: a service need not let anybody wait for it."""
+        if not self.traced.is_set():
+            self.traced.set()
+            Thread(target=self._trace, name="trace", daemon=True).start()
+
+    def _trace(self) -> None:
+        for layer in self.prepared.values():
+            layer.trace()
 
 
 # Cutting zones and making their union costs more than any single answer; the key names content.
@@ -111,11 +121,7 @@ class Standing:
 def standing(engine: Engine, layers: Iterable[str]) -> Standing:
     """Ask in one statement where the store stands, for ``layers`` (ids)."""
     names = list(dict.fromkeys(layers))
-    with ask_once(engine) as conn:
-        # Asked with every answer: the driver has the server plan it once for a connection.
-        driver: Any = conn.connection.driver_connection
-        asked = driver.execute(_standing(engine), {"layers": names}, prepare=True)
-        newest, touched, sources = asked.fetchone()
+    newest, touched, sources = ask_row(engine, _standing(engine.dialect), {"layers": names})
     told = {row["name"]: _source(row) for row in sources}
     return Standing(newest, {name: touched.get(name, 0) for name in names}, told)
 
@@ -129,7 +135,7 @@ def _source(row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 @for_each(size=8)
-def _standing(engine: Engine) -> str:
+def _standing(dialect: Dialect) -> str:
     """The statement, its one parameter the list of layers."""
     r, t, s = tables.revisions, tables.revision_layers, tables.sources
     layers = bindparam("layers", type_=ARRAY(Text))
@@ -147,7 +153,7 @@ def _standing(engine: Engine) -> str:
         ).scalar_subquery(),
         select(func.coalesce(func.json_agg(source), text("'[]'::json"))).scalar_subquery(),
     )
-    return str(query.compile(engine))
+    return str(query.compile(dialect=dialect))
 
 
 def held_snapshot(

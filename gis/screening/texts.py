@@ -1,12 +1,12 @@
-"""What answers say of rules, law and layers in the same words whatever the site: written once, then shared.
-
-The dictionaries go into many records at once: who changes a record copies it first.
-"""
+"""What answers say of rules, law and layers in the same words whatever the site: written once, as JSON."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from typing import Any
+
+import orjson
+from orjson import Fragment
 
 from gis.kept import for_each
 from gis.screening.wording import citation, field_titles
@@ -14,11 +14,14 @@ from gis.settings import MapDefinition
 from layers.model import Text
 from layers.rulemodel import Reference, Rule
 
-__all__ = ["Texts", "texts_of"]
+__all__ = ["Said", "Texts", "texts_of"]
 
 Record = dict[str, Any]
 
-_SAID_SIZE = 2048
+Said = tuple[bytes, bytes]
+"""What is said before and after the facts of a place."""
+
+_SAID_SIZE = 4096
 
 
 class Texts:
@@ -28,23 +31,23 @@ class Texts:
 
     Attributes
     ----------
-    packs : list of dict
+    packs : Fragment
         The rule packs that are on.
-    groups : dict of str to dict
+    groups : dict of str to Fragment
         The title of each group of rules.
     """
 
     def __init__(self, definition: MapDefinition) -> None:
         self.definition = definition
         packs = definition.packs.values()
-        self.packs: list[Record] = [
-            {"id": p.id, "version": p.version, "hash": p.hash, "title": p.title.model_dump()} for p in packs
-        ]
-        self.groups: dict[str, Record] = {g.id: g.title.model_dump() for p in packs for g in p.groups}
+        self.packs = _json(
+            [{"id": p.id, "version": p.version, "hash": p.hash, "title": p.title.model_dump()} for p in packs]
+        )
+        self.groups = {g.id: _json(g.title.model_dump()) for p in packs for g in p.groups}
         self._titles: dict[frozenset[str], dict[str, Text]] = {}
-        self._texts: dict[tuple[str, str], Record] = {}
-        self._made: dict[int, tuple[object, Record]] = {}
-        self._said: dict[tuple[object, ...], tuple[object, Record]] = {}
+        self._texts: dict[tuple[str, str], Fragment] = {}
+        self._made: dict[int, tuple[object, Any]] = {}
+        self._said: dict[tuple[object, ...], tuple[object, Said]] = {}
 
     def titles(self, subjects: Iterable[str]) -> dict[str, Text]:
         """Titles of what a finding on one of ``subjects`` may call missing; see `wording.field_titles`."""
@@ -53,14 +56,14 @@ class Texts:
             self._titles[key] = field_titles(self.definition, sorted(key))
         return self._titles[key]
 
-    def text(self, text: Text) -> Record:
+    def text(self, text: Text) -> Fragment:
         """One text in both languages."""
         key = text.zh, text.en
         if key not in self._texts:
-            self._texts[key] = text.model_dump()
+            self._texts[key] = _json(text.model_dump())
         return self._texts[key]
 
-    def said(self, key: tuple[object, ...], named: object, make: Callable[[], Record]) -> Record:
+    def said(self, key: tuple[object, ...], named: object, make: Callable[[], Said]) -> Said:
         """What was said under ``key`` before, else what ``make`` gives; ``named`` is what ids in it name."""
         found = self._said.get(key)
         if found is None:
@@ -71,28 +74,33 @@ class Texts:
 
     def rule(self, rule: Rule) -> Record:
         """What a finding says of its rule."""
-        found = self._made.get(id(rule))
-        if found is None:
-            found = self._made[id(rule)] = rule, _rule(rule)
-        return found[1]
+        made: Record = self._of(rule, _rule)
+        return made
 
-    def citation(self, reference: Reference) -> Record:
+    def citation(self, reference: Reference) -> Fragment:
         """One article as the record shows it."""
-        found = self._made.get(id(reference))
+        made: Fragment = self._of(reference, lambda it: _json(citation(it)))
+        return made
+
+    def _of(self, named: Any, make: Callable[[Any], Any]) -> Any:
+        found = self._made.get(id(named))
         if found is None:
-            found = self._made[id(reference)] = reference, citation(reference)
+            found = self._made[id(named)] = named, make(named)
         return found[1]
 
 
 def _rule(rule: Rule) -> Record:
     texts = {name: getattr(rule, name) for name in ("exceptions", "disposal", "penalty", "note")}
     return {
-        "title": rule.title.model_dump(),
         "predicate": rule.predicate.model_dump(),
         "statutory": rule.predicate.is_statutory,
         **{name: None if text is None else text.model_dump() for name, text in texts.items()},
         "confidence": rule.confidence,
     }
+
+
+def _json(content: Any) -> Fragment:
+    return Fragment(orjson.dumps(content))
 
 
 @for_each(size=8)

@@ -11,7 +11,7 @@ from sqlalchemy import Engine, create_engine, text
 from sqlalchemy.pool import NullPool
 
 from gis.access import PUBLIC, Role, Scope
-from gis.db import ask_once, connect, database_role, make_engine, scoped
+from gis.db import ask_once, ask_row, connect, database_role, make_engine, scoped
 from gis.errors import DatabaseError, SettingsError
 from gis.instep import bring_in_step
 from gis.rights import DATABASE_ROLES, make_roles
@@ -195,6 +195,12 @@ def test_a_pooled_connection_forgets_whom_it_asked_for(world: World) -> None:
         with ask_once(scoped(engine, west)) as conn:
             assert conn.execute(who).one() == (database_role(west), '{"330700001"}')
         is_the_stores()
+        assert ask_row(scoped(engine, west), str(who), {}) == (database_role(west), '{"330700001"}')
+        is_the_stores()
+        with pytest.raises(DatabaseError):
+            ask_row(scoped(engine, west), "SELECT 1 / 0", {})
+        is_the_stores()
+        assert ask_row(engine, str(who), {}) == store
         with connect(scoped(engine, west), write=True) as conn:
             assert conn.execute(who).all() == [store]
         with connect(engine, scope=PUBLIC) as conn:

@@ -142,6 +142,23 @@ def test_verdicts_are_the_same_without_the_facts(seed: int, accuracy: float) -> 
         assert (whole.verdict(0), whole.severity(0)) == (bare.verdict(0), bare.severity(0))
 
 
+def test_a_corner_tells_the_verdict_without_an_overlay(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where none tells, as of a site that is all within the errors of the rim, the overlay is made."""
+    layer = replace(zones([shapely.box(0, 0, 100, 100)], 5.0), coverage=None)
+    rules = [pack(rule(id="A-01"), rule("dwithin", id="B-01", distance_m=60, statutory=True))]
+
+    def told(site: shapely.Geometry, facts: bool) -> list[tuple[str, str, tuple[str, ...]]]:
+        judged = judge(things([site], 5.0), {"zones": PreparedLayer(layer)}, rules, LAW_DATE, facts=facts)
+        return [(f.rule.id, f.verdict, f.missing) for f in judged.findings(0)]
+
+    half_in, at_the_rim = shapely.box(50, 50, 250, 60), shapely.box(94, 40, 106, 50)
+    both = [("A-01", "conflict", ("coverage",)), ("B-01", "conflict", ("coverage",))]
+    assert told(half_in, True) == both
+    assert told(at_the_rim, True) == told(at_the_rim, False) != both
+    monkeypatch.setattr(ground, "split", lambda *_args, **_keywords: pytest.fail("an overlay was made"))
+    assert told(half_in, False) == both
+
+
 def test_a_site_of_parts_on_both_sides_of_a_rim_is_not_within_it() -> None:
     """Neither part comes near the outline, so its distance alone would not tell."""
     coverage = ZoneSet.prepare([shapely.box(0, 0, 100, 100)], 0.0)

@@ -1,0 +1,273 @@
+"""The record of one answer, as JSON: what is the same for many sites stands ready as text."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import orjson
+import shapely
+from orjson import Fragment
+
+from gis.crs import LONLAT, Transformation, transformation
+from gis.kernel import Parts
+from gis.screening.findings import Cleared, Finding, ZoneFact
+from gis.screening.geojson import geojson
+from gis.screening.judge import Judgement
+from gis.screening.request import ScreenRequest, Site
+from gis.screening.sentences import missing_names, say
+from gis.screening.snapshot import Snapshot
+from gis.screening.texts import Said, texts_of
+from gis.screening.wording import met_of, outside_share
+from gis.settings import MapDefinition
+
+__all__ = ["WORST_FIRST", "Record", "Writer"]
+
+Record = dict[str, Any]
+"""JSON-ready, or with pieces that are JSON already (`orjson.Fragment`)."""
+
+WORST_FIRST = {"conflict": 0, "unknown": 1, "edge": 2, "clear": 3}
+
+
+class Writer:
+    """Turns one judgement of one site into the record."""
+
+    def __init__(
+        self,
+        definition: MapDefinition,
+        site: Site,
+        snapshot: Snapshot,
+        judgement: Judgement,
+        sources: Mapping[str, Record],
+    ) -> None:
+        self._definition, self._site, self._snapshot = definition, site, snapshot
+        self._judgement, self._sources = judgement, sources
+        district = definition.district
+        self._to_lonlat: Transformation = transformation(district.measuring_crs, LONLAT, district.extent)
+        self._texts = texts_of(definition)
+        self._titles = self._texts.titles(site.kind.subjects)
+        self._covered: dict[bytes, str] = {}
+        self._divided: dict[int, tuple[Parts, Fragment]] = {}
+        self._drawn: dict[int, tuple[shapely.Geometry, Fragment]] = {}
+
+    def record(self, request: ScreenRequest, engine: str, newest: int) -> Record:
+        """The whole answer, by ``engine`` (its name and version), when ``newest`` was the newest revision."""
+        judged = self._judgement
+        findings = judged.findings(0)
+        themes = [self._theme(group, findings) for group in judged.groups()]
+        themes.sort(key=lambda t: WORST_FIRST[t["verdict"]])
+        seen = [name for name in self._snapshot.rows if name not in self._snapshot.no_access]
+        layers = [self._layer(layer_id) for layer_id in seen]
+        return {
+            "engine": engine,
+            "law_date": self._snapshot.law_date.isoformat(),
+            "as_of": {"revision": self._snapshot.revision, "head": newest},
+            "site": self._describe_site(request),
+            "verdict": judged.verdict(0),
+            "severity": judged.severity(0),
+            "demonstration": any(layer["is_demonstration"] for layer in layers),
+            "parts": self._parts(judged.parts(0)),
+            "themes": themes,
+            "clear": [self._cleared(cleared) for cleared in judged.cleared(0)],
+            "layers": layers,
+            **self._no_access(),
+            "packs": self._texts.packs,
+        }
+
+    def _no_access(self) -> Record:
+        """The layers that the answer is not made from, because whoever asked may not see them."""
+        names = sorted(self._snapshot.no_access)
+        layers = [{"id": n, "title": self._texts.text(self._definition.layers[n].title)} for n in names]
+        return {"no_access": layers} if layers else {}
+
+    def _describe_site(self, request: ScreenRequest) -> Record:
+        site, unit = self._site, self._definition.district.area_unit_local
+        area = float(shapely.area(site.plane))
+        dimension = int(shapely.get_dimensions(site.plane))
+        return {
+            "geometry": geojson(site.lonlat),
+            "kind": site.kind.kind,
+            "kind_title": self._texts.text(site.kind.title),
+            "attributes": {
+                k: v.isoformat() if hasattr(v, "isoformat") else v for k, v in site.attributes.items()
+            },
+            "accuracy_m": site.accuracy_m,
+            "accuracy_source": "stated" if site.accuracy_is_stated else "district",
+            "crs": request.crs,
+            "area_m2": area if dimension == 2 else None,
+            "area_ellipsoidal_m2": site.area_ellipsoidal_m2 if dimension == 2 else None,
+            "area_local": {"value": area / unit.m2, "unit": unit.name.model_dump()}
+            if unit and dimension == 2
+            else None,
+            "length_m": float(shapely.length(site.plane)) if dimension == 1 else None,
+        }
+
+    def _lonlat(self, geometry: shapely.Geometry) -> Fragment:
+        """GeoJSON in degrees; many findings show the same geometry, above all the whole site."""
+        found = self._drawn.get(id(geometry))
+        if found is None:
+            moved = self._to_lonlat.geometries(np.array([geometry], dtype=object))[0]
+            found = self._drawn[id(geometry)] = geometry, geojson(moved)
+        return found[1]
+
+    def _parts(self, parts: Parts | None) -> Fragment | None:
+        """The four parts with size and share; empty ones have no geometry. Many rules divide a site alike."""
+        if parts is None:
+            return None
+        if id(parts) not in self._divided:
+            self._divided[id(parts)] = parts, Fragment(orjson.dumps(self._divide(parts)))
+        return self._divided[id(parts)][1]
+
+    def _divide(self, parts: Parts) -> Record:
+        unit = {2: "area_m2", 1: "length_m", 0: "count"}[int(shapely.get_dimensions(self._site.plane))]
+        total = float(parts.sizes.sum())
+        out: Record = {}
+        for name, size in zip(WORST_FIRST, parts.sizes, strict=True):
+            geometry = getattr(parts, name)
+            out[name] = {
+                unit: float(size),
+                "share": float(size) / total if total else 0.0,
+                "geometry": None if shapely.is_empty(geometry) else self._lonlat(geometry),
+            }
+        return out
+
+    def _theme(self, group: str, findings: Sequence[Finding]) -> Record:
+        judged = self._judgement
+        return {
+            "id": group,
+            "title": self._texts.groups[group],
+            "verdict": judged.verdict(0, group),
+            "severity": judged.severity(0, group),
+            "parts": self._parts(judged.parts(0, group)),
+            "findings": [self._finding(finding) for finding in findings if finding.rule.group == group],
+        }
+
+    def _finding(self, finding: Finding) -> Fragment:
+        """A finding in words, with the facts of the place amid them, and in law."""
+        is_bare = finding.verdict == "unknown" and not finding.zones
+        before, after = self._said_of_absence(finding) if is_bare else self._said(finding)
+        facts = {
+            "margin_m": finding.margin_m,
+            "error_m": finding.error_m,
+            "on_boundary": finding.on_boundary,
+            "parts": self._parts(finding.parts),
+            "zones": [self._zone(zone) for zone in finding.zones],
+        }
+        return Fragment(b",".join((before, orjson.dumps(facts)[1:-1], after)))
+
+    def _said_of_absence(self, finding: Finding) -> Said:
+        """What is said of an unknown without zones: the same wherever the site is, unless a share is told."""
+        if outside_share(finding) is not None:
+            return self._said(finding)
+        key = (
+            "absence", finding.rule.id, finding.severity, finding.severity_if_official, finding.missing,
+            finding.applies, finding.has_basis, self._site.kind.kind, *map(id, finding.citations),
+            *(note.zh for note in finding.notes),
+        )  # fmt: skip
+        return self._texts.said(key, finding.citations, lambda: self._said(finding))
+
+    def _said(self, finding: Finding) -> Said:
+        """A finding in words and law: what stands before the facts of the place, and after them."""
+        rule, texts = finding.rule, self._texts
+        missing = missing_names(finding.missing, self._titles)
+        sentence = say(
+            rule, finding.verdict, met_of(finding), margin_m=finding.margin_m, error_m=finding.error_m,
+            on_boundary=finding.on_boundary, missing=missing, outside_share=outside_share(finding),
+        )  # fmt: skip
+        before = {
+            "rule": rule.id,
+            "group": rule.group,
+            "title": texts.text(rule.title),
+            "verdict": finding.verdict,
+            "severity": finding.severity,
+            "severity_if_official": finding.severity_if_official,
+            "missing": [{"name": name, "title": texts.text(title)} for name, title in missing],
+            "applies": finding.applies,
+            "sentence": {"zh": sentence.zh, "en": sentence.en},
+        }
+        return orjson.dumps(before)[:-1], self._law(finding)
+
+    def _law(self, finding: Finding) -> bytes:
+        """What a finding says last: the law behind it, and what its rule says."""
+        notes = (note.zh for note in finding.notes)
+        key = "law", finding.rule.id, finding.has_basis, *map(id, finding.citations), *notes
+        return self._texts.said(key, finding.citations, lambda: (b"", self._written_law(finding)))[1]
+
+    def _written_law(self, finding: Finding) -> bytes:
+        of_rule = self._texts.rule(finding.rule)
+        after = {
+            "legal": [self._texts.citation(reference) for reference in finding.citations],
+            "has_basis": finding.has_basis,
+            "predicate": of_rule["predicate"],
+            "statutory": of_rule["statutory"],
+            "notes": [self._texts.text(note) for note in finding.notes],
+            **{name: of_rule[name] for name in ("exceptions", "disposal", "penalty", "note", "confidence")},
+        }
+        return orjson.dumps(after)[1:]
+
+    def _zone(self, zone: ZoneFact) -> Record:
+        rows = self._snapshot.rows[zone.layer]
+        return {
+            "layer": zone.layer,
+            "layer_title": self._texts.text(rows.layer.title),
+            "uid": zone.uid,
+            "name": zone.name or zone.uid,
+            "verdict": zone.verdict,
+            "severity": zone.severity,
+            "overlap_m2": zone.overlap_m2,
+            "overlap_m": zone.overlap_m,
+            "share": zone.share,
+            "distance_m": zone.distance_m,
+            "bearing_deg": zone.bearing_deg,
+            "margin_m": zone.margin_m,
+            "error_m": zone.error_m,
+            "limit_m": zone.limit_m,
+            "along_m": zone.along_m,
+            "river": zone.river,
+            "on_boundary": zone.on_boundary,
+            "is_indicative": zone.is_indicative,
+            "is_demonstration": bool(rows.is_demonstration[zone.row]),
+            "source": self._sources.get(str(rows.sources[zone.row])),
+            "witness": self._lonlat(zone.witness),
+        }
+
+    def _cleared(self, cleared: Cleared) -> Fragment:
+        key = "cleared", cleared.rule.id, cleared.code, id(cleared.reason), cleared.names
+        text = self._texts.said(key, cleared.reason, lambda: (orjson.dumps(self._why_clear(cleared)), b""))
+        return Fragment(text[0])
+
+    def _why_clear(self, cleared: Cleared) -> Record:
+        rule, texts = cleared.rule, self._texts
+        return {
+            "rule": rule.id, "group": rule.group, "title": texts.text(rule.title),
+            "code": cleared.code, "reason": texts.text(cleared.reason), "names": list(cleared.names),
+        }  # fmt: skip
+
+    def _layer(self, layer_id: str) -> Record:
+        rows = self._snapshot.rows[layer_id]
+        return {
+            "id": layer_id,
+            "title": self._texts.text(rows.layer.title),
+            "revision": rows.revision,
+            "rows": len(rows.uids),
+            "coverage": self._coverage(layer_id),
+            "is_demonstration": rows.any_demonstration,
+            "is_indicative": rows.any_indicative,
+            "sources": [self._sources[name] for name in rows.source_names],
+        }
+
+    def _coverage(self, layer_id: str) -> str:
+        """How much of the site a layer covers: full, partial, none, or not stated."""
+        coverage, key = self._snapshot.rows[layer_id].coverage, self._snapshot.prepared[layer_id].coverage_key
+        if key not in self._covered:
+            self._covered[key] = _covered(self._site.plane, coverage)
+        return self._covered[key]
+
+
+def _covered(site: shapely.Geometry, coverage: shapely.Geometry | None) -> str:
+    if coverage is None:
+        return "unstated"
+    if shapely.covers(coverage, site):
+        return "full"
+    return "partial" if shapely.intersects(coverage, site) else "none"
