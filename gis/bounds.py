@@ -66,10 +66,10 @@ def companion(engine: Engine, bounds: Bounds, name: str) -> Engine:
 
 
 def _made(engine: Engine, bounds: Bounds, name: str) -> Engine:
-    half = max(1, bounds.connections // 2)
+    # All are kept: to open one costs as much as several answers. The last used is taken first: it knows most.
     beside = create_engine(
-        engine.url, pool_size=half, max_overflow=bounds.connections - half, pool_timeout=bounds.pool_s,
-        logging_name=name,
+        engine.url, pool_size=bounds.connections, max_overflow=0, pool_timeout=bounds.pool_s,
+        pool_use_lifo=True, logging_name=name,
     )  # fmt: skip
     event.listen(beside, "checkout", _still_there)
     settings = {

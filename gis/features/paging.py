@@ -32,9 +32,11 @@ from gis.features.grid import Box, box_of, cell_columns, in_grid_order
 from gis.features.places import Place
 from gis.features.query import ItemQuery, condition
 from gis.features.reading import Feature, select_rows, shaped
-from gis.features.ready import Ready, count_ready, find_ready, read_ready, read_texts
+from gis.features.ready import count_ready, place_of, read_ready, read_texts
 from gis.features.sorting import SortKey, behind, in_order, sort_columns
-from gis.revisions import head, shown
+from gis.features.standing import Ready, Standing, standing_of
+from gis.features.texts import Texts
+from gis.revisions import shown
 from gis.settings import MapDefinition
 from layers.model import Layer
 
@@ -58,14 +60,21 @@ class Page:
     matched: int | None
     next_after: Place | None
     previous_before: Place | None
-    texts: Sequence[bytes] | None = None
+    texts: Texts | None = None
 
 
-def items(conn: Connection, definition: MapDefinition, layer: Layer, query: ItemQuery) -> Page:
+def items(
+    conn: Connection,
+    definition: MapDefinition,
+    layer: Layer,
+    query: ItemQuery,
+    standing: Standing | None = None,
+) -> Page:
     """One page of ``layer`` in the order asked for; without one, in the order of its rows.
 
     Points in a box of which nothing else is asked come in the order of a grid, from south to north and in
-    bands of some 400 m from west to east: what is kept ready of large layers has that order.
+    bands of some 400 m from west to east: what is kept ready of large layers has that order. ``standing`` is
+    that of the layer at the query's revision, for whoever knows it.
 
     Raises
     ------
@@ -74,10 +83,11 @@ def items(conn: Connection, definition: MapDefinition, layer: Layer, query: Item
     CrsError
         When no trustworthy transformation leads from the bbox's or the filter's CRS, or to the answer's.
     """
-    rev = head(conn) if query.rev is None else query.rev
+    if standing is None:
+        standing = standing_of(conn, layer, query.rev)
+    rev, ready = standing.rev, standing.ready
     box = box_of(query, definition.district) if in_grid_order(layer, query) else None
     texts = _says_all(query)
-    ready = find_ready(conn, layer, rev) if texts or box is not None else None
     if ready and ready.is_current and box and texts:
         return _from_ready(conn, ready, box, query, rev)
     table = shown(layer, definition.district.storage_crs, rev)
@@ -111,7 +121,7 @@ def _texts(
     table: FromClause,
     ready: Ready,
     row_ids: Sequence[int],
-) -> list[bytes]:
+) -> Texts:
     """The features of rows as text: those that are kept, and of others, such as closed rows, made here."""
     held = read_texts(conn, ready, row_ids)
     lacking = [number for number in row_ids if number not in held]
@@ -120,7 +130,7 @@ def _texts(
         rows = conn.execute(select_rows(layer, table).where(table.c.row_id == any_(listed))).all()
         made = shaped(definition, layer, rows, CRS84)
         held |= {row.row_id: orjson.dumps(each) for row, each in zip(rows, made, strict=True)}
-    return [held[number] for number in row_ids]
+    return Texts.of([held[number] for number in row_ids])
 
 
 def _says_all(query: ItemQuery) -> bool:
@@ -138,18 +148,21 @@ def _count(conn: Connection, table: FromClause, kept: Any, query: ItemQuery) -> 
 def _from_ready(conn: Connection, ready: Ready, box: Box, query: ItemQuery, rev: int) -> Page:
     assert query.limit is not None
     back, place = query.before is not None, query.before or query.after
-    offset = 0 if place else query.offset
-    rows = read_ready(conn, ready, box, limit=query.limit + 1, offset=offset, place=place, back=back)
     matched = count_ready(conn, ready, box) if query.count else None
-    own, before, after = _cut(rows, query)
+    if place is None and query.offset:
+        place = place_of(conn, ready, box, query.offset)
+        if place is None:
+            return Page(rev, (), 0, matched, None, None, Texts.of([]))
+    found, more = read_ready(conn, ready, box, limit=query.limit, place=place, back=back)
+    before, after = (more, found.first is not None) if back else (place is not None, more)
     return Page(
         rev,
         (),
-        len(own),
+        len(found.texts),
         matched,
-        Place(own[-1][2], own[-1][:2]) if after else None,
-        Place(own[0][2], own[0][:2]) if before else None,
-        [row[3] for row in own],
+        found.last if after else None,
+        found.first if before else None,
+        found.texts,
     )
 
 

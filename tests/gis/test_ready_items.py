@@ -16,7 +16,8 @@ from gis.axes import CRS84
 from gis.db import connect
 from gis.features import ItemQuery, Page, find_layer, items, parse_sort, prepare_items
 from gis.features.grid import box_of
-from gis.features.ready import count_ready, find_ready
+from gis.features.ready import count_ready
+from gis.features.standing import standing_of
 from gis.filters import BBox, bbox_of
 from gis.importing import ImportResult
 from gis.revisions import head
@@ -77,7 +78,7 @@ def test_counts_of_any_box_are_those_of_a_plain_count(
     ready: Connection, small_map: MapDefinition, places: NDArray[np.float64]
 ) -> None:
     wells, rev = find_layer(small_map, "wells"), head(ready)
-    held = find_ready(ready, wells, rev)
+    held = standing_of(ready, wells, rev).ready
     assert held is not None and held.is_current and held.placeless == 1
     stored = np.array(
         ready.execute(text("SELECT ST_X(geom), ST_Y(geom) FROM now.wells WHERE geom IS NOT NULL")).all()
@@ -173,14 +174,14 @@ def test_a_new_revision_is_never_answered_from_an_old_text(
     assert (said(fresh), fresh.matched) == (said(stale), stale.matched)
     assert said(asked(old)) == said(before) == said(asked(old, as_text=False))
     with connect(store) as conn:
-        held = find_ready(conn, wells, head(conn))
+        held = standing_of(conn, wells).ready
         assert held is not None and held.is_current and held.placeless == 0
     with connect(store, write=True) as conn:
         conn.execute(text("UPDATE core.sources SET name = name || '!'"))
     assert asked(None).texts is None  # each text names its source
     prepare_items(store, small_map)
     renamed = asked(None)
-    assert renamed.texts is not None and b"!" in renamed.texts[0]
+    assert renamed.texts is not None and b"!" in next(iter(renamed.texts))
 
 
 def test_what_a_text_does_not_say_is_read_from_the_rows(ready: Connection, small_map: MapDefinition) -> None:

@@ -1,0 +1,127 @@
+"""Features of a layer in blocks: some that follow one another in a band, kept compressed together.
+
+A page takes most of its blocks whole, and of a few, such as those that a side of its box goes through, the
+features that lie on it. So a thousand features are some dozen rows of the database and a twentieth of their
+bytes, and go out to whoever takes gzip without being looked into.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gis.features.grid import PLACELESS, Box
+from gis.features.places import Place
+from gis.features.texts import Deflated, Texts, deflated
+
+__all__ = ["BLOCK_ROWS", "Block", "Chosen", "chosen", "packed"]
+
+BLOCK_ROWS = 32
+_LEVEL = 6
+_PLACES = np.dtype([("row_id", "<i8"), ("x", "<f8"), ("y", "<f8"), ("gx", "<i4"), ("length", "<i4")])
+
+
+class Block(NamedTuple):
+    """Features of one band, without a break: where each stands, and their texts with a comma before each.
+
+    ``places`` holds row_id, x, y (not a number: no place), cell and length of text of each.
+    """
+
+    gy: int
+    first_gx: int
+    last_gx: int
+    first_row: int
+    last_row: int
+    places: bytes
+    size: int
+    crc: int
+    shift: int
+    texts: bytes
+
+
+class Chosen(NamedTuple):
+    """Features on a page: their texts, and the places of the first and the last (None: there is none)."""
+
+    texts: Texts
+    first: Place | None
+    last: Place | None
+
+
+def packed(gy: int, rows: Sequence[Any]) -> Iterator[Block]:
+    """The blocks of a band of ``rows`` (gx, row_id, x, y, feature) in their order."""
+    for start in range(0, len(rows), BLOCK_ROWS):
+        own = rows[start : start + BLOCK_ROWS]
+        places = np.zeros(len(own), dtype=_PLACES)
+        for name, values in (
+            ("row_id", [row.row_id for row in own]),
+            ("gx", [row.gx for row in own]),
+            ("x", [np.nan if row.x is None else row.x for row in own]),
+            ("y", [np.nan if row.y is None else row.y for row in own]),
+            ("length", [len(row.feature) + 1 for row in own]),
+        ):
+            places[name] = values
+        kept = deflated(b"".join(b"," + row.feature for row in own), _LEVEL)
+        first, last = own[0], own[-1]
+        yield Block(
+            gy, first.gx, last.gx, first.row_id, last.row_id,
+            places.tobytes(), kept.size, kept.crc, kept.shift, kept.data,
+        )  # fmt: skip
+
+
+def chosen(
+    blocks: Sequence[Block], box: Box, *, limit: int, place: Place | None, back: bool
+) -> tuple[Chosen, bool]:
+    """At most ``limit`` features of ``blocks`` in ``box`` behind ``place``, and whether there are more there.
+
+    ``blocks`` are in the order of the grid. ``back``: the last that stand before ``place``.
+    """
+    rows = np.frombuffer(b"".join(block.places for block in blocks), dtype=_PLACES)
+    counts = np.array([len(block.places) // _PLACES.itemsize for block in blocks], dtype=np.int64)
+    bands = np.repeat(np.array([block.gy for block in blocks], dtype=np.int64), counts)
+    kept = _within(rows, bands, box)
+    if place is not None:
+        kept &= _beyond(rows, bands, place, back=back)
+    found = np.flatnonzero(kept)
+    more = len(found) > limit
+    found = found[len(found) - limit :] if back and more else found[:limit]
+    if not len(found):
+        return Chosen(Texts([], []), None, None), False
+    kept[:] = False
+    kept[found] = True
+    ends = np.concatenate([[0], np.cumsum(counts)])
+    taken = np.add.reduceat(kept, ends[:-1], dtype=np.int64)
+    parts: list[bytes | Deflated] = []
+    for i in np.flatnonzero(taken).tolist():
+        own = slice(ends[i], ends[i + 1])
+        parts.append(_part(blocks[i], rows["length"][own], kept[own], whole=taken[i] == counts[i]))
+    first, last = (Place(int(rows["row_id"][i]), (int(bands[i]), int(rows["gx"][i]))) for i in found[[0, -1]])
+    return Chosen(Texts(parts, rows["length"][found].tolist()), first, last), more
+
+
+def _within(rows: NDArray[Any], bands: NDArray[np.int64], box: Box) -> NDArray[np.bool_]:
+    """Which rows lie in ``box``, its sides included, or have no place."""
+    x, y = rows["x"], rows["y"]
+    inside = (x >= box.west) & (x <= box.east) & (y >= box.south) & (y <= box.north)
+    return np.asarray(inside | (bands == PLACELESS))
+
+
+def _beyond(rows: NDArray[Any], bands: NDArray[np.int64], place: Place, *, back: bool) -> NDArray[np.bool_]:
+    gy, gx = place.values
+    # As one comparison of three columns, the first of which decides.
+    sign = np.sign(bands - gy) * 4 + np.sign(rows["gx"].astype(np.int64) - gx) * 2
+    sign += np.sign(rows["row_id"] - place.row_id)
+    return np.asarray(sign < 0 if back else sign > 0)
+
+
+def _part(
+    block: Block, lengths: NDArray[np.int32], kept: NDArray[np.bool_], *, whole: bool
+) -> bytes | Deflated:
+    text = Deflated(block.texts, block.size, block.crc, block.shift)
+    if whole:
+        return text
+    plain, ends = text.plain(), np.cumsum(lengths).tolist()
+    starts = [0, *ends[:-1]]
+    return b"".join(plain[starts[i] : ends[i]] for i in np.flatnonzero(kept))
