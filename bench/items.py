@@ -84,17 +84,23 @@ def items(share: float = 1.0) -> list[Row]:
 
 @dataclass(frozen=True)
 class _Way:
-    """How one of the systems is asked for pages; ``bearer`` is the key of whoever asks."""
+    """How one of the systems is asked for pages.
+
+    ``bearer`` is the key of whoever asks; ``packed``: the answer may be compressed.
+    """
 
     address: str
     collection: str
     pages: int
     more: str = ""
     bearer: str | None = None
+    packed: bool = False
 
     def asked(self, boxes: list[str]) -> Run:
         paths = [f"/collections/{self.collection}/items?limit={LIMIT}&bbox={box}{self.more}" for box in boxes]
-        return ask_all(self.address, paths, CONNECTIONS, self.bearer)
+        headers = {"Authorization": f"Bearer {self.bearer}"} if self.bearer else {}
+        headers |= {"Accept-Encoding": "gzip"} if self.packed else {}
+        return ask_all(self.address, paths, CONNECTIONS, headers)
 
 
 def _row(system: str, runs: list[Run]) -> Row:

@@ -7,6 +7,8 @@ bytes, and go out to whoever takes gzip without being looked into.
 
 from __future__ import annotations
 
+import struct
+import zlib
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -17,28 +19,23 @@ from gis.features.grid import PLACELESS, Box
 from gis.features.places import Place
 from gis.features.texts import Deflated, Texts, deflated
 
-__all__ = ["BLOCK_ROWS", "Block", "Chosen", "chosen", "packed"]
+__all__ = ["BLOCK_ROWS", "Block", "Chosen", "chosen", "ends_of", "packed"]
 
 BLOCK_ROWS = 32
 _LEVEL = 6
+_SUMS = struct.Struct("<II")
 _PLACES = np.dtype([("row_id", "<i8"), ("x", "<f8"), ("y", "<f8"), ("gx", "<i4"), ("length", "<i4")])
 
 
 class Block(NamedTuple):
     """Features of one band, without a break: where each stands, and their texts with a comma before each.
 
-    ``places`` holds row_id, x, y (not a number: no place), cell and length of text of each.
+    ``places`` holds row_id, x, y (not a number: no place), cell and length of text of each; ``texts`` are
+    deflated, behind their check sum and what moves one past them (`gis.features.texts`).
     """
 
     gy: int
-    first_gx: int
-    last_gx: int
-    first_row: int
-    last_row: int
     places: bytes
-    size: int
-    crc: int
-    shift: int
     texts: bytes
 
 
@@ -50,8 +47,8 @@ class Chosen(NamedTuple):
     last: Place | None
 
 
-def packed(gy: int, rows: Sequence[Any]) -> Iterator[Block]:
-    """The blocks of a band of ``rows`` (gx, row_id, x, y, feature) in their order."""
+def packed(gy: int, rows: Sequence[Any]) -> Iterator[tuple[Any, Any, Block]]:
+    """The blocks of a band of ``rows`` (gx, row_id, x, y, feature), each with its first and its last row."""
     for start in range(0, len(rows), BLOCK_ROWS):
         own = rows[start : start + BLOCK_ROWS]
         places = np.zeros(len(own), dtype=_PLACES)
@@ -64,11 +61,15 @@ def packed(gy: int, rows: Sequence[Any]) -> Iterator[Block]:
         ):
             places[name] = values
         kept = deflated(b"".join(b"," + row.feature for row in own), _LEVEL)
-        first, last = own[0], own[-1]
-        yield Block(
-            gy, first.gx, last.gx, first.row_id, last.row_id,
-            places.tobytes(), kept.size, kept.crc, kept.shift, kept.data,
-        )  # fmt: skip
+        texts = _SUMS.pack(kept.crc, kept.shift) + kept.data
+        yield own[0], own[-1], Block(gy, places.tobytes(), texts)
+
+
+def ends_of(block: Block) -> tuple[Place, Place]:
+    """The places of its first and its last feature."""
+    rows = np.frombuffer(block.places, dtype=_PLACES)
+    first, last = (Place(int(row["row_id"]), (block.gy, int(row["gx"]))) for row in rows[[0, -1]])
+    return first, last
 
 
 def chosen(
@@ -78,7 +79,7 @@ def chosen(
 
     ``blocks`` are in the order of the grid. ``back``: the last that stand before ``place``.
     """
-    rows = np.frombuffer(b"".join(block.places for block in blocks), dtype=_PLACES)
+    rows = np.frombuffer(b"".join([block.places for block in blocks]), dtype=_PLACES)
     counts = np.array([len(block.places) // _PLACES.itemsize for block in blocks], dtype=np.int64)
     bands = np.repeat(np.array([block.gy for block in blocks], dtype=np.int64), counts)
     kept = _within(rows, bands, box)
@@ -89,16 +90,40 @@ def chosen(
     found = found[len(found) - limit :] if back and more else found[:limit]
     if not len(found):
         return Chosen(Texts([], []), None, None), False
-    kept[:] = False
-    kept[found] = True
-    ends = np.concatenate([[0], np.cumsum(counts)])
-    taken = np.add.reduceat(kept, ends[:-1], dtype=np.int64)
-    parts: list[bytes | Deflated] = []
-    for i in np.flatnonzero(taken).tolist():
-        own = slice(ends[i], ends[i + 1])
-        parts.append(_part(blocks[i], rows["length"][own], kept[own], whole=taken[i] == counts[i]))
+    lengths = rows["length"]
     first, last = (Place(int(rows["row_id"][i]), (int(bands[i]), int(rows["gx"][i]))) for i in found[[0, -1]])
-    return Chosen(Texts(parts, rows["length"][found].tolist()), first, last), more
+    return Chosen(Texts(_parts(blocks, counts, lengths, found), lengths[found].tolist()), first, last), more
+
+
+def _parts(
+    blocks: Sequence[Block], counts: NDArray[np.int64], lengths: NDArray[np.int32], found: NDArray[np.int64]
+) -> list[bytes | Deflated]:
+    """The texts of the rows ``found``: of a block of which all were found the block's, else theirs alone."""
+    # Runs of rows of one block that follow one another.
+    ends, starts = np.cumsum(counts), np.cumsum(counts) - counts
+    owner = np.searchsorted(ends, found, side="right")
+    breaks = np.flatnonzero((np.diff(found) != 1) | (np.diff(owner) != 0)) + 1
+    firsts = np.concatenate([[0], breaks])
+    lasts = np.concatenate([breaks, [len(found)]]) - 1
+    until = np.cumsum(lengths, dtype=np.int64)
+    before, of = until - lengths, owner[firsts]
+    at = (until - lengths)[starts[of]]  # where the text of the run's block begins
+    whole = (found[lasts] - found[firsts] + 1) == counts[of]
+    size = until[ends[of] - 1] - at
+    parts: list[bytes | Deflated] = []
+    number, plain = -1, b""
+    for block, all_of_it, length, start, end in zip(
+        of.tolist(), whole.tolist(), size.tolist(),
+        (before[found[firsts]] - at).tolist(), (until[found[lasts]] - at).tolist(), strict=True,
+    ):  # fmt: skip
+        texts = blocks[block].texts
+        if all_of_it:
+            parts.append(Deflated(texts[_SUMS.size :], length, *_SUMS.unpack_from(texts)))
+            continue
+        if block != number:
+            number, plain = block, zlib.decompressobj(-zlib.MAX_WBITS).decompress(texts[_SUMS.size :])
+        parts.append(plain[start:end])
+    return parts
 
 
 def _within(rows: NDArray[Any], bands: NDArray[np.int64], box: Box) -> NDArray[np.bool_]:
@@ -114,14 +139,3 @@ def _beyond(rows: NDArray[Any], bands: NDArray[np.int64], place: Place, *, back:
     sign = np.sign(bands - gy) * 4 + np.sign(rows["gx"].astype(np.int64) - gx) * 2
     sign += np.sign(rows["row_id"] - place.row_id)
     return np.asarray(sign < 0 if back else sign > 0)
-
-
-def _part(
-    block: Block, lengths: NDArray[np.int32], kept: NDArray[np.bool_], *, whole: bool
-) -> bytes | Deflated:
-    text = Deflated(block.texts, block.size, block.crc, block.shift)
-    if whole:
-        return text
-    plain, ends = text.plain(), np.cumsum(lengths).tolist()
-    starts = [0, *ends[:-1]]
-    return b"".join(plain[starts[i] : ends[i]] for i in np.flatnonzero(kept))

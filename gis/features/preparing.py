@@ -49,10 +49,6 @@ READY_FROM_ROWS = 5_000
 
 _SMALL_ROWS = 20_000
 _BATCH = 10_000
-_BLOCK_TYPES = {
-    "gy": "int4", "first_gx": "int4", "first_row": "int8", "last_gx": "int4", "last_row": "int8",
-    "places": "bytea", "size": "int4", "crc": "int8", "shift": "int8", "texts": "bytea",
-}  # fmt: skip
 
 Progress = Callable[[str, int, int | None], None]
 
@@ -214,9 +210,9 @@ def _pack_bands(conn: Connection, form: str, bands: set[int] | None) -> None:
         _copy_blocks(conn, form, each)
 
 
-def _together(bands: Iterable[tuple[int, Iterable[Row[Any]]]]) -> Iterator[list[Block]]:
+def _together(bands: Iterable[tuple[int, Iterable[Row[Any]]]]) -> Iterator[list[tuple[Any, Any, Block]]]:
     """Blocks, so many at a time as are copied at once: the rows come over the same connection."""
-    held: list[Block] = []
+    held: list[tuple[Any, Any, Block]] = []
     for gy, rows in bands:
         held += packed(gy, list(rows))
         if len(held) * BLOCK_ROWS >= _BATCH:
@@ -225,14 +221,15 @@ def _together(bands: Iterable[tuple[int, Iterable[Row[Any]]]]) -> Iterator[list[
     yield held
 
 
-def _copy_blocks(conn: Connection, form: str, blocks: Iterable[Block]) -> None:
+def _copy_blocks(conn: Connection, form: str, blocks: Iterable[tuple[Any, Any, Block]]) -> None:
     cursor: Any = conn.connection.cursor()
     with cursor.copy(
-        f"COPY core.item_blocks (form, {', '.join(Block._fields)}) FROM STDIN (FORMAT BINARY)"
+        "COPY core.item_blocks (form, first_gx, first_row, last_gx, last_row, gy, places, texts) FROM STDIN "
+        "(FORMAT BINARY)"
     ) as copy:
-        copy.set_types(["text", *(_BLOCK_TYPES[name] for name in Block._fields)])
-        for block in blocks:
-            copy.write_row((form, *block))
+        copy.set_types(["text", "int4", "int8", "int4", "int8", "int4", "bytea", "bytea"])
+        for first, last, block in blocks:
+            copy.write_row((form, first.gx, first.row_id, last.gx, last.row_id, *block))
 
 
 def _count_bands(conn: Connection, form: str, bands: set[int] | None) -> None:

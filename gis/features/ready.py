@@ -13,10 +13,11 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from gis.features.blocks import BLOCK_ROWS, Block, Chosen, chosen
+from gis.db import driver_cursor
+from gis.features.blocks import BLOCK_ROWS, Block, Chosen, chosen, ends_of
 from gis.features.grid import PLACELESS, Box
 from gis.features.places import Place
-from gis.features.standing import Ready, driver_cursor
+from gis.features.standing import Ready
 
 __all__ = ["count_ready", "place_of", "read_ready", "read_texts"]
 
@@ -32,25 +33,29 @@ def read_texts(conn: Connection, ready: Ready, row_ids: Sequence[int]) -> dict[i
 
 
 # Bands one by one, in each the blocks that reach into the cells of the box: as they stand in the index. One
-# that begins west of the box is the last that does, or begins in the same cell as that.
+# that begins west of the box is the last that does, or begins in the same cell; that is asked beside, since
+# under a policy only what is known before is looked up in the index.
 _BLOCKS = """
-SELECT band.gy, b.first_gx, b.last_gx, b.first_row, b.last_row, b.places, b.size, b.crc, b.shift, b.texts
+SELECT band.gy, b.places, b.texts
 FROM (
-    SELECT gy, %(first_gx)s::int AS west, %(last_gx)s::int AS east
-    FROM generate_series(%(first_gy)s::int, %(last_gy)s::int) AS gy {placeless} ORDER BY gy {down}
+    SELECT gy, west, east, coalesce((
+        SELECT w.first_gx FROM core.item_blocks AS w
+        WHERE w.form = %(form)s AND w.gy = bands.gy AND w.first_gx < bands.west
+        ORDER BY w.first_gx DESC LIMIT 1), west) AS start
+    FROM (
+        SELECT gy, CASE gy WHEN {placeless} THEN 0 ELSE %(first_gx)s::int END AS west,
+               CASE gy WHEN {placeless} THEN 0 ELSE %(last_gx)s::int END AS east
+        FROM unnest(%(bands)s::int[]) AS gy ORDER BY gy {down}
+    ) AS bands ORDER BY gy {down}
 ) AS band
 CROSS JOIN LATERAL (
     SELECT i.* FROM core.item_blocks AS i
-    WHERE i.form = %(form)s AND i.gy = band.gy AND i.last_gx >= band.west AND i.first_gx <= band.east
-      AND i.first_gx >= coalesce((
-          SELECT w.first_gx FROM core.item_blocks AS w
-          WHERE w.form = %(form)s AND w.gy = band.gy AND w.first_gx < band.west
-          ORDER BY w.first_gx DESC LIMIT 1), band.west) {beyond}
+    WHERE i.form = %(form)s AND i.gy = band.gy AND i.first_gx BETWEEN band.start AND band.east
+      AND i.last_gx >= band.west {beyond}
     ORDER BY i.first_gx {down}, i.first_row {down} LIMIT %(most)s
 ) AS b
 ORDER BY band.gy {down}, b.first_gx {down}, b.first_row {down} LIMIT %(most)s
 """
-_PLACELESS = f"UNION ALL SELECT {PLACELESS}, 0, 0"
 _AFTER = "AND (i.gy, i.last_gx, i.last_row) > (%(at_gy)s, %(at_gx)s, %(at_row)s)"
 _BEFORE = "AND (i.gy, i.first_gx, i.first_row) < (%(at_gy)s, %(at_gx)s, %(at_row)s)"
 _SPARE = 8
@@ -80,36 +85,35 @@ def _end(blocks: Sequence[Block], place: Place | None, *, back: bool) -> Place |
     """Where to read on: behind the blocks that are there, or before them."""
     if not blocks:
         return place
-    if back:
-        return Place(blocks[0].first_row, (blocks[0].gy, blocks[0].first_gx))
-    return Place(blocks[-1].last_row, (blocks[-1].gy, blocks[-1].last_gx))
+    return ends_of(blocks[0])[0] if back else ends_of(blocks[-1])[1]
 
 
 def _blocks(
     conn: Connection, ready: Ready, box: Box, place: Place | None, most: int, *, back: bool
 ) -> list[Block]:
     """The next blocks that reach into ``box``, ``most`` of them; ``back``: before, turned."""
-    first, last = _bands(ready, box)
+    bands = _bands(ready, box)
     values: dict[str, Any] = {**asdict(box), "form": ready.form, "most": most}
     if place is not None:
         values["at_gy"], values["at_gx"] = place.values
         values["at_row"] = place.row_id
-        first, last = (first, min(last, place.values[0])) if back else (max(first, place.values[0]), last)
+        bands = [gy for gy in bands if (gy <= place.values[0] if back else gy >= place.values[0])]
     statement = _BLOCKS.format(
-        placeless=_PLACELESS if ready.placeless else "",
+        placeless=PLACELESS,
         down="DESC" if back else "",
         beyond="" if place is None else _BEFORE if back else _AFTER,
     )
     with driver_cursor(conn) as cursor:
-        cursor.execute(statement, values | {"first_gy": first, "last_gy": last})
+        cursor.execute(statement, values | {"bands": bands})
         return [Block(*row) for row in cursor.fetchall()]
 
 
 _NTH = """
 SELECT r.gy, r.gx, r.row_id
 FROM (
-    SELECT gy, %(first_gx)s::int AS west, %(last_gx)s::int AS east
-    FROM generate_series(%(first_gy)s::int, %(last_gy)s::int) AS gy {placeless} ORDER BY gy
+    SELECT gy, CASE gy WHEN {placeless} THEN 0 ELSE %(first_gx)s::int END AS west,
+           CASE gy WHEN {placeless} THEN 0 ELSE %(last_gx)s::int END AS east
+    FROM unnest(%(bands)s::int[]) AS gy ORDER BY gy
 ) AS band
 CROSS JOIN LATERAL (
     SELECT i.row_id, i.gy, i.gx FROM core.item_rows AS i
@@ -123,10 +127,9 @@ ORDER BY band.gy, r.gx, r.row_id LIMIT 1 OFFSET %(before)s
 
 def place_of(conn: Connection, ready: Ready, box: Box, number: int) -> Place | None:
     """The place of row ``number`` (from 1) of those in ``box`` or without a place; None: there is none."""
-    first, last = _bands(ready, box)
-    values = {**asdict(box), "form": ready.form, "first_gy": first, "last_gy": last, "before": number - 1}
+    values = {**asdict(box), "form": ready.form, "bands": _bands(ready, box), "before": number - 1}
     with driver_cursor(conn) as cursor:
-        cursor.execute(_NTH.format(placeless=_PLACELESS if ready.placeless else ""), values)
+        cursor.execute(_NTH.format(placeless=PLACELESS), values)
         found = cursor.fetchone()
     return None if found is None else Place(found[2], (found[0], found[1]))
 
@@ -139,7 +142,7 @@ SELECT (
                   AND c.gx < %(last_gx)s ORDER BY c.gx DESC LIMIT 1), 0)
         - coalesce((SELECT c.upto FROM core.item_cells AS c WHERE c.form = %(form)s AND c.gy = band.gy
                     AND c.gx <= %(first_gx)s ORDER BY c.gx DESC LIMIT 1), 0)), 0)
-    FROM generate_series(%(inner_first)s::int, %(inner_last)s::int) AS band(gy)
+    FROM unnest(%(inner)s::int[]) AS band(gy)
     WHERE %(first_gx)s < %(last_gx)s
 ) + (
     SELECT coalesce(sum(met.n), 0)
@@ -147,7 +150,7 @@ SELECT (
           FROM (VALUES (%(first_gy)s::int), (%(last_gy)s::int)) AS ends(gy) GROUP BY gy
           UNION ALL
           SELECT band.gy, side.gx, side.gx
-          FROM generate_series(%(inner_first)s::int, %(inner_last)s::int) AS band(gy),
+          FROM unnest(%(inner)s::int[]) AS band(gy),
                (SELECT %(first_gx)s::int AS gx UNION SELECT %(last_gx)s::int) AS side) AS rim
     CROSS JOIN LATERAL (
         SELECT count(*) AS n FROM core.item_rows AS i
@@ -159,19 +162,17 @@ SELECT (
 
 def count_ready(conn: Connection, ready: Ready, box: Box) -> int:
     """How many rows lie in ``box``, its sides included, or have no place."""
-    first, last = _bands(ready, box)
-    values = {
-        **asdict(box), "form": ready.form,
-        "inner_first": max(first, box.first_gy + 1), "inner_last": min(last, box.last_gy - 1),
-    }  # fmt: skip
+    inner = [gy for gy in _bands(ready, box) if box.first_gy < gy < box.last_gy]
+    values = {**asdict(box), "form": ready.form, "inner": inner}
     with driver_cursor(conn) as cursor:
         cursor.execute(_COUNT, values)
-        (found,) = cursor.fetchone()
+        ((found,),) = cursor.fetchall()
     return int(found) + ready.placeless
 
 
-def _bands(ready: Ready, box: Box) -> tuple[int, int]:
-    """The first and the last band of ``box`` in which there may be rows; none when the first lies behind."""
+def _bands(ready: Ready, box: Box) -> list[int]:
+    """The bands of ``box`` in which there may be rows, and that of rows without a place, if there are any."""
+    placeless = [PLACELESS] if ready.placeless else []
     if ready.south is None or ready.north is None:
-        return 1, 0
-    return max(box.first_gy, ready.south), min(box.last_gy, ready.north)
+        return placeless
+    return [*range(max(box.first_gy, ready.south), min(box.last_gy, ready.north) + 1), *placeless]

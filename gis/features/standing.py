@@ -10,11 +10,11 @@ from sqlalchemy import BigInteger, Connection, Text, and_, bindparam, func, sele
 from sqlalchemy.dialects.postgresql import aggregate_order_by, psycopg
 
 from gis import tables
-from gis.db import scope_of
+from gis.db import driver_cursor, scope_of
 from gis.features.facts import SOURCES
 from layers.model import Layer
 
-__all__ = ["Ready", "Standing", "driver_cursor", "source_words", "standing_of"]
+__all__ = ["Ready", "Standing", "source_words", "standing_of"]
 
 
 @dataclass(frozen=True)
@@ -85,12 +85,5 @@ def standing_of(conn: Connection, layer: Layer, rev: int | None = None) -> Stand
     form = None if limited else tables.form_of(layer)
     with driver_cursor(conn) as cursor:
         cursor.execute(_STANDING, {**_VALUES, "rev": rev, "layer": layer.id, "form": form})
-        at, touched, sources, *held = cursor.fetchone()
+        ((at, touched, sources, *held),) = cursor.fetchall()
     return Standing(at, touched, sources, None if held[0] is None else Ready(*held))
-
-
-def driver_cursor(conn: Connection) -> Any:
-    """A cursor of the driver itself: texts come as the bytes that they are kept as, and nothing reads on."""
-    driver = conn.connection.driver_connection
-    assert driver is not None  # the connection has not been given back
-    return driver.cursor(binary=True)

@@ -64,10 +64,7 @@ item_blocks = Table(
     Column("last_gx", Integer, nullable=False),
     Column("last_row", BigInteger, nullable=False),
     Column("places", LargeBinary, nullable=False, comment="of its rows: gis.features.blocks"),
-    Column("size", Integer, nullable=False, comment="bytes of the texts, not compressed"),
-    Column("crc", BigInteger, nullable=False, comment="their check sum, as gzip has it"),
-    Column("shift", BigInteger, nullable=False, comment="what moves a check sum past them"),
-    Column("texts", LargeBinary, nullable=False, comment="GeoJSON in UTF-8, deflated"),
+    Column("texts", LargeBinary, nullable=False, comment="GeoJSON in UTF-8, deflated, behind check sums"),
     comment="Current rows in the order of their places, so many together",
 )
 

@@ -20,10 +20,9 @@ def upgrade() -> None:
         sa.Column("last_gx", sa.Integer(), nullable=False),
         sa.Column("last_row", sa.BigInteger(), nullable=False),
         sa.Column("places", sa.LargeBinary(), nullable=False, comment="of its rows: gis.features.blocks"),
-        sa.Column("size", sa.Integer(), nullable=False, comment="bytes of the texts, not compressed"),
-        sa.Column("crc", sa.BigInteger(), nullable=False, comment="their check sum, as gzip has it"),
-        sa.Column("shift", sa.BigInteger(), nullable=False, comment="what moves a check sum past them"),
-        sa.Column("texts", sa.LargeBinary(), nullable=False, comment="GeoJSON in UTF-8, deflated"),
+        sa.Column(
+            "texts", sa.LargeBinary(), nullable=False, comment="GeoJSON in UTF-8, deflated, behind check sums"
+        ),
         sa.PrimaryKeyConstraint("form", "gy", "first_gx", "first_row", name=op.f("pk_item_blocks")),
         schema="core",
         comment="Current rows in the order of their places, so many together",
