@@ -20,7 +20,10 @@ from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.pool import ConnectionPoolEntry
 
-__all__ = ["EXPORTS", "PULSE", "READS", "Bounds", "InUse", "companion", "in_use", "watch"]
+__all__ = ["EXPORTS", "PULSE", "READING", "READS", "Bounds", "InUse", "companion", "in_use", "watch"]
+
+READING = "onemap_reading"
+"""The option of an engine whose connections do nothing but read, in REPEATABLE READ, from their beginning."""
 
 OnUse = Callable[[str, int], None]
 
@@ -69,7 +72,8 @@ def _made(engine: Engine, bounds: Bounds, name: str) -> Engine:
     # All are kept: to open one costs as much as several answers. The last used is taken first: it knows most.
     beside = create_engine(
         engine.url, pool_size=bounds.connections, max_overflow=0, pool_timeout=bounds.pool_s,
-        pool_use_lifo=True, logging_name=name,
+        pool_use_lifo=True, isolation_level="REPEATABLE READ", execution_options={READING: True},
+        logging_name=name,
     )  # fmt: skip
     event.listen(beside, "checkout", _still_there)
     settings = {
@@ -85,6 +89,8 @@ def _made(engine: Engine, bounds: Bounds, name: str) -> Engine:
         cursor.execute(f"SET timezone = 'UTC'; {words}")
         cursor.close()
         connection.commit()
+        assert isinstance(connection, psycopg.Connection)
+        connection.read_only = True
 
     event.listen(engine, "engine_disposed", lambda _engine: beside.dispose())
     return beside

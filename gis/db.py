@@ -16,6 +16,7 @@ from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from gis.access import SYSTEM, Scope
+from gis.bounds import READING
 from gis.cluster import Cluster
 from gis.errors import DatabaseBusy, DatabaseError
 from gis.settings import Settings
@@ -143,9 +144,10 @@ def connect(engine: Engine, *, write: bool = False, scope: Scope | None = None) 
                 with connection.execution_options(**{_SCOPE: None}).begin():
                     yield connection
             else:
-                connection = connection.execution_options(
-                    isolation_level="REPEATABLE READ", postgresql_readonly=True
-                )
+                if not connection.get_execution_options().get(READING):
+                    connection = connection.execution_options(
+                        isolation_level="REPEATABLE READ", postgresql_readonly=True
+                    )
                 with connection.begin():
                     _enter(connection)
                     yield connection

@@ -93,7 +93,9 @@ def _blocks(
 ) -> list[Block]:
     """The next blocks that reach into ``box``, ``most`` of them; ``back``: before, turned."""
     bands = _bands(ready, box)
-    values: dict[str, Any] = {**asdict(box), "form": ready.form, "most": most}
+    values: dict[str, Any] = {
+        "form": ready.form, "most": most, "first_gx": box.first_gx, "last_gx": box.last_gx,
+    }  # fmt: skip
     if place is not None:
         values["at_gy"], values["at_gx"] = place.values
         values["at_row"] = place.row_id
