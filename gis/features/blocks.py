@@ -21,7 +21,7 @@ from gis.features.texts import Deflated, Texts, deflated
 
 __all__ = ["BLOCK_ROWS", "Block", "Chosen", "chosen", "ends_of", "packed"]
 
-BLOCK_ROWS = 32
+BLOCK_ROWS = 16
 _LEVEL = 6
 _SUMS = struct.Struct("<II")
 _PLACES = np.dtype([("row_id", "<i8"), ("x", "<f8"), ("y", "<f8"), ("gx", "<i4"), ("length", "<i4")])
