@@ -40,11 +40,17 @@ class Block(NamedTuple):
 
 
 class Chosen(NamedTuple):
-    """Features on a page: their texts, and the places of the first and the last (None: there is none)."""
+    """Features on a page: their texts, and band, cell and row_id of each, (n, 3)."""
 
     texts: Texts
-    first: Place | None
-    last: Place | None
+    order: NDArray[np.int64]
+
+    def place(self, number: int) -> Place | None:
+        """The place of a feature, -1 being the last; None when there is none at all."""
+        if not len(self.order):
+            return None
+        gy, gx, row_id = self.order[number].tolist()
+        return Place(row_id, (gy, gx))
 
 
 def packed(gy: int, rows: Sequence[Any]) -> Iterator[tuple[Any, Any, Block]]:
@@ -89,10 +95,11 @@ def chosen(
     more = len(found) > limit
     found = found[len(found) - limit :] if back and more else found[:limit]
     if not len(found):
-        return Chosen(Texts([], []), None, None), False
+        return Chosen(Texts([], []), np.zeros((0, 3), dtype=np.int64)), False
     lengths = rows["length"]
-    first, last = (Place(int(rows["row_id"][i]), (int(bands[i]), int(rows["gx"][i]))) for i in found[[0, -1]])
-    return Chosen(Texts(_parts(blocks, counts, lengths, found), lengths[found].tolist()), first, last), more
+    order = np.column_stack([bands[found], rows["gx"][found], rows["row_id"][found]])
+    texts = Texts(_parts(blocks, counts, lengths, found), lengths[found].tolist())
+    return Chosen(texts, order), more
 
 
 def _parts(

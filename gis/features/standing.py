@@ -21,13 +21,15 @@ __all__ = ["Ready", "Standing", "source_words", "standing_of"]
 class Ready:
     """What is kept ready of a layer: its form, its bands with rows (None: none), and rows without a place.
 
-    ``is_current``: the rows are just those of the revision asked for. Else only single texts serve.
+    ``is_newest``: the rows are just those of the newest revision, ``is_current``: that is the one asked for.
+    Else only single texts serve.
     """
 
     form: str
     south: int | None
     north: int | None
     placeless: int
+    is_newest: bool
     is_current: bool
 
 
@@ -69,7 +71,8 @@ def _statement() -> tuple[str, Mapping[str, Any]]:
     held = and_(f.form == bindparam("form", type_=Text), f.sources == source_words(f.source_ids))
     statement = select(
         at.c.rev, func.coalesce(until, 0), SOURCES,
-        f.form, f.south, f.north, f.placeless, and_(f.rev == ever, f.rev <= at.c.rev),
+        f.form, f.south, f.north, f.placeless,
+        f.rev == ever, and_(f.rev == ever, f.rev <= at.c.rev),
     ).select_from(at.outerjoin(tables.item_forms, held))  # fmt: skip
     compiled = statement.compile(dialect=psycopg.dialect())  # type: ignore[no-untyped-call]  # it has no types
     return compiled.string, compiled.params

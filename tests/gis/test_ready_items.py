@@ -99,10 +99,16 @@ def test_counts_of_any_box_are_those_of_a_plain_count(
 
 
 def followed(
-    conn: Connection, definition: MapDefinition, bbox: BBox, limit: int, *, as_text: bool
+    conn: Connection,
+    definition: MapDefinition,
+    bbox: BBox,
+    limit: int,
+    *,
+    as_text: bool,
+    rev: int | None = None,
 ) -> tuple[list[Page], list[Page]]:
     """The pages of a box from first to last, and from the last one back."""
-    wells, rev = find_layer(definition, "wells"), head(conn)
+    wells, rev = find_layer(definition, "wells"), rev or head(conn)
 
     def page(**place: Any) -> Page:
         query = ItemQuery(limit=limit, rev=rev, bbox=bbox, as_text=as_text, **place)
@@ -203,3 +209,29 @@ def test_who_is_limited_to_areas_has_no_ready_text(ready: Connection, store: Eng
     assert ready.scalar(counted) == ROWS + 1
     with connect(store, scope=Scope(Role.VIEWER, areas=("330702",))) as conn:
         assert conn.scalar(counted) == 0
+
+
+def test_an_older_revision_is_the_newest_with_what_has_changed_turned_back(
+    ready: Connection, store: Engine, small_map: MapDefinition, load: Load, places: NDArray[np.float64],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    """Page by page, there and back, where rows have moved, come and gone."""
+    old = head(ready)
+    moved = np.concatenate([places[40:], places[:30] + 0.02])
+    moved[::7] += 0.003
+    load("wells", table(moved), mode="replace", allow_large_close=True)
+    prepare_items(store, small_map)
+    with connect(store, scope=PUBLIC) as conn:
+        for numbers in (
+            [119.88, 29.03, 119.92, 29.07],
+            [-180, -90, 180, 90],
+            [119.9, 29.05, 119.9001, 29.06],
+        ):
+            bbox = bbox_of(numbers, CRS84)
+            live, live_back = followed(conn, small_map, bbox, 70, as_text=False, rev=old)
+            for most in (0, 2_000):  # from rows, and out of what is ready
+                monkeypatch.setattr("gis.features.earlier._MOST_CHANGES", most)
+                kept, kept_back = followed(conn, small_map, bbox, 70, as_text=True, rev=old)
+                assert [said(page) for page in kept] == [said(page) for page in live], (numbers, most)
+                assert [said(page) for page in kept_back] == [said(page) for page in live_back]
+                assert [page.matched for page in kept] == [page.matched for page in live]
