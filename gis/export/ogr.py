@@ -24,6 +24,10 @@ INDEXED_ROWS = 100_000
 """A FlatGeobuf file of more has no spatial index: GDAL holds some 150 bytes a row for it until the end."""
 
 
+# Of its tree of boxes GDAL holds up to this many bytes for a GeoPackage, and writes what is more as it comes.
+pyogrio.set_gdal_config_options({"OGR_GPKG_MAX_RAM_USAGE_RTREE": 8_000_000})
+
+
 class _TooFine(Exception):
     """A column holds times finer than a millisecond, which is all that GDAL keeps."""
 
