@@ -28,9 +28,10 @@ def left_for_others(loop: asyncio.AbstractEventLoop) -> int:
             for _ in range(CLIENTS):
                 held.enter_context(socket.create_connection(listening.getsockname()))
             await begun
-            server.close()
-            for _ in range(3):  # what was taken is closed
+            loop.remove_reader(server.sockets[0])
+            for _ in range(20):  # what was taken is served and closed
                 await asyncio.sleep(0)
+            server.close()
 
         loop.run_until_complete(serve())
         loop.close()
