@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import gc
 import hashlib
 import importlib
 import re
@@ -174,7 +175,9 @@ def from_environment() -> FastAPI:
     """The service as ``ONEMAP_*`` configures it; for servers that start workers of their own."""
     settings = load_settings()
     warm_up()
-    return create_app(settings, settings.load_map(), make_engine(settings))
+    app = create_app(settings, settings.load_map(), make_engine(settings))
+    gc.freeze()  # what is there now stays, and need not be looked at each time rubbish is collected
+    return app
 
 
 def warm_up() -> None:

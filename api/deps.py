@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -22,7 +22,7 @@ from gis.access import PUBLIC, Scope
 from gis.axes import CRS84, NamedCrs, named
 from gis.db import connect, scoped
 from gis.errors import QueryError
-from gis.features import find_layer
+from gis.features import Texts, find_layer
 from gis.filters import BBox, Interval, parse_bbox, parse_interval
 from gis.revisions import resolve_as_of
 from gis.settings import MapDefinition, Settings
@@ -294,12 +294,22 @@ def as_json(content: Any, media_type: str = JSON, headers: dict[str, str] | None
 
 
 def joined_json(
-    content: dict[str, Any], name: str, texts: Sequence[bytes], media_type: str, headers: dict[str, str]
+    request: Request,
+    content: dict[str, Any],
+    name: str,
+    texts: Texts,
+    media_type: str,
+    headers: dict[str, str],
 ) -> Response:
-    """``content`` and last the list ``name`` of ready JSON ``texts``, which are copied once and not read."""
-    head = orjson.dumps(content)[:-1]
-    body = b"".join((head, b',"', name.encode(), b'":[', b",".join(texts), b"]}"))
-    return Response(body, headers=headers, media_type=media_type)
+    """``content`` and last the list ``name`` of ready JSON ``texts``, which are copied once and not read.
+
+    Compressed for whoever takes that, since they are kept compressed.
+    """
+    head = orjson.dumps(content)[:-1] + b',"' + name.encode() + b'":['
+    if "gzip" not in request.headers.get("accept-encoding", ""):  # as the middleware reads it
+        return Response(texts.within(head, b"]}"), headers=headers, media_type=media_type)
+    coded = headers | {"Content-Encoding": "gzip"}
+    return Response(texts.gzipped(head, b"]}"), headers=coded, media_type=media_type)
 
 
 # A name in the address changes with the content, so whoever has the answer need never ask again.
@@ -344,4 +354,6 @@ def conditional(
         return Response(status_code=304, headers=headers)
     answer = produce()
     answer.headers.update(headers)
+    if "content-encoding" in answer.headers:
+        answer.headers.add_vary_header("Accept-Encoding")
     return answer

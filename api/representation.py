@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
+from urllib.parse import parse_qsl, urlencode
 
 from fastapi import Request
 
@@ -132,8 +133,11 @@ def alternates(request: Request, chosen: Form, offered: Sequence[str]) -> list[d
     `api.pages` makes HTML of every answer, so no route offers it itself.
     """
     links = [{"rel": "self", "type": chosen.media_type, "href": str(request.url)}]
+    own = [
+        (name, value) for name, value in parse_qsl(request.url.query, keep_blank_values=True) if name != "f"
+    ]
+    others = str(request.url.replace(query=urlencode([*own, ("f", "")])))
     for name in (*offered, "html"):
         if name != chosen.name:
-            href = str(request.url.include_query_params(f=name))
-            links.append({"rel": "alternate", "type": FORMS[name].media_type, "href": href})
+            links.append({"rel": "alternate", "type": FORMS[name].media_type, "href": others + name})
     return links

@@ -5,6 +5,7 @@ onemap, no count    the client asks to leave that out
 onemap, filter      and a condition in CQL2
 onemap, as of       and an older revision
 onemap, areas       asked by somebody who sees a part of the areas
+..., gzip           by clients that take compressed answers, as most do, and uncompress them
 
 Peers have a table of their own with the same properties, in spatial order and with an index on its geometry
 in the CRS of the answer, so they transform nothing. All have two workers and are asked over 16 connections,
@@ -65,11 +66,14 @@ def items(share: float = 1.0) -> list[Row]:
             ways = {
                 "onemap": _Way(ours, SUBJECTS, PAGES),
                 "onemap, no count": _Way(ours, SUBJECTS, PAGES, "&count=false"),
+                "onemap, no count, gzip": _Way(ours, SUBJECTS, PAGES, "&count=false", packed=True),
                 "onemap, filter": _Way(ours, SUBJECTS, LIVE_PAGES, "&filter=discharges_pollutants%3Dtrue"),
                 "onemap, as of": _Way(ours, SUBJECTS, LIVE_PAGES, "&as-of=1"),
                 "onemap, areas": _Way(ours, SUBJECTS, LIVE_PAGES, bearer=key),
                 "tipg": _Way(tipg, f"{SCHEMA}.{SUBJECTS}", PEER_PAGES, "&f=geojson"),
+                "tipg, gzip": _Way(tipg, f"{SCHEMA}.{SUBJECTS}", PEER_PAGES, "&f=geojson", packed=True),
                 "pygeoapi": _Way(pygeoapi, SUBJECTS, PEER_PAGES, "&f=json"),
+                "pygeoapi, gzip": _Way(pygeoapi, SUBJECTS, PEER_PAGES, "&f=json", packed=True),
             }
             for way in ways.values():
                 way.asked(_boxes(WARM_UP, SEED + 1))
@@ -84,17 +88,23 @@ def items(share: float = 1.0) -> list[Row]:
 
 @dataclass(frozen=True)
 class _Way:
-    """How one of the systems is asked for pages; ``bearer`` is the key of whoever asks."""
+    """How one of the systems is asked for pages.
+
+    ``bearer`` is the key of whoever asks; ``packed``: the answer may be compressed.
+    """
 
     address: str
     collection: str
     pages: int
     more: str = ""
     bearer: str | None = None
+    packed: bool = False
 
     def asked(self, boxes: list[str]) -> Run:
         paths = [f"/collections/{self.collection}/items?limit={LIMIT}&bbox={box}{self.more}" for box in boxes]
-        return ask_all(self.address, paths, CONNECTIONS, self.bearer)
+        headers = {"Authorization": f"Bearer {self.bearer}"} if self.bearer else {}
+        headers |= {"Accept-Encoding": "gzip"} if self.packed else {}
+        return ask_all(self.address, paths, CONNECTIONS, headers)
 
 
 def _row(system: str, runs: list[Run]) -> Row:
@@ -195,7 +205,7 @@ def _pygeoapi_config(url: str) -> dict[str, object]:
     return {
         "server": {
             "bind": {"host": "127.0.0.1", "port": 80}, "url": "http://127.0.0.1",
-            "mimetype": "application/json", "encoding": "utf-8", "languages": ["en-US"],
+            "mimetype": "application/json", "encoding": "utf-8", "languages": ["en-US"], "gzip": True,
             "limits": {"default_items": 10, "max_items": LIMIT},
             "map": {"url": "", "attribution": ""},
         },

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -38,17 +39,19 @@ class Run:
         }  # fmt: skip
 
 
-def ask_all(address: str, paths: Sequence[str], connections: int, bearer: str | None = None) -> Run:
+def ask_all(
+    address: str, paths: Sequence[str], connections: int, headers: Mapping[str, str] | None = None
+) -> Run:
     """GET each of ``paths`` once, over ``connections`` that are kept; every answer must be 200 or 204.
 
-    ``bearer`` is the key of whoever asks.
+    Compressed answers are uncompressed, which checks them; the sizes are what went over the wire.
     """
-    return asyncio.run(_ask_all(address, paths, connections, bearer))
+    return asyncio.run(_ask_all(address, paths, connections, headers or {}))
 
 
-async def _ask_all(address: str, paths: Sequence[str], connections: int, bearer: str | None) -> Run:
+async def _ask_all(address: str, paths: Sequence[str], connections: int, headers: Mapping[str, str]) -> Run:
     host = urlsplit(address).netloc
-    told = f"Host: {host}\r\n" + (f"Authorization: Bearer {bearer}\r\n" if bearer else "")
+    told = "".join(f"{name}: {value}\r\n" for name, value in {"Host": host, **headers}.items())
     waiting = iter(range(len(paths)))
     ms, sizes = np.zeros(len(paths)), np.zeros(len(paths))
 
@@ -75,6 +78,8 @@ async def _answer(reader: asyncio.StreamReader, path: str) -> int:
     length = int(stated.split(b"\r\n", 1)[0])
     body = await reader.readexactly(length)
     assert status == 200, (path, status, body[:500])
+    if b"\r\ncontent-encoding: gzip" in head:
+        gzip.decompress(body)
     return length
 
 

@@ -23,6 +23,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 __all__ = [
     "EXPORTS",
     "PULSE",
+    "READING",
     "READS",
     "Bounds",
     "InUse",
@@ -31,6 +32,9 @@ __all__ = [
     "still_there",
     "watch",
 ]
+
+READING = "onemap_reading"
+"""The option of an engine whose connections do nothing but read, in REPEATABLE READ, from their beginning."""
 
 OnUse = Callable[[str, int], None]
 
@@ -76,9 +80,10 @@ def companion(engine: Engine, bounds: Bounds, name: str) -> Engine:
 
 
 def _made(engine: Engine, bounds: Bounds, name: str) -> Engine:
-    half = max(1, bounds.connections // 2)
+    # All are kept: to open one costs as much as several answers. The last used is taken first: it knows most.
     beside = create_engine(
-        engine.url, pool_size=half, max_overflow=bounds.connections - half, pool_timeout=bounds.pool_s,
+        engine.url, pool_size=bounds.connections, max_overflow=0, pool_timeout=bounds.pool_s,
+        pool_use_lifo=True, isolation_level="REPEATABLE READ", execution_options={READING: True},
         logging_name=name,
     )  # fmt: skip
     event.listen(beside, "checkout", still_there)
@@ -95,6 +100,8 @@ def _made(engine: Engine, bounds: Bounds, name: str) -> Engine:
         cursor.execute(f"SET timezone = 'UTC'; {words}")
         cursor.close()
         connection.commit()
+        assert isinstance(connection, psycopg.Connection)
+        connection.read_only = True
 
     event.listen(engine, "engine_disposed", lambda _engine: beside.dispose())
     return beside

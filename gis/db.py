@@ -16,7 +16,7 @@ from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from gis.access import SYSTEM, Scope
-from gis.bounds import still_there
+from gis.bounds import READING, still_there
 from gis.cluster import Cluster
 from gis.errors import DatabaseBusy, DatabaseError
 from gis.settings import Settings
@@ -27,6 +27,7 @@ __all__ = [
     "connect",
     "database_role",
     "database_url",
+    "driver_cursor",
     "make_engine",
     "scope_of",
     "scoped",
@@ -144,9 +145,10 @@ def connect(engine: Engine, *, write: bool = False, scope: Scope | None = None) 
                 with connection.execution_options(**{_SCOPE: None}).begin():
                     yield connection
             else:
-                connection = connection.execution_options(
-                    isolation_level="REPEATABLE READ", postgresql_readonly=True
-                )
+                if not connection.get_execution_options().get(READING):
+                    connection = connection.execution_options(
+                        isolation_level="REPEATABLE READ", postgresql_readonly=True
+                    )
                 with connection.begin():
                     _enter(connection)
                     yield connection
@@ -156,7 +158,8 @@ def _enter(connection: Connection) -> None:
     """Take the role of the connection's scope until the transaction ends."""
     scope = scope_of(connection)
     if scope is not None:
-        connection.exec_driver_sql(*_entering(scope))
+        with driver_cursor(connection) as cursor:
+            cursor.execute(*_entering(scope))
 
 
 def _entering(scope: Scope) -> tuple[str, tuple[Any, ...]]:
@@ -165,6 +168,16 @@ def _entering(scope: Scope) -> tuple[str, tuple[Any, ...]]:
     if scope.departments:
         return _ENTER_DEPARTMENTS, (*values, list(scope.departments))
     return _ENTER, values
+
+
+def driver_cursor(connection: Connection) -> psycopg.Cursor[Any]:
+    """A cursor of the driver itself, for what is asked with every answer: the way there is a third as long.
+
+    Values come in binary, bytes as bytes.
+    """
+    driver = connection.connection.driver_connection
+    assert isinstance(driver, psycopg.Connection)  # it has not been given back
+    return driver.cursor(binary=True)
 
 
 def _literal(codes: tuple[str, ...]) -> str:

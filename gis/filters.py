@@ -31,6 +31,7 @@ __all__ = [
     "bbox_area",
     "bbox_condition",
     "bbox_of",
+    "bbox_sides",
     "brought_to_storage",
     "column_of",
     "filterable",
@@ -48,6 +49,9 @@ _REACH_DEG = 5.0
 _HALF_DECIMAL_DEG = 5e-8
 _HALF_DECIMAL_M = 5e-4
 _SEGMENTS = 64
+Sides = tuple[float, float, float, float]
+"""Of a rectangle: west, south, east, north."""
+
 _FOUR = ("four numbers west,south,east,north", "西,南,东,北四个数")
 
 
@@ -136,9 +140,27 @@ def bbox_condition(table: FromClause, bbox: BBox, district: District) -> ColumnE
     return or_(and_(geom.op("&&")(box), func.coalesce(inside, false())), placeless)
 
 
-def rectangle(area: BaseGeometry) -> tuple[float, float, float, float] | None:
-    """The sides of an area that is a rectangle along the axes: west, south, east, north; else None."""
-    sides: tuple[float, float, float, float] = area.bounds
+def bbox_sides(bbox: BBox, district: District) -> Sides | None:
+    """The sides of ``bbox`` in the storage CRS where it is a rectangle there, else None.
+
+    Raises as `brought_to_storage`.
+    """
+    sides, *others = _sides(bbox)
+    if not others and all(parse_crs(crs).is_geographic for crs in (bbox.crs, district.storage_crs)):
+        # Of degrees the corners go over alone, so they tell all, and no geometry need be made.
+        west, south, east, north = sides
+        corners = np.array([[west, south], [east, north], [east, south], [west, north]])
+        (west, south), (east, north), *rest = transformation(
+            bbox.crs, district.storage_crs, district.extent
+        ).xy(corners).tolist()  # fmt: skip
+        if rest == [[east, south], [west, north]] and np.isfinite([west, south, east, north]).all():
+            return west, south, east, north
+    return rectangle(bbox_area(bbox, district))
+
+
+def rectangle(area: BaseGeometry) -> Sides | None:
+    """The sides of an area that is a rectangle along the axes; else None."""
+    sides: Sides = area.bounds
     is_box = not area.is_empty and area.geom_type == "Polygon" and area.equals(shapely.box(*sides))
     return sides if is_box else None
 
@@ -154,7 +176,7 @@ def bbox_area(bbox: BBox, district: District) -> BaseGeometry:
     Raises as `brought_to_storage`.
     """
     storage = parse_crs(district.storage_crs)
-    boxes = _boxes(bbox)
+    boxes = np.array([shapely.box(*sides) for sides in _sides(bbox)], dtype=object)
     if bbox.crs == LONLAT and not storage.is_geographic:
         west, south, east, north = district.extent
         reach = shapely.box(west - _REACH_DEG, south - _REACH_DEG, east + _REACH_DEG, north + _REACH_DEG)
@@ -190,8 +212,8 @@ def brought_to_storage(shape: BaseGeometry, crs: int, district: District) -> Bas
     return brought
 
 
-def _boxes(bbox: BBox) -> np.ndarray[tuple[int], np.dtype[np.object_]]:
-    """One box, or two at the antimeridian; a side without length is widened by half a written decimal."""
+def _sides(bbox: BBox) -> list[Sides]:
+    """The sides of one box, or two at the antimeridian; one without length gets half a written decimal."""
     half = _HALF_DECIMAL_DEG if parse_crs(bbox.crs).is_geographic else _HALF_DECIMAL_M
     dx = half if bbox.west == bbox.east else 0.0
     dy = half if bbox.south == bbox.north else 0.0
@@ -199,7 +221,7 @@ def _boxes(bbox: BBox) -> np.ndarray[tuple[int], np.dtype[np.object_]]:
     spans = [(bbox.west - dx, bbox.east + dx)]
     if bbox.west > bbox.east:
         spans = [(bbox.west, 180.0), (-180.0, bbox.east)]
-    return np.array([shapely.box(west, south, east, north) for west, east in spans], dtype=object)
+    return [(west, south, east, north) for west, east in spans]
 
 
 def filterable(layer: Layer) -> Mapping[str, Field]:

@@ -41,7 +41,7 @@ _BY_WHOLE_LAYER = ("promises", "import_runs", "links", "uncovered", "harvests")
 # Made from all rows of a layer: for those only from whom no row of it is withheld.
 _BY_EVERY_ROW = ("tile_levels", "tile_rows", "tile_shapes", "tile_cells")
 # Whole features: for those only who see every row and just the fields that they tell.
-_BY_FORM = ("item_forms", "item_rows", "item_cells")
+_BY_FORM = ("item_forms", "item_rows", "item_blocks", "item_cells")
 _COLUMNS = {
     "harvests": ("harvest_id", "name", "layer", "source_id", "kind", "every", "enabled", "mark", "full_at",
                  "next_at", "failures"),

@@ -41,6 +41,7 @@ _RATE = "1200/60"  # of one address, where the service listens to more than its 
 # What api.metrics.SHARED says; that module reads it when it is imported.
 _COUNTS = "PROMETHEUS_MULTIPROC_DIR"
 _FACTORY = "api.app:from_environment"
+_LOOP = "api.loops:SharingLoop"
 
 
 def serve(
@@ -82,7 +83,7 @@ def _run_many(settings: Settings, listening: socket.socket, workers: int) -> Non
 
     # A process that cuts large zones for its first answer is busy, not dead.
     config = uvicorn.Config(
-        _FACTORY, factory=True, workers=workers, log_level="warning",
+        _FACTORY, factory=True, workers=workers, log_level="warning", loop=_LOOP,
         timeout_worker_healthcheck=_PATIENCE_S, timeout_graceful_shutdown=settings.shutdown_s,
     )  # fmt: skip
     with tempfile.TemporaryDirectory(prefix="onemap-counts-") as counts:

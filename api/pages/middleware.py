@@ -69,6 +69,7 @@ def _asking_for_json(scope: Scope, language: str) -> Scope:
     """The same request for the JSON behind the page, in the page's language."""
     headers = MutableHeaders(scope=dict(scope, headers=list(scope["headers"])))
     headers["accept"] = "application/json"
+    headers["accept-encoding"] = "identity"
     headers["accept-language"] = language
     suffix = _tag_suffix(language)
     if held := headers.get("if-none-match"):

@@ -28,6 +28,7 @@ from api.deps import (
 )
 from api.files import layer_file
 from api.identity import Action, needs
+from api.plans import PlannedRoute
 from api.queries import ItemQueryDep, PropertiesDep, Selection, SkipGeometryDep
 from api.representation import FEATURE, FEATURES, Form, alternates, representation
 from api.tags import item_tag
@@ -38,17 +39,19 @@ from gis.features import (
     TIME_PROPERTIES,
     ItemQuery,
     Page,
+    Standing,
     as_jsonfg,
     content_stamp,
     item,
     items,
     sources_stamp,
+    standing_of,
 )
 from gis.revisions import resolve_as_of
 from gis.sources import provenance
 from layers.model import Layer
 
-router = APIRouter(tags=["Features"], dependencies=[Depends(needs(Action.READ))])
+router = APIRouter(tags=["Features"], dependencies=[Depends(needs(Action.READ))], route_class=PlannedRoute)
 
 _LONGEST_HEADER = 4000
 
@@ -69,7 +72,8 @@ def get_items(
     form = representation(request, f, FEATURES)
     # Here and not as a dependency, of which each would take a thread of its own, in and out.
     with connect(state.reader if form.ending is None else state.exporter) as conn:
-        return _items(conn, request, state, layer, selection, resolve_as_of(conn, as_of), form)
+        rev = None if as_of is None else resolve_as_of(conn, as_of)
+        return _items(conn, request, state, layer, selection, standing_of(conn, layer, rev), form)
 
 
 def _items(
@@ -78,10 +82,10 @@ def _items(
     state: MapState,
     layer: Layer,
     selection: Selection,
-    rev: int,
+    standing: Standing,
     form: Form,
 ) -> Response:
-    stamp = content_stamp(conn, [layer.id], rev)
+    rev, stamp = standing.rev, standing.stamp
     after, before = selection.read_page(stamp[0])
     query = replace(selection.query, rev=rev, after=after, before=before)
     judged, marked = _judged(state, conn, layer, rev), _marked(conn, layer)
@@ -89,15 +93,15 @@ def _items(
     def produce() -> Response:
         if form.ending is not None:
             return layer_file(conn, state, layer, replace(query, limit=selection.paging.limit), form)
-        page = items(
-            conn, state.definition, layer, replace(_timed(query, form), as_text=form.name == "geojson")
-        )
+        wanted = replace(_timed(query, form), as_text=form.name == "geojson")
+        page = items(conn, state.definition, layer, wanted, standing)
         _add_standings(conn, state, layer, page.features, rev)
         links = _page_links(request, selection, page, stamp[0], form)
         content, headers = _collection(layer, query, page, form), _headers(query.crs, links)
         if page.texts is None:
             return as_json(content | {"links": links} | judged, form.media_type, headers)
-        return joined_json(content | {"links": links}, "features", page.texts, form.media_type, headers)
+        content |= {"links": links}
+        return joined_json(request, content, "features", page.texts, form.media_type, headers)
 
     address = str(request.url)
     return conditional(

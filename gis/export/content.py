@@ -72,6 +72,8 @@ class Content:
         For styles and titles.
     facts : dict
         What the file may say of itself, where its format has a place for that.
+    count : callable or None
+        Tells how many rows there are, before they are read; None: nobody knows.
     """
 
     name: str
@@ -82,6 +84,7 @@ class Content:
     batches: Callable[[], Iterator[Batch]]
     layer: Layer | None = None
     facts: dict[str, Any] | None = None
+    count: Callable[[], int] | None = None
 
     def place(self, name: str) -> int:
         """The position of the column called ``name``."""

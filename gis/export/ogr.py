@@ -20,6 +20,12 @@ from gis.export.options import WriteOptions
 __all__ = ["Stream", "write_ogr"]
 
 _GEOMETRY = "geom"
+INDEXED_ROWS = 100_000
+"""A FlatGeobuf file of more has no spatial index: GDAL holds some 150 bytes a row for it until the end."""
+
+
+# Of its tree of boxes GDAL holds up to this many bytes for a GeoPackage, and writes what is more as it comes.
+pyogrio.set_gdal_config_options({"OGR_GPKG_MAX_RAM_USAGE_RTREE": 8_000_000})
 
 
 class _TooFine(Exception):
@@ -86,11 +92,15 @@ def _write(driver: str, path: Path, content: Content) -> Written:
     if placed:
         kind = "Unknown" if content.geometry == "Geometry" else content.geometry
         options |= {"geometry_name": _GEOMETRY, "geometry_type": kind, "crs": content.crs}
-    if driver == "FlatGeobuf" and not placed:
+    if driver == "FlatGeobuf" and not (placed and _fits_an_index(content)):
         options["SPATIAL_INDEX"] = "NO"
     checked = (_checked(driver, content, batch) for batch in content.batches())
     stream = Stream(schema, (arrow_batch(batch, schema) for batch in checked))
     return Written(stream.write(path, **options))
+
+
+def _fits_an_index(content: Content) -> bool:
+    return content.count is None or content.count() <= INDEXED_ROWS
 
 
 def _checked(driver: str, content: Content, batch: Batch) -> Batch:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import shapely
-from sqlalchemy import Connection, CursorResult, Row, Select
+from sqlalchemy import Connection, CursorResult, Row, Select, func, select
 
 from gis.cql2 import computing
 from gis.crs import LONLAT, Transformation, transformation
@@ -66,6 +66,7 @@ def stored_content(
         batches=rows,
         layer=layer,
         facts=facts,
+        count=lambda: conn.scalar(select(func.count()).select_from(statement.order_by(None).subquery())) or 0,
     )
     try:
         yield content

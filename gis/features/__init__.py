@@ -9,6 +9,8 @@ from gis.features.query import ItemQuery, chosen_properties, property_fields
 from gis.features.reading import Feature, features_of, item, read_rows, rounded, select_items
 from gis.features.search import Hit, search
 from gis.features.sorting import SortKey, parse_sort, sortable
+from gis.features.standing import Standing, standing_of
+from gis.features.texts import Texts
 
 __all__ = [
     "TIME_PROPERTIES",
@@ -20,6 +22,8 @@ __all__ = [
     "Place",
     "PreparedItems",
     "SortKey",
+    "Standing",
+    "Texts",
     "as_jsonfg",
     "chosen_properties",
     "content_stamp",
@@ -38,5 +42,6 @@ __all__ = [
     "select_items",
     "sortable",
     "sources_stamp",
+    "standing_of",
     "write_place",
 ]

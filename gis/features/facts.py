@@ -43,7 +43,8 @@ def _sources() -> ScalarSelect[str]:
     return select(func.md5(listed)).scalar_subquery()
 
 
-_SOURCES = _sources()
+SOURCES = _sources()
+"""A digest of the words and marks of all sources."""
 
 
 @dataclass(frozen=True)
@@ -66,13 +67,13 @@ def content_stamp(conn: Connection, layers: Iterable[str], rev: int | None = Non
     last = select(func.coalesce(func.max(touched.c.rev), 0)).where(touched.c.layer.in_(list(layers)))
     if rev is not None:
         last = last.where(touched.c.rev <= rev)
-    newest, digest = conn.execute(select(last.scalar_subquery(), _SOURCES)).one()
+    newest, digest = conn.execute(select(last.scalar_subquery(), SOURCES)).one()
     return newest, str(digest)
 
 
 def sources_stamp(conn: Connection) -> str:
     """A digest of the words and marks of all sources."""
-    return str(conn.scalar(select(_SOURCES)))
+    return str(conn.scalar(select(SOURCES)))
 
 
 def find_layer(definition: MapDefinition, layer_id: str) -> Layer:

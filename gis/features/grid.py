@@ -13,7 +13,7 @@ from sqlalchemy import ColumnElement, FromClause, Integer, case, cast, func
 
 from gis.crs import parse_crs
 from gis.features.query import ItemQuery
-from gis.filters import bbox_area, rectangle
+from gis.filters import bbox_sides
 from layers.district import District
 from layers.model import Layer
 
@@ -53,9 +53,9 @@ def cell_columns(table: FromClause, storage_crs: int) -> tuple[ColumnElement[int
 
 
 def box_of(query: ItemQuery, district: District) -> Box | None:
-    """The box of ``query`` in the storage CRS; None where it is no rectangle there. Raises as `bbox_area`."""
+    """The box of ``query`` in the storage CRS; None where it is none there. Raises as `bbox_sides`."""
     assert query.bbox is not None
-    sides = rectangle(bbox_area(query.bbox, district))
+    sides = bbox_sides(query.bbox, district)
     if sides is None:
         return None
     side = _side(district.storage_crs)

@@ -6,10 +6,11 @@ the row before it, its sort values and its number: paging neither skips nor repe
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import orjson
 from sqlalchemy import (
     ARRAY,
@@ -28,13 +29,18 @@ from sqlalchemy import (
 from gis import tables
 from gis.axes import CRS84
 from gis.cql2 import computing
+from gis.db import scope_of
+from gis.features.blocks import Chosen
+from gis.features.earlier import Changed, Key, changed_since
 from gis.features.grid import Box, box_of, cell_columns, in_grid_order
 from gis.features.places import Place
 from gis.features.query import ItemQuery, condition
 from gis.features.reading import Feature, select_rows, shaped
-from gis.features.ready import Ready, count_ready, find_ready, read_ready, read_texts
+from gis.features.ready import count_ready, place_of, read_ready, read_texts
 from gis.features.sorting import SortKey, behind, in_order, sort_columns
-from gis.revisions import head, shown
+from gis.features.standing import Ready, Standing, standing_of
+from gis.features.texts import Texts
+from gis.revisions import shown
 from gis.settings import MapDefinition
 from layers.model import Layer
 
@@ -58,14 +64,21 @@ class Page:
     matched: int | None
     next_after: Place | None
     previous_before: Place | None
-    texts: Sequence[bytes] | None = None
+    texts: Texts | None = None
 
 
-def items(conn: Connection, definition: MapDefinition, layer: Layer, query: ItemQuery) -> Page:
+def items(
+    conn: Connection,
+    definition: MapDefinition,
+    layer: Layer,
+    query: ItemQuery,
+    standing: Standing | None = None,
+) -> Page:
     """One page of ``layer`` in the order asked for; without one, in the order of its rows.
 
     Points in a box of which nothing else is asked come in the order of a grid, from south to north and in
-    bands of some 400 m from west to east: what is kept ready of large layers has that order.
+    bands of some 400 m from west to east: what is kept ready of large layers has that order. ``standing`` is
+    that of the layer at the query's revision, for whoever knows it.
 
     Raises
     ------
@@ -74,34 +87,55 @@ def items(conn: Connection, definition: MapDefinition, layer: Layer, query: Item
     CrsError
         When no trustworthy transformation leads from the bbox's or the filter's CRS, or to the answer's.
     """
-    rev = head(conn) if query.rev is None else query.rev
+    if standing is None:
+        standing = standing_of(conn, layer, query.rev)
+    rev, ready = standing.rev, standing.ready
     box = box_of(query, definition.district) if in_grid_order(layer, query) else None
     texts = _says_all(query)
-    ready = find_ready(conn, layer, rev) if texts or box is not None else None
-    if ready and ready.is_current and box and texts:
-        return _from_ready(conn, ready, box, query, rev)
     table = shown(layer, definition.district.storage_crs, rev)
+    if ready and ready.is_newest and box and texts:
+        page = _from_ready(conn, definition, layer, table, standing, box, query)
+        if page is not None:
+            return page
     kept = condition(definition, layer, table, query, rev)
     matched = None
-    # Of a first page without properties all rows that match are read once, for the order and the count.
-    first = not (query.before or query.after or query.offset)
+    # All rows that match are read once, for the order and the count, where not all of the layer do.
+    at_once = not (query.before or query.after or query.offset) and _chooses(conn, query)
     with computing():
         if query.count and ready and ready.is_current and box:
             matched = count_ready(conn, ready, box)
-        elif query.count and not (ready and texts and first):
+        elif query.count and not at_once:
             matched = _count(conn, table, kept, query)
+        counted = query.count and matched is None
+        bare = counted or bool(ready and texts)
+        rows, before, after = _window(conn, definition, layer, table, kept, query, bare=bare, counted=counted)
+        if counted:
+            matched = rows[0].matched if rows else 0
+        numbers = [row.row_id for row in rows]
         if ready and texts:
-            counted = query.count and matched is None
-            rows, before, after = _window(
-                conn, definition, layer, table, kept, query, bare=True, counted=counted
-            )
-            if counted:
-                matched = rows[0].matched if rows else 0
-            found = _texts(conn, definition, layer, table, ready, [row.row_id for row in rows])
+            found = _texts(conn, definition, layer, table, ready, numbers)
             return Page(rev, (), len(rows), matched, after, before, found)
-        rows, before, after = _window(conn, definition, layer, table, kept, query)
+        if bare:
+            rows = _rows(conn, layer, table, numbers, query)
     features = shaped(definition, layer, rows, query.crs, query.properties, geometry=query.geometry)
     return Page(rev, features, len(features), matched, after, before)
+
+
+def _chooses(conn: Connection, query: ItemQuery) -> bool:
+    """Whether a part of the layer is asked for, or whoever asks sees a part of it."""
+    scope = scope_of(conn)
+    chosen = query.bbox or query.interval or query.filters or query.filter
+    return bool(chosen) or (scope is not None and scope.areas is not None)
+
+
+def _rows(
+    conn: Connection, layer: Layer, table: FromClause, row_ids: Sequence[int], query: ItemQuery
+) -> list[Row[Any]]:
+    """Whole rows, in the order of their numbers ``row_ids``."""
+    listed = literal(row_ids, ARRAY(BigInteger))
+    statement = select_rows(layer, table, query.properties, geometry=query.geometry)
+    held = {row.row_id: row for row in conn.execute(statement.where(table.c.row_id == any_(listed)))}
+    return [held[number] for number in row_ids]
 
 
 def _texts(
@@ -111,7 +145,7 @@ def _texts(
     table: FromClause,
     ready: Ready,
     row_ids: Sequence[int],
-) -> list[bytes]:
+) -> Texts:
     """The features of rows as text: those that are kept, and of others, such as closed rows, made here."""
     held = read_texts(conn, ready, row_ids)
     lacking = [number for number in row_ids if number not in held]
@@ -120,7 +154,7 @@ def _texts(
         rows = conn.execute(select_rows(layer, table).where(table.c.row_id == any_(listed))).all()
         made = shaped(definition, layer, rows, CRS84)
         held |= {row.row_id: orjson.dumps(each) for row, each in zip(rows, made, strict=True)}
-    return [held[number] for number in row_ids]
+    return Texts.of([held[number] for number in row_ids])
 
 
 def _says_all(query: ItemQuery) -> bool:
@@ -135,22 +169,76 @@ def _count(conn: Connection, table: FromClause, kept: Any, query: ItemQuery) -> 
     return conn.scalar(select(func.count()).select_from(counted).where(kept)) or 0
 
 
-def _from_ready(conn: Connection, ready: Ready, box: Box, query: ItemQuery, rev: int) -> Page:
-    assert query.limit is not None
+def _from_ready(
+    conn: Connection,
+    definition: MapDefinition,
+    layer: Layer,
+    table: FromClause,
+    standing: Standing,
+    box: Box,
+    query: ItemQuery,
+) -> Page | None:
+    """A page out of what is kept ready; None where too much has changed since the revision asked for."""
+    ready, limit = standing.ready, query.limit
+    assert ready is not None and limit is not None
+    since = Changed(frozenset(), ())
+    if not ready.is_current:
+        found = changed_since(conn, definition, layer, table, query, standing.rev)
+        if found is None or query.offset:
+            return None
+        since = found
     back, place = query.before is not None, query.before or query.after
-    offset = 0 if place else query.offset
-    rows = read_ready(conn, ready, box, limit=query.limit + 1, offset=offset, place=place, back=back)
-    matched = count_ready(conn, ready, box) if query.count else None
-    own, before, after = _cut(rows, query)
+    matched = None
+    if query.count:
+        matched = count_ready(conn, ready, box) - len(since.came) + len(since.gone)
+    if place is None and query.offset:
+        place = place_of(conn, ready, box, query.offset)
+        if place is None:
+            return Page(standing.rev, (), 0, matched, None, None, Texts.of([]))
+    page, more = read_ready(conn, ready, box, limit=limit + len(since.came), place=place, back=back)
+    if since.came or since.gone:
+        page, more = _turned_back(
+            page, since, lambda row_ids: _texts(conn, definition, layer, table, ready, row_ids),
+            limit=limit, more=more, place=place, back=back,
+        )  # fmt: skip
+    some = bool(page.texts)
+    before, after = (more, some) if back else (place is not None and some, more)
     return Page(
-        rev,
+        standing.rev,
         (),
-        len(own),
+        len(page.texts),
         matched,
-        Place(own[-1][2], own[-1][:2]) if after else None,
-        Place(own[0][2], own[0][:2]) if before else None,
-        [row[3] for row in own],
+        page.place(-1) if after else None,
+        page.place(0) if before else None,
+        page.texts,
     )
+
+
+def _turned_back(
+    page: Chosen,
+    since: Changed,
+    made: Callable[[Sequence[int]], Texts],
+    *,
+    limit: int,
+    more: bool,
+    place: Place | None,
+    back: bool,
+) -> tuple[Chosen, bool]:
+    """``page``, which has as many features too many as came since, without those and with those gone."""
+    came, gone = since.came, since.gone
+    if place is not None:
+        at = (*place.values, place.row_id)
+        gone = tuple(key for key in gone if (key < at if back else key > at))
+    keys: list[Key] = [(gy, gx, row_id) for gy, gx, row_id in page.order.tolist()]
+    held = dict(zip(keys, page.texts, strict=True))
+    order = sorted([*(key for key in keys if key not in came), *gone])
+    more = more or len(order) > limit
+    order = order[-limit:] if back else order[:limit]
+    lacking = [key for key in order if key not in held]
+    held |= zip(lacking, made([key[2] for key in lacking]), strict=True)
+    return Chosen(
+        Texts.of([held[key] for key in order]), np.array(order, dtype=np.int64).reshape(-1, 3)
+    ), more
 
 
 def _cut(rows: Sequence[Any], query: ItemQuery) -> tuple[Sequence[Any], bool, bool]:

@@ -6,9 +6,10 @@ once where it is little, else in a job.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any
 
 import orjson
@@ -32,9 +33,10 @@ from gis import tables
 from gis.access import Role
 from gis.axes import CRS84
 from gis.db import connect
+from gis.features.blocks import BLOCK_ROWS, Block, packed
 from gis.features.grid import NOWHERE, PLACELESS, cell_columns
 from gis.features.reading import select_rows, shaped
-from gis.features.ready import source_words
+from gis.features.standing import source_words
 from gis.locks import Lock, take
 from gis.revisions import alive, last_touch
 from gis.settings import MapDefinition
@@ -137,7 +139,7 @@ def _changed(table: Table, since: int, rev: int) -> Any:
 
 
 def _forget(conn: Connection, form: str) -> None:
-    for table in (tables.item_forms, tables.item_cells, tables.item_rows):
+    for table in (tables.item_forms, tables.item_cells, tables.item_blocks, tables.item_rows):
         conn.execute(delete(table).where(table.c.form == form))
 
 
@@ -162,6 +164,7 @@ def _write(
         done += len(batch)
         if progress is not None:
             progress(f"items: {due.layer.id}", before + done, None)
+    _pack_bands(conn, due.form, bands)
     _count_bands(conn, due.form, bands)
     _state(conn, due)
 
@@ -188,6 +191,45 @@ def _copy(conn: Connection, definition: MapDefinition, due: _Due, rows: Sequence
         copy.set_types(["text", "int4", "int4", "int8", "float8", "float8", "bytea"])
         for row, feature in zip(rows, features, strict=True):
             copy.write_row((due.form, row.gy, row.gx, row.row_id, row.x, row.y, orjson.dumps(feature)))
+
+
+def _pack_bands(conn: Connection, form: str, bands: set[int] | None) -> None:
+    """Put the rows of ``bands`` (None: of all) together in blocks."""
+    b, r = tables.item_blocks, tables.item_rows
+    within = [r.c.form == form]
+    if bands is not None:
+        conn.execute(delete(b).where(b.c.form == form, b.c.gy == func.any(sorted(bands))))
+        within.append(r.c.gy == func.any(sorted(bands)))
+    rows: Iterable[Row[Any]] = conn.execute(
+        select(r.c.gy, r.c.gx, r.c.row_id, r.c.x, r.c.y, r.c.feature)
+        .where(*within)
+        .order_by(r.c.gy, r.c.gx, r.c.row_id),
+        execution_options={"yield_per": _BATCH},
+    )
+    for each in _together(groupby(rows, lambda row: row.gy)):
+        _copy_blocks(conn, form, each)
+
+
+def _together(bands: Iterable[tuple[int, Iterable[Row[Any]]]]) -> Iterator[list[tuple[Any, Any, Block]]]:
+    """Blocks, so many at a time as are copied at once: the rows come over the same connection."""
+    held: list[tuple[Any, Any, Block]] = []
+    for gy, rows in bands:
+        held += packed(gy, list(rows))
+        if len(held) * BLOCK_ROWS >= _BATCH:
+            yield held
+            held = []
+    yield held
+
+
+def _copy_blocks(conn: Connection, form: str, blocks: Iterable[tuple[Any, Any, Block]]) -> None:
+    cursor: Any = conn.connection.cursor()
+    with cursor.copy(
+        "COPY core.item_blocks (form, first_gx, first_row, last_gx, last_row, gy, places, texts) FROM STDIN "
+        "(FORMAT BINARY)"
+    ) as copy:
+        copy.set_types(["text", "int4", "int8", "int4", "int8", "int4", "bytea", "bytea"])
+        for first, last, block in blocks:
+            copy.write_row((form, first.gx, first.row_id, last.gx, last.row_id, *block))
 
 
 def _count_bands(conn: Connection, form: str, bands: set[int] | None) -> None:
@@ -222,5 +264,5 @@ def _tidy(engine: Engine) -> None:
     """After much writing: let the planner know, and counts be read off the index alone."""
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as conn:
         conn.execute(text("SET statement_timeout = 0"))
-        conn.execute(text("VACUUM (ANALYZE) core.item_rows, core.item_cells"))
+        conn.execute(text("VACUUM (ANALYZE) core.item_rows, core.item_blocks, core.item_cells"))
         conn.execute(text("RESET statement_timeout"))

@@ -8,69 +8,23 @@ shows each role only the forms that are its own (`gis.rights`).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any
 
-from sqlalchemy import Connection, and_, bindparam, func, select, text
-from sqlalchemy.dialects.postgresql import aggregate_order_by
+from sqlalchemy import Connection
 
-from gis import tables
-from gis.db import scope_of
+from gis.db import driver_cursor
+from gis.features.blocks import BLOCK_ROWS, Block, Chosen, chosen, ends_of
 from gis.features.grid import PLACELESS, Box
 from gis.features.places import Place
-from layers.model import Layer
+from gis.features.standing import Ready
 
-__all__ = ["Ready", "ReadyRow", "count_ready", "find_ready", "read_ready", "read_texts", "source_words"]
-
-ReadyRow = tuple[int, int, int, bytes]
-"""Band, cell, row_id, and the feature."""
-
-
-@dataclass(frozen=True)
-class Ready:
-    """What is kept ready of a layer: its form, its bands with rows (None: none), and rows without a place.
-
-    ``is_current``: the rows are just those of the revision asked for. Else only single texts serve.
-    """
-
-    form: str
-    south: int | None
-    north: int | None
-    placeless: int
-    is_current: bool
-
-
-def source_words(among: Any) -> Any:
-    """What the sources whose numbers are ``among`` are called in features, as one text."""
-    s = tables.sources
-    words = func.concat_ws("|", s.c.source_id, s.c.name, s.c.is_demonstration)
-    joined = func.string_agg(words, aggregate_order_by(text("','"), s.c.source_id))
-    return select(func.coalesce(joined, "")).where(s.c.source_id == func.any(among)).scalar_subquery()
-
-
-_TOUCHED = (
-    select(func.max(tables.revision_layers.c.rev))
-    .where(tables.revision_layers.c.layer == bindparam("layer"))
-    .scalar_subquery()
-)
-_F = tables.item_forms.c
-_HELD = select(
-    _F.form, _F.south, _F.north, _F.placeless, and_(_F.rev == _TOUCHED, _F.rev <= bindparam("rev"))
-).where(_F.form == bindparam("form"), _F.sources == source_words(_F.source_ids))
-
-
-def find_ready(conn: Connection, layer: Layer, rev: int) -> Ready | None:
-    """What is kept ready of ``layer`` for whoever ``conn`` reads for at ``rev``; None: nothing that holds."""
-    scope, form = scope_of(conn), tables.form_of(layer)
-    if form is None or (scope is not None and scope.areas is not None):
-        return None
-    row = conn.execute(_HELD, {"form": form, "layer": layer.id, "rev": rev}).one_or_none()
-    return None if row is None else Ready(*row)
+__all__ = ["count_ready", "place_of", "read_ready", "read_texts"]
 
 
 def read_texts(conn: Connection, ready: Ready, row_ids: Sequence[int]) -> dict[int, bytes]:
     """The features of those of ``row_ids`` that are kept; a row never changes, nor does its text."""
-    with _cursor(conn) as cursor:
+    with driver_cursor(conn) as cursor:
         cursor.execute(
             "SELECT row_id, feature FROM core.item_rows WHERE form = %s AND row_id = ANY (%s)",
             (ready.form, list(row_ids)),
@@ -78,46 +32,108 @@ def read_texts(conn: Connection, ready: Ready, row_ids: Sequence[int]) -> dict[i
         return dict(cursor.fetchall())
 
 
-# Bands one by one, in each the cells of the box: as rows stand in the index.
-_ROWS = """
-SELECT r.gy, r.gx, r.row_id, r.feature
+# Bands one by one, in each the blocks that reach into the cells of the box: as they stand in the index. One
+# that begins west of the box is the last that does, or begins in the same cell; that is asked beside, since
+# under a policy only what is known before is looked up in the index.
+_BLOCKS = """
+SELECT band.gy, b.places, b.texts
 FROM (
-    SELECT gy, %(first_gx)s::int AS west, %(last_gx)s::int AS east
-    FROM generate_series(%(first_gy)s::int, %(last_gy)s::int) AS gy {placeless} ORDER BY gy {down}
+    SELECT gy, west, east, coalesce((
+        SELECT w.first_gx FROM core.item_blocks AS w
+        WHERE w.form = %(form)s AND w.gy = bands.gy AND w.first_gx < bands.west
+        ORDER BY w.first_gx DESC LIMIT 1), west) AS start
+    FROM (
+        SELECT gy, CASE gy WHEN {placeless} THEN 0 ELSE %(first_gx)s::int END AS west,
+               CASE gy WHEN {placeless} THEN 0 ELSE %(last_gx)s::int END AS east
+        FROM unnest(%(bands)s::int[]) AS gy ORDER BY gy {down}
+    ) AS bands ORDER BY gy {down}
 ) AS band
 CROSS JOIN LATERAL (
-    SELECT i.row_id, i.gy, i.gx, i.feature FROM core.item_rows AS i
-    WHERE i.form = %(form)s AND i.gy = band.gy AND i.gx BETWEEN band.west AND band.east
-      AND (i.x IS NULL OR i.x BETWEEN %(west)s AND %(east)s AND i.y BETWEEN %(south)s AND %(north)s) {beyond}
-    ORDER BY i.gx {down}, i.row_id {down} LIMIT %(most)s
-) AS r
-ORDER BY band.gy {down}, r.gx {down}, r.row_id {down} LIMIT %(limit)s OFFSET %(offset)s
+    SELECT i.* FROM core.item_blocks AS i
+    WHERE i.form = %(form)s AND i.gy = band.gy AND i.first_gx BETWEEN band.start AND band.east
+      AND i.last_gx >= band.west {beyond}
+    ORDER BY i.first_gx {down}, i.first_row {down} LIMIT %(most)s
+) AS b
+ORDER BY band.gy {down}, b.first_gx {down}, b.first_row {down} LIMIT %(most)s
 """
-_PLACELESS = f"UNION ALL SELECT {PLACELESS}, 0, 0"
-_BEYOND = "AND (i.gy, i.gx, i.row_id) {sign} (%(at_gy)s, %(at_gx)s, %(at_row)s)"
+_AFTER = "AND (i.gy, i.last_gx, i.last_row) > (%(at_gy)s, %(at_gx)s, %(at_row)s)"
+_BEFORE = "AND (i.gy, i.first_gx, i.first_row) < (%(at_gy)s, %(at_gx)s, %(at_row)s)"
+_SPARE = 8
 
 
 def read_ready(
-    conn: Connection, ready: Ready, box: Box, *, limit: int, offset: int, place: Place | None, back: bool
-) -> list[ReadyRow]:
-    """At most ``limit`` rows in ``box`` or without a place, behind ``place``; ``back``: before, turned."""
-    first, last = _bands(ready, box)
+    conn: Connection, ready: Ready, box: Box, *, limit: int, place: Place | None, back: bool
+) -> tuple[Chosen, bool]:
+    """At most ``limit`` features in ``box`` or without a place, behind ``place``, and whether there are more.
+
+    ``back``: the last before ``place``. They are in the order of the grid in any case.
+    """
+    blocks: list[Block] = []
+    most = 2 * -(-limit // BLOCK_ROWS) + _SPARE  # for of many only some features lie in the box
+    while True:
+        came = _blocks(conn, ready, box, _end(blocks, place, back=back), most, back=back)
+        blocks = [*came[::-1], *blocks] if back else [*blocks, *came]
+        if not blocks:
+            return chosen(blocks, box, limit=limit, place=place, back=back)
+        found, more = chosen(blocks, box, limit=limit, place=place, back=back)
+        if more or len(came) < most:
+            return found, more
+        most *= 2
+
+
+def _end(blocks: Sequence[Block], place: Place | None, *, back: bool) -> Place | None:
+    """Where to read on: behind the blocks that are there, or before them."""
+    if not blocks:
+        return place
+    return ends_of(blocks[0])[0] if back else ends_of(blocks[-1])[1]
+
+
+def _blocks(
+    conn: Connection, ready: Ready, box: Box, place: Place | None, most: int, *, back: bool
+) -> list[Block]:
+    """The next blocks that reach into ``box``, ``most`` of them; ``back``: before, turned."""
+    bands = _bands(ready, box)
     values: dict[str, Any] = {
-        **asdict(box), "form": ready.form, "limit": limit, "offset": offset, "most": limit + offset,
+        "form": ready.form, "most": most, "first_gx": box.first_gx, "last_gx": box.last_gx,
     }  # fmt: skip
     if place is not None:
         values["at_gy"], values["at_gx"] = place.values
         values["at_row"] = place.row_id
-        first, last = (first, min(last, place.values[0])) if back else (max(first, place.values[0]), last)
-    statement = _ROWS.format(
-        placeless=_PLACELESS if ready.placeless else "",
+        bands = [gy for gy in bands if (gy <= place.values[0] if back else gy >= place.values[0])]
+    statement = _BLOCKS.format(
+        placeless=PLACELESS,
         down="DESC" if back else "",
-        beyond="" if place is None else _BEYOND.format(sign="<" if back else ">"),
+        beyond="" if place is None else _BEFORE if back else _AFTER,
     )
-    with _cursor(conn) as cursor:
-        cursor.execute(statement, values | {"first_gy": first, "last_gy": last})
-        found: list[ReadyRow] = cursor.fetchall()
-    return found
+    with driver_cursor(conn) as cursor:
+        cursor.execute(statement, values | {"bands": bands})
+        return [Block(*row) for row in cursor.fetchall()]
+
+
+_NTH = """
+SELECT r.gy, r.gx, r.row_id
+FROM (
+    SELECT gy, CASE gy WHEN {placeless} THEN 0 ELSE %(first_gx)s::int END AS west,
+           CASE gy WHEN {placeless} THEN 0 ELSE %(last_gx)s::int END AS east
+    FROM unnest(%(bands)s::int[]) AS gy ORDER BY gy
+) AS band
+CROSS JOIN LATERAL (
+    SELECT i.row_id, i.gy, i.gx FROM core.item_rows AS i
+    WHERE i.form = %(form)s AND i.gy = band.gy AND i.gx BETWEEN band.west AND band.east
+      AND (i.x IS NULL OR i.x BETWEEN %(west)s AND %(east)s AND i.y BETWEEN %(south)s AND %(north)s)
+    ORDER BY i.gx, i.row_id
+) AS r
+ORDER BY band.gy, r.gx, r.row_id LIMIT 1 OFFSET %(before)s
+"""
+
+
+def place_of(conn: Connection, ready: Ready, box: Box, number: int) -> Place | None:
+    """The place of row ``number`` (from 1) of those in ``box`` or without a place; None: there is none."""
+    values = {**asdict(box), "form": ready.form, "bands": _bands(ready, box), "before": number - 1}
+    with driver_cursor(conn) as cursor:
+        cursor.execute(_NTH.format(placeless=PLACELESS), values)
+        found = cursor.fetchone()
+    return None if found is None else Place(found[2], (found[0], found[1]))
 
 
 # Whole cells from sums, and row by row only what lies in the cells on the rim of the box.
@@ -128,7 +144,7 @@ SELECT (
                   AND c.gx < %(last_gx)s ORDER BY c.gx DESC LIMIT 1), 0)
         - coalesce((SELECT c.upto FROM core.item_cells AS c WHERE c.form = %(form)s AND c.gy = band.gy
                     AND c.gx <= %(first_gx)s ORDER BY c.gx DESC LIMIT 1), 0)), 0)
-    FROM generate_series(%(inner_first)s::int, %(inner_last)s::int) AS band(gy)
+    FROM unnest(%(inner)s::int[]) AS band(gy)
     WHERE %(first_gx)s < %(last_gx)s
 ) + (
     SELECT coalesce(sum(met.n), 0)
@@ -136,7 +152,7 @@ SELECT (
           FROM (VALUES (%(first_gy)s::int), (%(last_gy)s::int)) AS ends(gy) GROUP BY gy
           UNION ALL
           SELECT band.gy, side.gx, side.gx
-          FROM generate_series(%(inner_first)s::int, %(inner_last)s::int) AS band(gy),
+          FROM unnest(%(inner)s::int[]) AS band(gy),
                (SELECT %(first_gx)s::int AS gx UNION SELECT %(last_gx)s::int) AS side) AS rim
     CROSS JOIN LATERAL (
         SELECT count(*) AS n FROM core.item_rows AS i
@@ -148,26 +164,17 @@ SELECT (
 
 def count_ready(conn: Connection, ready: Ready, box: Box) -> int:
     """How many rows lie in ``box``, its sides included, or have no place."""
-    first, last = _bands(ready, box)
-    values = {
-        **asdict(box), "form": ready.form,
-        "inner_first": max(first, box.first_gy + 1), "inner_last": min(last, box.last_gy - 1),
-    }  # fmt: skip
-    with _cursor(conn) as cursor:
+    inner = [gy for gy in _bands(ready, box) if box.first_gy < gy < box.last_gy]
+    values = {**asdict(box), "form": ready.form, "inner": inner}
+    with driver_cursor(conn) as cursor:
         cursor.execute(_COUNT, values)
-        (found,) = cursor.fetchone()
+        ((found,),) = cursor.fetchall()
     return int(found) + ready.placeless
 
 
-def _cursor(conn: Connection) -> Any:
-    """A cursor of the driver itself: texts come as the bytes that they are kept as, and nothing reads on."""
-    driver = conn.connection.driver_connection
-    assert driver is not None  # the connection has not been given back
-    return driver.cursor(binary=True)
-
-
-def _bands(ready: Ready, box: Box) -> tuple[int, int]:
-    """The first and the last band of ``box`` in which there may be rows; none when the first lies behind."""
+def _bands(ready: Ready, box: Box) -> list[int]:
+    """The bands of ``box`` in which there may be rows, and that of rows without a place, if there are any."""
+    placeless = [PLACELESS] if ready.placeless else []
     if ready.south is None or ready.north is None:
-        return 1, 0
-    return max(box.first_gy, ready.south), min(box.last_gy, ready.north)
+        return placeless
+    return [*range(max(box.first_gy, ready.south), min(box.last_gy, ready.north) + 1), *placeless]

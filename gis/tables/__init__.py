@@ -30,7 +30,7 @@ from gis.tables.core import (
 )
 from gis.tables.layer import COARSE_M, MADE_FROM, NOT_CONTENT, ROW_COLUMNS, code_check, table_for, told
 from gis.tables.levels import tile_cells, tile_levels, tile_rows, tile_shapes
-from gis.tables.ready import form_of, item_cells, item_forms, item_rows
+from gis.tables.ready import form_of, item_blocks, item_cells, item_forms, item_rows
 
 __all__ = [
     "COARSE_M",
@@ -47,6 +47,7 @@ __all__ = [
     "harvest_runs",
     "harvests",
     "import_runs",
+    "item_blocks",
     "item_cells",
     "item_forms",
     "item_rows",

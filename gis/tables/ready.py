@@ -20,7 +20,7 @@ from sqlalchemy import (
 from gis.tables.core import CORE
 from layers.model import Layer
 
-__all__ = ["form_of", "item_cells", "item_forms", "item_rows"]
+__all__ = ["form_of", "item_blocks", "item_cells", "item_forms", "item_rows"]
 
 # Changes with every change of what a feature says, so that no text of another program is served.
 _WORDING = "1"
@@ -52,6 +52,20 @@ item_rows = Table(
     PrimaryKeyConstraint("form", "gy", "gx", "row_id", postgresql_include=["x", "y"]),
     Index(None, "form", "row_id"),
     comment="Current rows in the order of their places, each with its feature as text",
+)
+
+item_blocks = Table(
+    "item_blocks",
+    CORE,
+    Column("form", Text, primary_key=True),
+    Column("gy", Integer, primary_key=True, autoincrement=False, comment="band of the grid, to the north"),
+    Column("first_gx", Integer, primary_key=True, autoincrement=False, comment="cell of the first row"),
+    Column("first_row", BigInteger, primary_key=True, autoincrement=False),
+    Column("last_gx", Integer, nullable=False),
+    Column("last_row", BigInteger, nullable=False),
+    Column("places", LargeBinary, nullable=False, comment="of its rows: gis.features.blocks"),
+    Column("texts", LargeBinary, nullable=False, comment="GeoJSON in UTF-8, deflated, behind check sums"),
+    comment="Current rows in the order of their places, so many together",
 )
 
 item_cells = Table(

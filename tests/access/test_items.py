@@ -12,9 +12,8 @@ from gis import tables
 from gis.access import Role, Scope
 from gis.db import connect
 from gis.features import ItemQuery, find_layer, items, prepare_items
-from gis.features.ready import find_ready
+from gis.features.standing import standing_of
 from gis.filters import BBox
-from gis.revisions import head
 from tests.access.conftest import World
 from tests.access.test_policies import SCOPES
 
@@ -46,7 +45,7 @@ def test_each_role_reads_the_same_with_ready_texts_and_without(prepared: World, 
             assert (kept.matched, kept.returned) == (live.matched, live.returned)
             # Who sees the telephone, or some areas only, has it from the rows.
             whole = scope.areas is None and scope.role not in (Role.REGULATOR, Role.ADMIN)
-            assert (find_ready(conn, layer, head(conn)) is not None) is whole
+            assert (standing_of(conn, layer).ready is not None) is whole
             assert (kept.texts is not None) is whole
 
 
@@ -58,7 +57,7 @@ def test_the_database_shows_a_role_its_own_forms_alone(prepared: World, scope: S
         assert len(kept) == len(POINTS)
         assert not conn.scalar(text("SELECT count(*) FROM core.item_rows WHERE feature LIKE '%phone%'"))
     with connect(prepared.engine, scope=scope) as conn:
-        for table in ("item_forms", "item_rows", "item_cells"):
+        for table in ("item_forms", "item_rows", "item_blocks", "item_cells"):
             found = set(conn.scalars(text(f"SELECT DISTINCT form FROM core.{table}")))
             assert found == (kept & own if scope.areas is None else set()), table
 

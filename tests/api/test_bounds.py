@@ -35,7 +35,12 @@ from tests.api.conftest import SmallMap, client_of
 from tests.api.test_errors import SCREEN, shape
 from tests.api.test_session import COSTS, WORD, key_of, sign_in
 
-HOOK = {"name": "desk", "url": "https://1.1.1.1/hook"}
+WELLS = "/collections/wells/items"
+
+
+def well(code: str) -> dict[str, Any]:
+    place = {"type": "Point", "coordinates": [120.05, 28.9]}
+    return {"type": "Feature", "geometry": place, "properties": {"code": code, "name": "井", "kind": "dug"}}
 
 
 class Served(Protocol):
@@ -177,17 +182,18 @@ def test_a_body_that_never_ends_is_not_waited_for(
 def test_a_request_sent_twice_under_one_key_is_done_once(own_map: SmallMap) -> None:
     client = client_of(own_map.app())
     key = {"Idempotency-Key": "k1"}
-    first, again = (client.post("/webhooks", json=HOOK, headers=key) for _ in range(2))
+    first, again = (client.post(WELLS, json=well("A"), headers=key) for _ in range(2))
     assert first.status_code == again.status_code == 201 and first.json() == again.json()
     assert again.headers["Idempotency-Replayed"] == "true" and again.headers["Location"]
     assert "Idempotency-Replayed" not in first.headers
-    other = shape(client.post("/webhooks", json={**HOOK, "name": "two"}, headers=key), 422)
+    other = shape(client.post(WELLS, json=well("B"), headers=key), 422)
     assert other["code"] == "idempotency_key_reused"
-    refused = client.post("/webhooks", json=HOOK, headers={"Idempotency-Key": '"k2"'})
+    refused = client.post(WELLS, json={"type": "Nothing"}, headers={"Idempotency-Key": '"k2"'})
     shape(refused, 400)
-    assert client.post("/webhooks", json=HOOK, headers={"Idempotency-Key": "k2"}).text == refused.text
-    assert len(client.get("/webhooks").json()["webhooks"]) == 1
-    shape(client.post("/webhooks", json=HOOK, headers={"Idempotency-Key": "x" * 256}), 400)
+    again = client.post(WELLS, json={"type": "Nothing"}, headers={"Idempotency-Key": "k2"})
+    assert again.text == refused.text and again.headers["Idempotency-Replayed"] == "true"
+    assert client.get(WELLS).json()["numberMatched"] == 1
+    shape(client.post(WELLS, json=well("B"), headers={"Idempotency-Key": "x" * 256}), 400)
 
 
 def test_a_key_and_a_quota_are_the_accounts_own(own_map: SmallMap, tmp_path: Path) -> None:
@@ -222,7 +228,7 @@ def test_many_at_once_under_one_key_are_done_once(own_map: SmallMap) -> None:
     app = own_map.app()
     with ThreadPoolExecutor(10) as pool:
         asked = [
-            pool.submit(client_of(app).post, "/webhooks", json=HOOK, headers={"Idempotency-Key": "k"})
+            pool.submit(client_of(app).post, WELLS, json=well("A"), headers={"Idempotency-Key": "k"})
             for _ in range(10)
         ]
         answers = [each.result() for each in asked]

@@ -10,6 +10,7 @@ import pytest
 from fastapi.testclient import TestClient
 from pyproj import Transformer
 
+from gis.features import prepare_items
 from gis.screening.conflicts import refresh
 from layers.model import Text
 from tests.api.conftest import SmallMap, client_of, uids
@@ -198,3 +199,23 @@ def test_conflicts_tell_what_their_rules_said_then(own_map: SmallMap) -> None:
         assert uids(answer) == uids(first)
         assert {item["properties"]["title"] for item in answer.json()["features"]} == {title}
     assert uids(client.get(f"{CONFLICTS}?filter=title = '{TITLE}'")) == []
+
+
+def test_what_is_kept_ready_goes_out_plain_compressed_and_as_a_page(
+    own_map: SmallMap, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = f"{ITEMS}?bbox=-180,-90,180,90&limit=3"
+    live = client_of(own_map.app()).get(path, headers={"Accept-Encoding": "identity"})
+    monkeypatch.setattr("gis.features.preparing.READY_FROM_ROWS", 1)
+    assert prepare_items(own_map.engine, own_map.definition).rows
+    client = client_of(own_map.app())
+    plain, packed = (
+        client.get(path, headers={"Accept-Encoding": coding}) for coding in ("identity", "gzip, br")
+    )
+    page = client.get(f"{path}&f=html", headers={"Accept-Encoding": "gzip"})
+    said = [answer.json() | {"timeStamp": ""} for answer in (live, plain, packed)]
+    assert said[0] == said[1] == said[2]
+    assert packed.headers["content-encoding"] == "gzip" and "content-encoding" not in plain.headers
+    assert packed.headers["vary"] == plain.headers["vary"] and "Accept-Encoding" in plain.headers["vary"]
+    assert packed.headers["etag"] == plain.headers["etag"]
+    assert page.headers["content-type"].startswith("text/html") and "IN" in page.text

@@ -275,3 +275,12 @@ def raise_with_remedy(call: Callable[[], object]) -> None:
         call()
     except ExportRefused as error:
         raise ExportRefused(error.text()) from error
+
+
+def test_a_flatgeobuf_file_of_many_rows_has_no_index(export: Export, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = sample("spots")
+    for most, indexed in ((len(rows), True), (len(rows) - 1, False)):
+        monkeypatch.setattr("gis.export.ogr.INDEXED_ROWS", most)
+        path = export("spots", f"{most}.fgb", rows).path
+        assert pyogrio.read_info(path)["capabilities"]["fast_spatial_filter"] is indexed
+        assert {row["code"] for row in by_ogr(path)} == {row["code"] for row in rows}

@@ -16,7 +16,8 @@ from gis.axes import CRS84
 from gis.db import connect
 from gis.features import ItemQuery, Page, find_layer, items, parse_sort, prepare_items
 from gis.features.grid import box_of
-from gis.features.ready import count_ready, find_ready
+from gis.features.ready import count_ready
+from gis.features.standing import standing_of
 from gis.filters import BBox, bbox_of
 from gis.importing import ImportResult
 from gis.revisions import head
@@ -77,7 +78,7 @@ def test_counts_of_any_box_are_those_of_a_plain_count(
     ready: Connection, small_map: MapDefinition, places: NDArray[np.float64]
 ) -> None:
     wells, rev = find_layer(small_map, "wells"), head(ready)
-    held = find_ready(ready, wells, rev)
+    held = standing_of(ready, wells, rev).ready
     assert held is not None and held.is_current and held.placeless == 1
     stored = np.array(
         ready.execute(text("SELECT ST_X(geom), ST_Y(geom) FROM now.wells WHERE geom IS NOT NULL")).all()
@@ -98,10 +99,16 @@ def test_counts_of_any_box_are_those_of_a_plain_count(
 
 
 def followed(
-    conn: Connection, definition: MapDefinition, bbox: BBox, limit: int, *, as_text: bool
+    conn: Connection,
+    definition: MapDefinition,
+    bbox: BBox,
+    limit: int,
+    *,
+    as_text: bool,
+    rev: int | None = None,
 ) -> tuple[list[Page], list[Page]]:
     """The pages of a box from first to last, and from the last one back."""
-    wells, rev = find_layer(definition, "wells"), head(conn)
+    wells, rev = find_layer(definition, "wells"), rev or head(conn)
 
     def page(**place: Any) -> Page:
         query = ItemQuery(limit=limit, rev=rev, bbox=bbox, as_text=as_text, **place)
@@ -173,14 +180,14 @@ def test_a_new_revision_is_never_answered_from_an_old_text(
     assert (said(fresh), fresh.matched) == (said(stale), stale.matched)
     assert said(asked(old)) == said(before) == said(asked(old, as_text=False))
     with connect(store) as conn:
-        held = find_ready(conn, wells, head(conn))
+        held = standing_of(conn, wells).ready
         assert held is not None and held.is_current and held.placeless == 0
     with connect(store, write=True) as conn:
         conn.execute(text("UPDATE core.sources SET name = name || '!'"))
     assert asked(None).texts is None  # each text names its source
     prepare_items(store, small_map)
     renamed = asked(None)
-    assert renamed.texts is not None and b"!" in renamed.texts[0]
+    assert renamed.texts is not None and b"!" in next(iter(renamed.texts))
 
 
 def test_what_a_text_does_not_say_is_read_from_the_rows(ready: Connection, small_map: MapDefinition) -> None:
@@ -202,3 +209,29 @@ def test_who_is_limited_to_areas_has_no_ready_text(ready: Connection, store: Eng
     assert ready.scalar(counted) == ROWS + 1
     with connect(store, scope=Scope(Role.VIEWER, areas=("330702",))) as conn:
         assert conn.scalar(counted) == 0
+
+
+def test_an_older_revision_is_the_newest_with_what_has_changed_turned_back(
+    ready: Connection, store: Engine, small_map: MapDefinition, load: Load, places: NDArray[np.float64],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    """Page by page, there and back, where rows have moved, come and gone."""
+    old = head(ready)
+    moved = np.concatenate([places[40:], places[:30] + 0.02])
+    moved[::7] += 0.003
+    load("wells", table(moved), mode="replace", allow_large_close=True)
+    prepare_items(store, small_map)
+    with connect(store, scope=PUBLIC) as conn:
+        for numbers in (
+            [119.88, 29.03, 119.92, 29.07],
+            [-180, -90, 180, 90],
+            [119.9, 29.05, 119.9001, 29.06],
+        ):
+            bbox = bbox_of(numbers, CRS84)
+            live, live_back = followed(conn, small_map, bbox, 70, as_text=False, rev=old)
+            for most in (0, 2_000):  # from rows, and out of what is ready
+                monkeypatch.setattr("gis.features.earlier._MOST_CHANGES", most)
+                kept, kept_back = followed(conn, small_map, bbox, 70, as_text=True, rev=old)
+                assert [said(page) for page in kept] == [said(page) for page in live], (numbers, most)
+                assert [said(page) for page in kept_back] == [said(page) for page in live_back]
+                assert [page.matched for page in kept] == [page.matched for page in live]

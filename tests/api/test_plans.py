@@ -1,0 +1,96 @@
+"""A route by a plan answers as FastAPI's own, and calls what it depends on as often and in the same order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated
+
+import pytest
+from fastapi import APIRouter, Depends, FastAPI, HTTPException, Query, Request, Response
+from fastapi.routing import APIRoute
+from fastapi.testclient import TestClient
+
+from api.plans import PlannedRoute
+
+CALLED: list[str] = []
+
+
+async def _shared(request: Request) -> str:
+    CALLED.append("shared")
+    return request.headers["host"]
+
+
+async def _first(shared: Annotated[str, Depends(_shared)], size: Annotated[int, Query(ge=1)] = 3) -> str:
+    CALLED.append("first")
+    if size == 13:
+        raise HTTPException(418)
+    return f"{shared}-{size}"
+
+
+async def _second(
+    shared: Annotated[str, Depends(_shared)], must: str, on: Annotated[bool, Query(alias="is-on")] = True
+) -> str:
+    CALLED.append("second")
+    return f"{shared}-{must}-{on}"
+
+
+async def _guard(request: Request) -> None:
+    CALLED.append(f"guard {request.url.path[:1]}")
+
+
+def _held() -> Iterator[str]:
+    CALLED.append("taken")
+    yield "held"
+    CALLED.append("given back")
+
+
+def _told(
+    name: str,
+    first: Annotated[str, Depends(_first)],
+    second: Annotated[str, Depends(_second)],
+    x: float = 0.5,
+) -> Response:
+    return Response(f"{name} {first} {second} {x}", headers={"x-own": "1"})
+
+
+def _needing(name: str, held: Annotated[str, Depends(_held)]) -> Response:
+    return Response(f"{name} {held}")
+
+
+@pytest.fixture(scope="module")
+def clients() -> list[TestClient]:
+    """The same routes planned and usual."""
+    made = []
+    for kind in (PlannedRoute, APIRoute):
+        router = APIRouter(route_class=kind, dependencies=[Depends(_guard)])
+        router.get("/told/{name}")(_told)
+        router.get("/needing/{name}")(_needing)
+        app = FastAPI()
+        app.include_router(router)
+        made.append(TestClient(app))
+    return made
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/told/a?must=1", "/told/a?must=1&size=7&is-on=no&x=2", "/told/%E4%B8%80?must=&other=1", "/told/a",
+        "/told/a?must=1&size=0", "/told/a?must=1&size=many&x=y", "/told/a?must=1&size=13", "/told/a?size=13",
+        "/told/a?must=1&must=2&size=1&size=2", "/told/a?must=1&size=", "/needing/a",
+    ],
+)  # fmt: skip
+def test_a_planned_route_answers_as_the_usual_one(clients: list[TestClient], path: str) -> None:
+    answers, calls = [], []
+    for client in clients:
+        CALLED.clear()
+        answer = client.get(path)
+        answers.append((answer.status_code, answer.content, answer.headers.get("x-own")))
+        calls.append(list(CALLED))
+    assert answers[0] == answers[1]
+    if answers[0][0] == 200:
+        assert calls[0] == calls[1]
+
+
+def test_what_is_described_is_the_same(clients: list[TestClient]) -> None:
+    planned, usual = (client.get("/openapi.json").json() for client in clients)
+    assert planned == usual and planned["paths"]["/told/{name}"]["get"]["parameters"]
