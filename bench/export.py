@@ -1,6 +1,6 @@
-"""Whole layers over HTTP: time, and the most memory of the service, for 10 % of 1,000,000 points and for all.
+"""Layers over HTTP: time, and the most memory of the service, for a quarter of 1,000,000 points and for all.
 
-GeoJSON and JSON-FG come page by page, from one next link to the other; the others as one file each. A tenth
+GeoJSON and JSON-FG come page by page, from one next link to the other; the others as one file each. A quarter
 is what lies west of a meridian. The peak is that of the service's processes together, above their state
 before; each begins with a new service, so that none finds memory that another has left.
 """
@@ -38,10 +38,10 @@ def export(share: float = 1.0) -> list[Row]:
         definition = load_settings(home=home).load_map()
         prepare_items(engine, definition)
         back = transformation(4549, 4326, EXTENT)
-        west = float(np.quantile(back.xy(workload().share(share).xy)[:, 0], 0.1))
+        west = float(np.quantile(back.xy(workload().share(share).xy)[:, 0], 0.25))
         rows = []
         for form in (*PAGED, *FILES):
-            for part, box in (("10 %", f"&bbox=-180,-90,{west:.6f},90"), ("100 %", "")):
+            for part, box in (("25 %", f"&bbox=-180,-90,{west:.6f},90"), ("100 %", "")):
                 with onemap_served(home, workers=1, ONEMAP_RATE_LIMIT="off") as address:
                     rows.append(_measured(address, form, part, box))
         return rows

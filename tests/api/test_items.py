@@ -6,6 +6,7 @@ import gzip
 from dataclasses import replace
 from typing import Any
 
+import orjson
 import pytest
 from fastapi.testclient import TestClient
 from pyproj import Transformer
@@ -120,7 +121,7 @@ def test_a_long_answer_is_gzipped_for_whoever_takes_it(service: TestClient) -> N
     assert packed.headers["content-encoding"] == "gzip"
     plain = service.get(ITEMS, headers={"Accept-Encoding": "identity"})
     assert "content-encoding" not in plain.headers
-    assert gzip.decompress(raw) == plain.content
+    assert orjson.loads(gzip.decompress(raw)) | {"timeStamp": ""} == plain.json() | {"timeStamp": ""}
 
 
 def test_the_crs_of_the_answer_has_the_axes_of_its_register(service: TestClient) -> None:

@@ -344,6 +344,7 @@ def _not_offered(store: Engine, case: Case, outcome: Outcome, wanted: dict[str, 
     kept = (
         "SELECT count(*) FROM information_schema.columns WHERE table_schema = 'core' "
         "AND data_type = 'bytea' AND table_name NOT IN "
-        "('reports', 'report_faces', 'audit', 'kept_answers', 'item_rows') AND column_name NOT LIKE '%hash'"
+        "('reports', 'report_faces', 'audit', 'kept_answers', 'item_rows', 'item_blocks') "
+        "AND column_name NOT LIKE '%hash'"
     )
     assert _rows(store, kept)[0][0] == 0
