@@ -239,8 +239,9 @@ def test_every_route_says_what_it_is_for(peopled: SmallMap) -> None:
     screens = {at for at, action in writing.items() if action is Action.SCREEN}
     assert screens == {at for at in writing if at[1].endswith("/execution")} - {("POST", BATCH)}
     assert set(writing.values()) == {
-        Action.SCREEN, Action.OPERATE, Action.IMPORT, Action.EDIT, Action.ADMIN
+        Action.SCREEN, Action.OPERATE, Action.IMPORT, Action.EDIT, Action.MARK, Action.ADMIN
     }  # fmt: skip
+    assert [at for at, action in writing.items() if action is Action.MARK] == [("POST", "/conflicts/marks")]
     assert {at for at, action in writing.items() if action is Action.EDIT} == {
         at for at in writing if "/items" in at[1]
     }
