@@ -118,6 +118,7 @@ def _steps(route: Dependant) -> list[_Step] | None:
 
 
 def _runs_on_the_loop(call: Any) -> bool:
+    # Asked is what kind of function it is, not whether it is one.
     return iscoroutinefunction(call) or iscoroutinefunction(getattr(call, "__call__", None))  # noqa: B004
 
 

@@ -183,7 +183,7 @@ def _batches(count: int, near: bool) -> list[NDArray[np.int64]]:
     """The numbers of so many subjects in the batches in which they are judged."""
     every = np.arange(count)
     if not near:
-        return np.array_split(every, -(-count // _BATCH))
+        return np.array_split(every, max(1, -(-count // _BATCH)))
     if count < 2 * _NEAR_FIRST:
         return [every]
     rest = every[_NEAR_FIRST:]

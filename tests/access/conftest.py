@@ -32,6 +32,7 @@ from gis.importing import ImportOptions, ImportResult, SourceInfo, import_file
 from gis.instep import bring_in_step
 from gis.screening.conflicts import refresh
 from gis.settings import MapDefinition, Settings
+from tests.api.conftest import close_log
 from tests.conftest import Databases
 
 WORLD = Path(__file__).parent / "world"
@@ -187,3 +188,17 @@ def world(open_world: Callable[[], World]) -> World:
 def someone(world: World) -> Someone:
     """Somebody who asks the service of that world."""
     return world.someone()
+
+
+@pytest.fixture(scope="module")
+def own_world(open_world: Callable[[], World]) -> World:
+    """A world of a module's own, which it writes to."""
+    return open_world()
+
+
+@pytest.fixture(scope="module")
+def own_someone(own_world: World) -> Iterator[Someone]:
+    """Somebody who asks the service of that one."""
+    someone = own_world.someone()
+    yield someone
+    close_log(someone.client)

@@ -3,6 +3,7 @@
 import { ApiError, fetchSession, signIn, signOut } from '../api.js';
 import { pick } from '../pure/format.js';
 import { language, t } from '../words.js';
+import { closed } from './dialog.js';
 import { freshId, h, icon, iconButton, refill } from './dom.js';
 import { errorWords } from './loading.js';
 
@@ -187,12 +188,5 @@ function askPassword(why, name) {
       h('div', { class: 'buttons end' }, h('button', { type: 'button', class: 'button quiet', onclick: () => dialog.close() }, t('dialog.cancel')), send)),
   );
   render(false);
-  document.body.append(dialog);
-  dialog.showModal();
-  return new Promise((resolve) => {
-    dialog.addEventListener('close', () => {
-      dialog.remove();
-      resolve(found);
-    });
-  });
+  return closed(dialog, () => found);
 }

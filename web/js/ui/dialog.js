@@ -4,6 +4,24 @@ import { t } from '../words.js';
 import { freshId, h, icon, labelled } from './dom.js';
 
 /**
+ * Show a dialog until it is closed, and then take it away.
+ * @template T
+ * @param {HTMLDialogElement} dialog
+ * @param {() => T} read what it came to
+ * @returns {Promise<T>}
+ */
+export function closed(dialog, read) {
+  document.body.append(dialog);
+  dialog.showModal();
+  return new Promise((resolve) => {
+    dialog.addEventListener('close', () => {
+      dialog.remove();
+      resolve(read());
+    });
+  });
+}
+
+/**
  * Ask with a form; resolves to what `read` takes from it, or null when the user turns away.
  * @template T
  * @param {string} title
@@ -21,14 +39,7 @@ export function ask(title, content, read) {
         h('button', { type: 'submit', value: '', class: 'button quiet', formnovalidate: true }, t('dialog.cancel')),
         h('button', { type: 'submit', value: 'yes', class: 'button' }, t('dialog.ok')))),
   );
-  document.body.append(dialog);
-  dialog.showModal();
-  return new Promise((resolve) => {
-    dialog.addEventListener('close', () => {
-      resolve(dialog.returnValue === 'yes' ? read() : null);
-      dialog.remove();
-    });
-  });
+  return closed(dialog, () => (dialog.returnValue === 'yes' ? read() : null));
 }
 
 /**
@@ -47,14 +58,7 @@ export function askWay(title, ways) {
         h('span', { class: 'row-main' }, h('span', { class: 'row-title' }, way.words), h('span', { class: 'row-sub' }, way.hint)))),
       h('div', { class: 'buttons end' }, h('button', { type: 'submit', value: '', class: 'button quiet' }, t('dialog.cancel')))),
   );
-  document.body.append(dialog);
-  dialog.showModal();
-  return new Promise((resolve) => {
-    dialog.addEventListener('close', () => {
-      resolve(dialog.returnValue === '' ? null : Number(dialog.returnValue));
-      dialog.remove();
-    });
-  });
+  return closed(dialog, () => (dialog.returnValue === '' ? null : Number(dialog.returnValue)));
 }
 
 /**

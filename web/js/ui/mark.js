@@ -2,6 +2,7 @@
 
 import { markConflict } from '../api.js';
 import { t } from '../words.js';
+import { closed } from './dialog.js';
 import { freshId, h, refill } from './dom.js';
 import { errorWords } from './loading.js';
 
@@ -67,12 +68,5 @@ export function askMark({ properties, standing }) {
         h('button', { type: 'button', class: 'button quiet', onclick: () => dialog.close() }, t('dialog.cancel')), send)),
   );
   render(false);
-  document.body.append(dialog);
-  dialog.showModal();
-  return new Promise((resolve) => {
-    dialog.addEventListener('close', () => {
-      dialog.remove();
-      resolve(told);
-    });
-  });
+  return closed(dialog, () => told);
 }
