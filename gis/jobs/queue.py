@@ -111,19 +111,19 @@ def enqueue(
     callbacks : mapping
         Status of the queue ("doing", "succeeded", "failed") -> who is told of it (`gis.webhooks.callbacks`).
     """
-    from procrastinate.exceptions import AlreadyEnqueued
-    from procrastinate.jobs import Job
-    from procrastinate.manager import JobManager
-    from procrastinate.sync_psycopg_connector import SyncPsycopgConnector
+    # Of the package itself: threads that come in by different modules of it would wait for each other.
+    from procrastinate import SyncPsycopgConnector, exceptions, jobs, manager
 
-    job = Job(
+    job = jobs.Job(
         id=None, queue=lane or "people", lock=queue_key, queueing_lock=queue_key,
         task_name=task, task_kwargs=dict(payload),
     )  # fmt: skip
     for _ in range(5):  # the waiting job may begin between the refusal and the look for it
         try:
             with connect(engine, write=True) as conn:
-                queued = JobManager(SyncPsycopgConnector()).defer_job(job, connection=driver(in_queue(conn)))
+                queued = manager.JobManager(SyncPsycopgConnector()).defer_job(
+                    job, connection=driver(in_queue(conn))
+                )
                 if listed:
                     owner = scope_of(engine)
                     digest = None if owner is None else owner.digest
@@ -133,7 +133,7 @@ def enqueue(
                     conn.execute(insert(callbacks_table), told)
             assert queued.id is not None
             return queued.id
-        except AlreadyEnqueued:
+        except exceptions.AlreadyEnqueued:
             with connect(engine) as conn:
                 waiting = conn.scalar(
                     text(

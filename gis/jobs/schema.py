@@ -78,7 +78,7 @@ def make_queue(conn: Connection) -> list[str]:
     A new schema is made whole; an older one gets the migrations that came since, in their order.
     """
     steps = sorted(
-        entry.name for entry in (resources.files("procrastinate.sql") / "migrations").iterdir()
+        entry.name for entry in (resources.files("procrastinate") / "sql" / "migrations").iterdir()
         if entry.name.endswith(".sql")
     )  # fmt: skip
     held = conn.scalar(select(tables.store.c.value).where(tables.store.c.key == _KEY))
@@ -128,5 +128,5 @@ def _make(conn: Connection, table: Table) -> None:
 
 
 def _run(conn: Connection, name: str) -> None:
-    script = (resources.files("procrastinate.sql") / name).read_text(encoding="utf-8")
+    script = (resources.files("procrastinate") / "sql" / name).read_text(encoding="utf-8")
     driver(conn).execute(script.encode())

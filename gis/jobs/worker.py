@@ -12,11 +12,14 @@ import contextlib
 import logging
 import threading
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Coroutine, Iterator, Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import psycopg
+from procrastinate import App, BaseRetryStrategy, JobContext, PsycopgConnector, RetryDecision, sql
+from procrastinate.exceptions import JobAborted
+from procrastinate.jobs import Job
 from sqlalchemy import Connection, Engine, func, text, update
 
 from gis.bounds import InUse, in_use, watch
@@ -27,9 +30,6 @@ from gis.jobs.schema import driver, in_queue, progress_table
 from gis.jobs.work import Task, Work, WorkStopped
 from gis.locks import Lock, try_to_take
 from gis.settings import MapDefinition, Settings
-
-if TYPE_CHECKING:
-    from procrastinate import App, JobContext
 
 __all__ = ["MAX_ATTEMPTS", "Worker"]
 
@@ -169,8 +169,6 @@ class Worker:
 
     async def _session(self) -> None:
         """Work until told to stop, or until the database goes away."""
-        from procrastinate import App, PsycopgConnector
-
         assert self._stop is not None
         connector = PsycopgConnector(
             conninfo=self._conninfo, min_size=1, max_size=6, timeout=10.0,
@@ -178,7 +176,9 @@ class Worker:
         )  # fmt: skip
         app = App(connector=connector)
         self._register(app)
-        async with app.open_async():
+        async with contextlib.AsyncExitStack() as stack:
+            if not await self._unless_stopped(stack.enter_async_context(app.open_async())):
+                return
             lanes = [asyncio.create_task(self._work(app, lane)) for lane in _LANES]
             beside = [
                 asyncio.create_task(self._rescue_now_and_then()),
@@ -186,12 +186,40 @@ class Worker:
                 asyncio.create_task(self._stop.wait()),
             ]
             await asyncio.wait([*lanes, *beside], return_when=asyncio.FIRST_COMPLETED)
-            for task in (*lanes, *beside):
+            ended = await self._ended([*lanes, *beside])
+        for task in ended:
+            if not task.cancelled() and (error := task.exception()) is not None:
+                raise error
+
+    async def _ended(self, tasks: list[asyncio.Task[Any]]) -> list[asyncio.Task[Any]]:
+        """End ``tasks``: they finish what runs, and tell the database, unless it is no longer there."""
+        pending = set(tasks)
+        while pending:
+            for task in pending:
                 task.cancel()
-            ended = await asyncio.gather(*lanes, *beside, return_exceptions=True)
-        for found in ended:
-            if isinstance(found, Exception):
-                raise found
+            _, pending = await asyncio.wait(pending, timeout=_LOOK_EVERY_S)
+            while pending and await self._reachable():
+                _, pending = await asyncio.wait(pending, timeout=_LOOK_EVERY_S)
+        return tasks
+
+    async def _reachable(self) -> bool:
+        try:
+            async with await psycopg.AsyncConnection.connect(self._conninfo, connect_timeout=2):
+                return True
+        except psycopg.OperationalError:
+            return False
+
+    async def _unless_stopped(self, waiting: Coroutine[Any, Any, object]) -> bool:
+        """Whether ``waiting`` came to its end. Told to stop, that is broken off: it may never come."""
+        assert self._stop is not None
+        task, stop = asyncio.create_task(waiting), asyncio.create_task(self._stop.wait())
+        await asyncio.wait([task, stop], return_when=asyncio.FIRST_COMPLETED)
+        stop.cancel()
+        if task.done():
+            task.result()
+            return True
+        task.cancel()
+        return False
 
     async def _work(self, app: App, lane: str) -> None:
         # Cancelled, it takes no more jobs and waits for the running one.
@@ -213,8 +241,6 @@ class Worker:
 
     def _perform(self, task: Task, context: JobContext, **payload: Any) -> None:
         """Run one job in a thread of its own and keep what came of it."""
-        from procrastinate.exceptions import JobAborted
-
         assert self._engine is not None and context.job.id is not None
         job_id = context.job.id
         work = Work(
@@ -264,8 +290,6 @@ class Worker:
 
     def _rescue(self) -> None:
         """Queue the jobs of dead workers again, or let them fail in words."""
-        from procrastinate import sql
-
         assert self._engine is not None
         with connect(self._engine, write=True) as conn:
             if not try_to_take(conn, Lock.RESCUE):
@@ -312,8 +336,6 @@ def _ended_when(stopping: Callable[[], bool]) -> Iterator[None]:
 
 def _queue_again(conn: Connection, job_id: int) -> bool:
     """Put a job back into the queue; False when the same work waits there already."""
-    from procrastinate import sql
-
     given = {
         "job_id": job_id,
         "retry_at": None,
@@ -331,9 +353,6 @@ def _queue_again(conn: Connection, job_id: int) -> bool:
 
 def _again(task: Task) -> Any:
     """Queue a job again that was broken off because its worker was told to stop, if its task may."""
-    from procrastinate import BaseRetryStrategy, RetryDecision
-    from procrastinate.exceptions import JobAborted
-    from procrastinate.jobs import Job
 
     class WhenBrokenOff(BaseRetryStrategy):
         def get_retry_decision(self, *, exception: BaseException, job: Job) -> RetryDecision | None:

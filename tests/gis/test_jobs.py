@@ -12,7 +12,8 @@ from importlib import resources
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine, create_engine, text
+from sqlalchemy.pool import NullPool
 
 from gis.db import connect
 from gis.errors import NotFound
@@ -23,6 +24,7 @@ from gis.jobs.worker import Worker
 from gis.settings import MapDefinition, Settings
 from gis.tasks import TASKS
 from layers.district import load_district
+from tests.conftest import Databases
 from tests.gis.jobworker import make_worker
 
 ROOT = Path(__file__).parents[2]
@@ -190,6 +192,35 @@ def test_a_worker_outlives_a_restart_of_its_database(store: Engine, worker: Work
         "counted": 2,
         "attempt": 0,
     }
+
+
+@pytest.mark.parametrize("worked", [False, True])
+def test_a_worker_whose_database_went_away_ends_without_waiting_for_it(
+    store: Engine, databases: Databases, worked: bool
+) -> None:
+    worker = make_worker(store.url.render_as_string(hide_password=False))
+    if worked:
+        worker.start()
+        until(store, enqueue(store, "count", {"to": 1}), "successful")
+    _shut(databases, store)
+    if not worked:
+        worker.start()
+        time.sleep(0.3)  # it waits for a connection now
+    begun = time.monotonic()
+    worker.stop()
+    assert time.monotonic() - begun < 8  # a connection is waited for 10 s, by each of what it does
+
+
+def _shut(databases: Databases, store: Engine) -> None:
+    """Nobody is let into the store's database any more, and who is in it has to go."""
+    server = create_engine(databases.url("postgres"), isolation_level="AUTOCOMMIT", poolclass=NullPool)
+    name = store.url.database
+    with server.connect() as conn:
+        conn.execute(text(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS false'))
+        conn.execute(
+            text("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = :name"),
+            {"name": name},
+        )
 
 
 def test_a_store_without_a_queue_gets_one(store: Engine, small_map: MapDefinition) -> None:
