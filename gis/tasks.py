@@ -58,10 +58,18 @@ def _draw(work: Work, payload: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _run_harvest(work: Work, payload: Mapping[str, Any]) -> Mapping[str, Any]:
+    from gis.accounts.audit import Event, Origin, record_now
+    from gis.accounts.caller import clock
     from gis.harvest import NetLimits, run_harvest
 
     limits = NetLimits(total_mb=work.settings.harvest_max_mb)
     done = run_harvest(work.engine, work.definition, payload["name"], limits=limits, progress=work.progress)
+    if done.changed:
+        record_now(
+            work.engine,
+            Origin(clock()),
+            Event("harvest", done.name, detail={"changed": True, "rev": done.rev}),
+        )
     return {"layer": done.layer, "changed": done.changed, "fetched": done.fetched, "revision": done.rev}
 
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from api.cli.console import AsJson, emit_json, grid, say, stage, tell
+
+if TYPE_CHECKING:
+    from gis.settings import Settings
 
 __all__ = ["app"]
 
@@ -89,8 +92,10 @@ def backup_command(file: Backup) -> None:
     from gis.db import database_url
     from gis.settings import load_settings
 
+    settings = load_settings()
     with stage("Writing …", "正在备份……"):
-        size = backup(database_url(load_settings()), file)
+        size = backup(database_url(settings), file)
+        _note_backup(settings, file, size)
     tell(say(f"{file}: {size:,} bytes", f"{file}：{size:,} 字节"))
 
 
@@ -99,7 +104,8 @@ def restore_command(
     file: Backup,
     yes: Annotated[bool, typer.Option("--yes", help=say("Do not ask.", "不再询问。"))] = False,
 ) -> None:
-    """What the store holds now is gone afterwards."""
+    """What the store holds now is gone afterwards, its audit log too; what is restored is brought in step."""
+    from api.cli.opening import opened
     from gis.backup import restore
     from gis.db import database_url
     from gis.settings import load_settings
@@ -111,6 +117,24 @@ def restore_command(
     with stage("Restoring …", "正在恢复……"):
         restore(url, file)
     tell(say("Restored.", "已恢复。"))
+    with opened() as onemap:
+        onemap.note("store.restore", file.name)
+
+
+def _note_backup(settings: Settings, file: Path, size: int) -> None:
+    """Write it down, unless the store is so old that it has no audit log: backing up changes no tables."""
+    from sqlalchemy import inspect
+
+    from gis.accounts.audit import Event, Origin, record_now
+    from gis.accounts.caller import operator
+    from gis.db import make_engine
+
+    engine = make_engine(settings)
+    try:
+        if inspect(engine).has_table("audit", schema="core"):
+            record_now(engine, Origin(operator()), Event("store.backup", file.name, detail={"bytes": size}))
+    finally:
+        engine.dispose()
 
 
 def _without_password(url: str) -> str:

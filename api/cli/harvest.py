@@ -101,11 +101,13 @@ def add(
         crs=crs, mapping=pairs(mapping or []), name=member, where=where, updated=updated,
         whole_every=whole_every, page=page, credentials=credentials,
     )  # fmt: skip
-    with opened() as onemap, connect(onemap.engine, write=True) as conn:
-        add_harvest(
-            conn, onemap.definition, name, layer=layer, kind=kind.value, url=url, every=every, wishes=wishes,
-            source=source,
-        )  # fmt: skip
+    with opened() as onemap:
+        with connect(onemap.engine, write=True) as conn:
+            add_harvest(
+                conn, onemap.definition, name, layer=layer, kind=kind.value, url=url, every=every,
+                wishes=wishes, source=source,
+            )  # fmt: skip
+        onemap.note("harvest.add", name, layer=layer)
     tell(
         say(
             f"{name}: set up. Try it: onemap harvest run {name}",
@@ -224,6 +226,8 @@ def remove(name: Name) -> None:
     from gis.db import connect
     from gis.harvest import remove_harvest
 
-    with opened() as onemap, connect(onemap.engine, write=True) as conn:
-        remove_harvest(conn, name)
+    with opened() as onemap:
+        with connect(onemap.engine, write=True) as conn:
+            remove_harvest(conn, name)
+        onemap.note("harvest.remove", name)
     tell(say(f"{name}: removed.", f"{name}：已删除。"))

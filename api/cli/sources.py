@@ -103,11 +103,13 @@ def set_command(
     }  # fmt: skip
     if rows is not None and layer is None:
         raise typer.BadParameter(say("--rows needs --layer.", "--rows 需要同时给出 --layer。"))
-    with opened() as onemap, connect(onemap.engine, write=True) as conn:
-        set_source(conn, name, {key: v for key, v in given.items() if v is not None}, create=create)
-        if layer is not None:
-            found = find_layer(onemap.definition, layer)
-            promise(conn, name, found, expected_rows=rows, rhythm=rhythm)
+    stated = {key: v for key, v in given.items() if v is not None}
+    with opened() as onemap:
+        with connect(onemap.engine, write=True) as conn:
+            set_source(conn, name, stated, create=create)
+            if layer is not None:
+                promise(conn, name, find_layer(onemap.definition, layer), expected_rows=rows, rhythm=rhythm)
+        onemap.note("source.set", name, layer=layer, stated=", ".join(stated))
     tell(say(f"{name}: stated.", f"{name}：已登记。"))
 
 

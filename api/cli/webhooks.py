@@ -37,11 +37,13 @@ def add(
     from gis.db import connect
     from gis.webhooks import Sender, add_subscription
 
-    with opened() as onemap, connect(onemap.engine, write=True) as conn:
-        made, secret = add_subscription(
-            conn, onemap.definition, Sender(onemap.settings.webhook_hosts), name, url, layers=layer or None,
-            since=since, who=getpass.getuser(),
-        )  # fmt: skip
+    with opened() as onemap:
+        with connect(onemap.engine, write=True) as conn:
+            made, secret = add_subscription(
+                conn, onemap.definition, Sender(onemap.settings.webhook_hosts), name, url,
+                layers=layer or None, since=since, who=getpass.getuser(),
+            )  # fmt: skip
+        onemap.note("webhook.add", name)
     if as_json:
         emit_json(subscription_entry(made) | {"secret": secret})
         return
@@ -78,8 +80,10 @@ def remove(name: Name) -> None:
     from gis.db import connect
     from gis.webhooks import remove_subscription
 
-    with opened() as onemap, connect(onemap.engine, write=True) as conn:
-        remove_subscription(conn, name)
+    with opened() as onemap:
+        with connect(onemap.engine, write=True) as conn:
+            remove_subscription(conn, name)
+        onemap.note("webhook.remove", name)
     tell(say(f"{name} is told no more.", f"已取消订阅 {name}。"))
 
 
@@ -95,8 +99,10 @@ def replay_command(
     from gis.db import connect
     from gis.webhooks import replay
 
-    with opened() as onemap, connect(onemap.engine, write=True) as conn:
-        replay(conn, name, since)
+    with opened() as onemap:
+        with connect(onemap.engine, write=True) as conn:
+            replay(conn, name, since)
+        onemap.note("webhook.replay", name, since=since)
     tell(
         say(
             f"{name} is told everything after revision {since} again.",

@@ -154,6 +154,9 @@ def test_commands_of_the_register(onemap: Run) -> None:
     assert (card["state"], card["expected_rows"]) == ("green", 4)
     assert "As promised" in onemap("health").out
     assert onemap("sources", "set", "nobody", "--bureau", "x").status == 1
+    assert [(e["action"], e["object"]) for e in onemap("audit", "list", "--json").json] == [
+        ("source.set", "survey"), ("source.set", "survey"),
+    ]  # fmt: skip
     assert onemap("sources", "set", "survey", "--rhythm", "often").status == 1
     assert onemap("sources", "set", "survey", "--rows", "4").status == 2
     assert onemap("health", "--layer", "nothing").status == 1
@@ -178,6 +181,10 @@ def test_commands_of_harvests(onemap: Run, live: str) -> None:
     assert done.status == 0 and [r["fetched"] for r in done.json] == [4]
     assert "nothing new" in onemap("harvest", "run", "other").out
     assert onemap("harvest", "run").status == 2 and onemap("harvest", "run", "nobody").status == 1
+    told = onemap("audit", "list", "--json").json
+    assert [e["action"] for e in reversed(told) if e["object"] == "other"] == [
+        "harvest.add", "harvest.remove", "harvest.add", "harvest", "harvest",
+    ]  # fmt: skip
     secret = onemap("harvest", "add", "x", *given[:-3], f"{address}?token=abc")
     assert secret.status == 1 and "password or token" in secret.err
     assert "other" in onemap("harvest", "list").out

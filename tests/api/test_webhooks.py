@@ -66,3 +66,6 @@ def test_the_commands_do_the_same(onemap: Run, monkeypatch: object) -> None:
     assert onemap("webhooks", "add", "two", "https://127.0.0.1/").status == 1
     assert onemap("webhooks", "remove", "desk").status == 0
     assert onemap("webhooks", "remove", "desk").status == 1
+    assert [entry["action"] for entry in onemap("audit", "list", "--json").json] == [
+        "webhook.remove", "webhook.replay", "webhook.add",
+    ]  # fmt: skip

@@ -9,6 +9,7 @@ import pytest
 import shapely
 from sqlalchemy import create_engine, text
 
+from gis.accounts.audit import entries
 from gis.db import connect
 from gis.errors import ImportRefused
 from gis.harvest import Wishes, add_harvest
@@ -110,6 +111,8 @@ def test_the_worker_runs_what_is_due(harvester: Harvester, platform: Platform) -
         worker.stop()
     with connect(harvester.engine) as conn:
         done = {job.id: job for job in list_jobs(conn, task="harvest.run")}
+        (noted,) = entries(conn, action="harvest")
+    assert (noted.who, noted.via, noted.object) == ("onemap", "service", "platform")
     assert done[job].result == {"layer": "wells", "changed": True, "fetched": 7, "revision": 1}
     assert done[min(done)].error is not None and "500" in done[min(done)].error["en"]  # type: ignore[index]
 
