@@ -29,6 +29,11 @@ class NamedCrs:
         """The name that people write: "EPSG:4549", "OGC:CRS84"."""
         return f"EPSG:{self.epsg}" if "EPSG" in self.uri else "OGC:CRS84"
 
+    def box(self, around: tuple[float, float, float, float]) -> list[float]:
+        """A box given as least x, least y, greatest x, greatest y, as a client has it."""
+        left, low, right, high = around
+        return [low, left, high, right] if self.swapped else [left, low, right, high]
+
 
 _CGCS2000 = 4490
 CRS84 = NamedCrs("http://www.opengis.net/def/crs/OGC/1.3/CRS84", LONLAT, False)

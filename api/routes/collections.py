@@ -24,8 +24,8 @@ from api.representation import FEATURES, FORMS, with_page
 from api.routes import catalogue
 from api.routes.schemas import queryables, schema, sortables
 from gis.axes import CRS84, choices
-from gis.features import LayerFacts, content_stamp, layer_facts
-from layers.district import District
+from gis.features import LayerFacts, content_stamp, district_box, layer_facts
+from gis.settings import MapDefinition
 from layers.model import Layer
 
 router = APIRouter(
@@ -72,15 +72,13 @@ def get_collection(
 
 def _describe(state: MapState, layer: Layer, facts: LayerFacts, base: str, language: str) -> dict[str, Any]:
     own = f"{base}/collections/{layer.id}"
-    west, south, east, north = facts.extent or state.definition.district.extent
     described: dict[str, Any] = {
         "id": layer.id,
         "title": layer.title.text(language),
         "description": layer.abstract.text(language),
         "attribution": state.definition.district.attribution.text(language),
         "itemType": "feature",
-        "extent": {"spatial": {"bbox": [[west, south, east, north]], "crs": CRS84.uri}},
-        **(_systems(state.definition.district) if layer.has_geometry else {}),
+        **_places(state.definition, layer, facts),
         "role": layer.role,
         "geometryType": layer.geometry,
         "itemCount": facts.count,
@@ -92,10 +90,16 @@ def _describe(state: MapState, layer: Layer, facts: LayerFacts, base: str, langu
     return described
 
 
-def _systems(district: District) -> dict[str, Any]:
-    """The CRSs that items come in, and the one that they are stored in, which is one of them."""
+def _places(definition: MapDefinition, layer: Layer, facts: LayerFacts) -> dict[str, Any]:
+    """The extent, the CRSs that items come in, and the one of these that they are stored in."""
+    district = definition.district
+    spatial: dict[str, Any] = {"bbox": [list(facts.extent or district.extent)], "crs": CRS84.uri}
+    if not layer.has_geometry:
+        return {"extent": {"spatial": spatial}}
     (stored,) = (crs for crs in choices(district) if crs.uri.endswith(f"/EPSG/0/{district.storage_crs}"))
-    return {"crs": [crs.uri for crs in choices(district)], "storageCrs": stored.uri}
+    spatial["storageCrsBbox"] = [stored.box(facts.stored_extent or district_box(definition))]
+    offered = [crs.uri for crs in choices(district)]
+    return {"extent": {"spatial": spatial}, "crs": offered, "storageCrs": stored.uri}
 
 
 def _links(own: str, base: str, layer: Layer) -> list[dict[str, str]]:

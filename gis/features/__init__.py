@@ -1,6 +1,13 @@
 """Rows of a layer for whoever asks: pages, single ones, what a layer holds as a whole, and search."""
 
-from gis.features.facts import LayerFacts, content_stamp, find_layer, layer_facts, sources_stamp
+from gis.features.facts import (
+    LayerFacts,
+    content_stamp,
+    district_box,
+    find_layer,
+    layer_facts,
+    sources_stamp,
+)
 from gis.features.jsonfg import TIME_PROPERTIES, as_jsonfg
 from gis.features.paging import Page, items
 from gis.features.places import Place, read_place, write_place
@@ -27,6 +34,7 @@ __all__ = [
     "as_jsonfg",
     "chosen_properties",
     "content_stamp",
+    "district_box",
     "features_of",
     "find_layer",
     "item",

@@ -27,12 +27,16 @@ from sqlalchemy.dialects.postgresql import aggregate_order_by
 from gis import tables
 from gis.crs import LONLAT, WEB_MERCATOR, transformation
 from gis.errors import NotFound
-from gis.features.reading import DECIMALS_DEG
+from gis.features.reading import decimals_of
 from gis.revisions import alive
 from gis.settings import MapDefinition
 from layers.model import Layer
 
-__all__ = ["LayerFacts", "content_stamp", "find_layer", "layer_facts", "sources_stamp"]
+__all__ = ["LayerFacts", "content_stamp", "district_box", "find_layer", "layer_facts", "sources_stamp"]
+
+Box = tuple[float, float, float, float]
+_SIDES = ("west", "south", "east", "north", "left", "bottom", "right", "top")
+_SIDE = 21  # places along each side of the district, for its box in another CRS
 
 
 def _sources() -> ScalarSelect[str]:
@@ -49,13 +53,18 @@ SOURCES = _sources()
 
 @dataclass(frozen=True)
 class LayerFacts:
-    """What a layer holds at a revision; ``extent`` is west, south, east, north in degrees."""
+    """What a layer holds at a revision.
+
+    ``extent`` is west, south, east, north in degrees, ``stored_extent`` the same in the storage CRS, x,y;
+    both hold all places as items are written, and are None where there are none.
+    """
 
     count: int
     last_revision: int
     is_demonstration: bool
     is_indicative: bool
-    extent: tuple[float, float, float, float] | None
+    extent: Box | None
+    stored_extent: Box | None
 
 
 def content_stamp(conn: Connection, layers: Iterable[str], rev: int | None = None) -> tuple[int, str]:
@@ -108,36 +117,48 @@ def layer_facts(
             bool(row.demonstration),
             bool(row.indicative),
             _lonlat_extent(definition, (row.west, row.south, row.east, row.north)),
+            _around((row.left, row.bottom, row.right, row.top), storage),
         )
         for row in conn.execute(union_all(*parts))
     }
 
 
+def district_box(definition: MapDefinition) -> Box:
+    """The extent of the district in the storage CRS, x,y: where an empty layer will have its rows."""
+    west, south, east, north = definition.district.extent
+    along, up = np.linspace(west, east, _SIDE), np.linspace(south, north, _SIDE)
+    rim = np.concatenate(
+        [np.column_stack([along, np.full(_SIDE, y)]) for y in (south, north)]
+        + [np.column_stack([np.full(_SIDE, x), up]) for x in (west, east)]
+    )
+    storage = definition.district.storage_crs
+    there = transformation(LONLAT, storage, definition.district.extent).xy(rim)
+    found = _around((*there.min(axis=0), *there.max(axis=0)), storage)
+    assert found is not None
+    return found
+
+
 def _facts_of(layer: Layer, table: Table, rev: int) -> Select[Any]:
     s = tables.sources
-    extent: list[ColumnElement[Any]] = [cast(null(), Double)] * 4
+    extents: list[ColumnElement[Any]] = [cast(null(), Double)] * len(_SIDES)
     if layer.has_geometry:
-        box = func.ST_Extent(table.c.geom_web)
-        extent = [func.ST_XMin(box), func.ST_YMin(box), func.ST_XMax(box), func.ST_YMax(box)]
+        sides = (func.ST_XMin, func.ST_YMin, func.ST_XMax, func.ST_YMax)
+        boxes = func.ST_Extent(table.c.geom_web), func.ST_Extent(table.c.geom)
+        extents = [side(box) for box in boxes for side in sides]
     return (
         select(
             literal(layer.id).label("layer"),
             func.count().label("total"),
             func.bool_or(s.c.is_demonstration).label("demonstration"),
             func.bool_or(table.c.is_indicative).label("indicative"),
-            *(
-                value.label(name)
-                for value, name in zip(extent, ("west", "south", "east", "north"), strict=True)
-            ),
+            *(value.label(name) for value, name in zip(extents, _SIDES, strict=True)),
         )
         .join_from(table, s, table.c.source_id == s.c.source_id)
         .where(alive(table, rev))
     )
 
 
-def _lonlat_extent(
-    definition: MapDefinition, web: tuple[float | None, ...]
-) -> tuple[float, float, float, float] | None:
+def _lonlat_extent(definition: MapDefinition, web: tuple[float | None, ...]) -> Box | None:
     """A box of EPSG:3857 in degrees; exact, since both have their axes alike."""
     if None in web:
         return None
@@ -145,9 +166,19 @@ def _lonlat_extent(
     (west, south), (east, north) = transformation(WEB_MERCATOR, LONLAT, definition.district.extent).xy(
         corners
     )
-    return (
-        round(float(west), DECIMALS_DEG),
-        round(float(south), DECIMALS_DEG),
-        round(float(east), DECIMALS_DEG),
-        round(float(north), DECIMALS_DEG),
-    )
+    return _around((west, south, east, north), LONLAT)
+
+
+def _around(box: tuple[float | None, ...], crs: int) -> Box | None:
+    """``box`` with as many decimals as items have in ``crs``, and nothing cut off by that.
+
+    What is less than a thousandth of the last decimal is noise of the way through EPSG:3857.
+    """
+    if None in box:
+        return None
+    exact = np.array(box, dtype=float)
+    decimals = decimals_of(crs)
+    near, outward = np.round(exact, decimals), np.array([-1, -1, 1, 1])
+    short = (exact - near) * outward > 10.0 ** -(decimals + 3)
+    west, south, east, north = np.round(near + short * outward * 10.0**-decimals, decimals).tolist()
+    return west, south, east, north

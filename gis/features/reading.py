@@ -38,6 +38,7 @@ from layers.model import Layer
 
 __all__ = [
     "Feature",
+    "decimals_of",
     "features_of",
     "item",
     "read_rows",
@@ -51,7 +52,7 @@ __all__ = [
 Feature = dict[str, Any]
 
 # Of a degree, about 1 cm; of a metre, 1 mm.
-DECIMALS_DEG, _DECIMALS_M = 7, 3
+_DECIMALS_DEG, _DECIMALS_M = 7, 3
 
 
 def item(
@@ -180,5 +181,10 @@ def row_geometries(definition: MapDefinition, rows: Sequence[Row[Any]], crs: int
 
 def rounded(geometries: NDArray[np.object_], crs: int) -> NDArray[np.object_]:
     """Coordinates with 7 decimals of a degree or 3 of a metre, as ``crs`` has them."""
-    decimals = DECIMALS_DEG if parse_crs(crs).is_geographic else _DECIMALS_M
+    decimals = decimals_of(crs)
     return np.asarray(shapely.transform(geometries, lambda xy: np.round(xy, decimals)))
+
+
+def decimals_of(crs: int) -> int:
+    """How many decimals coordinates of ``crs`` are written with."""
+    return _DECIMALS_DEG if parse_crs(crs).is_geographic else _DECIMALS_M

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
+import shapely
 from fastapi.testclient import TestClient
 
-from tests.api.conftest import uids
+from tests.api.conftest import SmallMap, uids
 from tests.api.test_errors import shape
 
 ITEMS = "/collections/wells/items"
@@ -61,6 +64,32 @@ def test_collections_and_each_of_them_come_as_json_and_link_to_themselves(servic
             answer = service.get(links[rel]["href"])
             assert (answer.status_code, answer.headers["content-type"]) == (200, links[rel]["type"])
         assert all(link["rel"] for link in told["links"])
+
+
+def test_boxes_in_the_crs_of_the_store_hold_all_items(
+    service: TestClient, collections: list[dict[str, Any]]
+) -> None:
+    places = [told for told in collections if told["geometryType"] != "none"]
+    assert len(places) == 3
+    for told in places:
+        low, left, high, right = told["extent"]["spatial"]["storageCrsBbox"][0]  # EPSG:4490: latitude first
+        box = shapely.box(low, left, high, right)
+        asked = {"crs": told["storageCrs"], "limit": 1000}
+        for feature in service.get(f"/collections/{told['id']}/items", params=asked).json()["features"]:
+            assert box.covers(shapely.geometry.shape(feature["geometry"]))
+        # EPSG:4490 and CRS84 agree here, so both boxes are one, each with its own axes.
+        assert told["extent"]["spatial"]["bbox"][0] == [left, low, right, high]
+    for told in service.get("/collections").json()["collections"]:
+        assert ("storageCrsBbox" in told["extent"]["spatial"]) == ("storageCrs" in told)
+
+
+def test_an_empty_layer_has_the_box_of_the_district(service: TestClient, shared_map: SmallMap) -> None:
+    told = service.get("/collections/wells?as-of=1").json()
+    assert told["itemCount"] == 0
+    west, south, east, north = shared_map.definition.district.extent
+    spatial = told["extent"]["spatial"]
+    assert spatial["bbox"] == [[west, south, east, north]]
+    assert spatial["storageCrsBbox"] == [[south, west, north, east]]
 
 
 def test_landing_page_and_conformance_are_json_of_the_form_of_the_standard(service: TestClient) -> None:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
 import orjson
 import pytest
+from pyproj import Transformer
 from sqlalchemy import Engine, create_engine
 
 from gis.db import connect
 from gis.errors import NotFound, QueryError
-from gis.features import ItemQuery, Page, find_layer, item, items, layer_facts, search
+from gis.features import ItemQuery, Page, district_box, find_layer, item, items, layer_facts, search
 from gis.filters import parse_bbox, parse_interval
 from gis.importing import ImportOptions, ImportResult, SourceInfo, import_file
 from gis.settings import MapDefinition
@@ -193,3 +195,22 @@ def test_search_finds_labels_and_uids_and_gives_a_point(
         assert search(conn, small_map, "%") == []
         with pytest.raises(QueryError):
             search(conn, small_map, "  ")
+
+
+@pytest.mark.parametrize("storage", [4490, 4549])
+def test_the_district_has_a_box_in_the_crs_of_the_store(small_map: MapDefinition, storage: int) -> None:
+    district = small_map.district.model_copy(update={"storage_crs": storage})
+    told = district_box(replace(small_map, district=district))
+    # The parallels bend on the plane: PROJ follows them with places of its own.
+    way = Transformer.from_crs(4490, storage, always_xy=True)
+    assert told == pytest.approx(way.transform_bounds(*district.extent, densify_pts=200), abs=0.5)
+    (west, south, _, north), middle = district.extent, sum(district.extent[::2]) / 2
+    for place in ((west, north), (middle, south), (middle, north)):
+        x, y = way.transform(*place)
+        assert told[0] <= x <= told[2] and told[1] <= y <= told[3]
+
+
+def test_a_layers_boxes_hold_what_items_say(wells: Engine, small_map: MapDefinition) -> None:
+    with connect(wells) as conn:
+        facts = layer_facts(conn, small_map, 10**9)["wells"]
+    assert facts.extent == facts.stored_extent == (119.55, 28.6, 120.05, 29.05)
