@@ -62,7 +62,7 @@ _MEDIA: dict[str, tuple[str, ...]] = {
     "/": ("application/json", "text/html"),
     "/collections/{layer}/items": tuple(FORMS[name].essence for name in FEATURES),
     "/collections/{layer}/items/{uid}": tuple(FORMS[name].essence for name in FEATURE),
-    "/collections/catalogue": ("application/json", "application/ogc-catalog+json"),
+    "/collections/catalogue": ("application/ogc-catalog+json", "application/json"),
     "/collections/catalogue/items": (_GEOJSON,),
     "/collections/catalogue/items/{id}": (_GEOJSON,),
     "/collections/{layer}/queryables": (_SCHEMA,),
@@ -156,8 +156,9 @@ def _as_ogc_writes(parameter: dict[str, Any], max_features: int) -> None:
     if parameter["name"] == "bbox":
         numbers = {"type": "array", "minItems": 4, "maxItems": 6, "items": {"type": "number"}}
         parameter |= {"schema": numbers, "style": "form", "explode": False}
-    elif schema.pop("x-list", False):
-        words = {"type": "array", "minItems": 1, "items": {"type": "string"}}
+    elif listed := schema.pop("x-list", False):
+        pattern = {"pattern": listed} if isinstance(listed, str) else {}
+        words = {"type": "array", "minItems": 1, "items": {"type": "string", **pattern}}
         parameter |= {"schema": words, "style": "form", "explode": False}
     elif schema.pop("x-maximum", False):
         schema.pop("nullable", None)

@@ -45,6 +45,7 @@ FORMS: Mapping[str, Form] = MappingProxyType(
             Form("geojson", "application/geo+json"),
             Form("jsonfg", "application/fg+json"),
             Form("json", "application/json"),
+            Form("catalog", "application/ogc-catalog+json"),
             Form("html", "text/html; charset=utf-8"),
             Form("csv", "text/csv; charset=utf-8", ".csv"),
             Form("parquet", "application/vnd.apache.parquet", ".parquet"),

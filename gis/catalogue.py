@@ -12,16 +12,18 @@ import shapely
 from sqlalchemy import Connection, func, select
 
 from gis import tables
+from gis.crs import parse_crs
 from gis.errors import NotFound, QueryError
 from gis.features import LayerFacts, layer_facts
 from gis.filters import BBox, Interval
+from gis.licences import spdx_id
 from gis.revisions import head
 from gis.settings import MapDefinition
 from gis.sources import Source, list_sources
 from layers.model import Layer
 from layers.vocabulary import load_themes
 
-__all__ = ["CATALOGUE", "CatalogueQuery", "Entry", "entries", "entry"]
+__all__ = ["CATALOGUE", "CatalogueQuery", "Entry", "Identifier", "Terms", "entries", "entry"]
 
 CATALOGUE = "catalogue"
 """The name of the collection of records; no layer may have it."""
@@ -29,12 +31,42 @@ CATALOGUE = "catalogue"
 Kind = Literal["dataset", "report"]
 Extent = tuple[float, float, float, float]
 _MOST_REPORTS = 10_000
-_DEGREES = 4326
+
+
+@dataclass(frozen=True)
+class Terms:
+    """The licence of one source in its own words (None: it tells none)."""
+
+    source: str
+    words: str | None
+
+    @property
+    def spdx(self) -> str | None:
+        """Its identifier in the SPDX list."""
+        return None if self.words is None else spdx_id(self.words)
+
+
+@dataclass(frozen=True)
+class Identifier:
+    """What others call a resource: a value, within a scheme where one is told."""
+
+    scheme: str | None
+    value: str
+
+    def fits(self, wanted: str) -> bool:
+        """Whether ``wanted`` means it: "scheme:value", "value", or "scheme" with or without its colon."""
+        scheme, _, value = wanted.rpartition(":")
+        if wanted in (self.scheme, self.value):
+            return True
+        return bool(scheme) and self.scheme == scheme and value in ("", self.value)
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One record; titles and words by language, times in UTC, ``extent`` in degrees, ``facts`` JSON-ready."""
+    """One record; titles and words by language, times in UTC, ``extent`` in degrees, ``facts`` JSON-ready.
+
+    ``terms`` are those of its sources; none where no source tells any.
+    """
 
     id: str
     kind: Kind
@@ -44,7 +76,8 @@ class Entry:
     created: datetime | None
     updated: datetime | None
     extent: Extent | None
-    licence: str | None = None
+    terms: tuple[Terms, ...] = ()
+    identifiers: tuple[Identifier, ...] = ()
     contacts: tuple[dict[str, Any], ...] = ()
     theme: str | None = None
     layer: Layer | None = None
@@ -53,12 +86,16 @@ class Entry:
 
 @dataclass(frozen=True)
 class CatalogueQuery:
-    """Which records: ``q`` are terms of which one must be found, each a row of words in order."""
+    """Which records: ``q`` are terms of which one must be found, each a row of words in order.
+
+    Of ``external`` one must fit an identifier, as `Identifier.fits` has it.
+    """
 
     q: Sequence[str] = ()
     bbox: BBox | None = None
     interval: Interval | None = None
     ids: Sequence[str] | None = None
+    external: Sequence[str] | None = None
     kinds: Sequence[str] | None = None
     reports: bool = True
 
@@ -68,7 +105,7 @@ def entries(conn: Connection, definition: MapDefinition, query: CatalogueQuery) 
 
     Raises QueryError for a box that is not in degrees.
     """
-    if query.bbox is not None and query.bbox.crs != _DEGREES and abs(query.bbox.east) > 360:
+    if query.bbox is not None and not parse_crs(query.bbox.crs).is_geographic:
         raise QueryError(
             "Records are searched by a box in degrees.", "目录检索的范围须以度为单位。",
             remedy_en="Leave bbox-crs out.", remedy_zh="请去掉 bbox-crs。",
@@ -125,7 +162,8 @@ def _of_layer(
         created=first,
         updated=last,
         extent=facts.extent,
-        licence="; ".join(dict.fromkeys(s.licence for s in sources if s.licence)) or None,
+        terms=tuple(Terms(s.name, s.licence) for s in sources) if any(s.licence for s in sources) else (),
+        identifiers=tuple(_identifier(s.identifier) for s in sources if s.identifier),
         contacts=tuple(
             {"name": s.contact or s.bureau, "organization": s.bureau, "roles": ["custodian"]}
             for s in sources
@@ -137,6 +175,11 @@ def _of_layer(
     )
 
 
+def _identifier(text: str) -> Identifier:
+    scheme, _, value = text.rpartition(":")
+    return Identifier(scheme or None, value)
+
+
 def _source(source: Source, layer: str) -> dict[str, Any]:
     """What the catalogue says of a source and what it holds of ``layer``."""
     held = next(each for each in source.layers if each.layer == layer)
@@ -146,6 +189,7 @@ def _source(source: Source, layer: str) -> dict[str, Any]:
         "licence",
         "attribution",
         "url",
+        "identifier",
         "contact",
         "accuracy_m",
         "crs",
@@ -191,6 +235,8 @@ def _reports(conn: Connection) -> Iterator[Entry]:
 def _fits(found: Entry, query: CatalogueQuery) -> bool:
     if query.ids is not None and found.id not in query.ids:
         return False
+    if query.external is not None and not _is_called(found, query.external):
+        return False
     if query.kinds is not None and found.kind not in query.kinds:
         return False
     if query.bbox is not None and not _meets(found.extent, query.bbox):
@@ -200,9 +246,14 @@ def _fits(found: Entry, query: CatalogueQuery) -> bool:
     return not query.q or _says(found, query.q)
 
 
+def _is_called(found: Entry, wanted: Sequence[str]) -> bool:
+    return any(identifier.fits(each) for identifier in found.identifiers for each in wanted)
+
+
 def _meets(extent: Extent | None, box: BBox) -> bool:
+    """As items do, records without a place match any box (17-069r4, fc-bbox-response); so with time."""
     if extent is None:
-        return False
+        return True
     west, south, east, north = extent
     if box.west > box.east:
         beside = west <= box.east or box.west <= east
@@ -213,7 +264,7 @@ def _meets(extent: Extent | None, box: BBox) -> bool:
 
 def _during(found: Entry, interval: Interval) -> bool:
     if found.created is None or found.updated is None:
-        return False
+        return True
     begins = interval.end is None or found.created.date() <= interval.end
     return begins and (interval.start is None or interval.start <= found.updated.date())
 

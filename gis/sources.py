@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -39,7 +40,9 @@ __all__ = [
 # What a person may say of a source; the rest is found out by imports.
 _STATED = frozenset(
     ("title_zh", "title_en", "bureau", "contact", "licence", "attribution", "url", "rhythm", "accuracy_m")
-) | {"notes"}
+) | {"notes", "identifier"}
+# [scheme:]value, as lists in a query can hold it; a scheme may be an address.
+_IDENTIFIER = re.compile(r"(?:[^,;\s]+:)?[^:,;\s]+")
 _HELD_MOST = 1000
 WHOLE = 0  # in the place of a source: all of them
 
@@ -79,7 +82,10 @@ class SourceLayer:
 
 @dataclass(frozen=True)
 class Source:
-    """Where rows come from; ``accuracy_m`` bounds the position error, None is unknown."""
+    """Where rows come from; ``accuracy_m`` bounds the position error, None is unknown.
+
+    ``identifier`` is what others call the data: "scheme:value" or "value".
+    """
 
     name: str
     title_zh: str
@@ -92,6 +98,7 @@ class Source:
     rhythm: str | None
     accuracy_m: float | None
     notes: str | None
+    identifier: str | None
     crs: str | None
     transformation: str | None
     is_demonstration: bool
@@ -124,8 +131,8 @@ def list_sources(conn: Connection, definition: MapDefinition) -> list[Source]:
     return [
         Source(
             row.name, row.title_zh, row.title_en, row.bureau, row.contact, row.licence, row.attribution,
-            row.url, row.rhythm, row.accuracy_m, row.notes, row.crs, row.transformation, row.is_demonstration,
-            tuple(held.get(row.source_id, ())),
+            row.url, row.rhythm, row.accuracy_m, row.notes, row.identifier, row.crs, row.transformation,
+            row.is_demonstration, tuple(held.get(row.source_id, ())),
         )
         for row in conn.execute(select(s).order_by(s.c.name))
     ]  # fmt: skip
@@ -274,15 +281,16 @@ def set_source(conn: Connection, name: str, stated: Mapping[str, Any], *, create
     Parameters
     ----------
     stated : mapping
-        Of title_zh, title_en, bureau, contact, licence, attribution, url, rhythm, accuracy_m, notes.
-        ``rhythm`` is taken as `gis.rhythms.parse_rhythm` does; ``accuracy_m`` in metres, None is unknown.
+        Of title_zh, title_en, bureau, contact, licence, attribution, url, rhythm, accuracy_m, notes,
+        identifier. ``rhythm`` is taken as `gis.rhythms.parse_rhythm` does; ``accuracy_m`` in metres, None is
+        unknown.
 
     Raises
     ------
     NotFound
         For an unknown source, unless ``create``.
     QueryError
-        For a rhythm that is none, a negative accuracy, or a title taken back.
+        For a rhythm or an identifier that is none, a negative accuracy, or a title taken back.
     """
     s = tables.sources
     assert set(stated) <= set(_STATED), sorted(stated)
@@ -292,6 +300,13 @@ def set_source(conn: Connection, name: str, stated: Mapping[str, Any], *, create
         values["rhythm"] = parse_rhythm(str(rhythm))
     if (values.get("accuracy_m") or 0) < 0:
         raise QueryError("An accuracy is not negative.", "精度不能为负。")
+    identifier = values.get("identifier")
+    if identifier is not None and not _IDENTIFIER.fullmatch(identifier):
+        raise QueryError(
+            f"{identifier[:80]!r} is no identifier.", f"“{identifier[:80]}”不是标识符。",
+            remedy_en="Write scheme:value, such as doi:10.1234/abc, or a value alone.",
+            remedy_zh="请写作“体系:值”（如 doi:10.1234/abc），或只写值。",
+        )  # fmt: skip
     for title in ("title_zh", "title_en"):
         if title in values and values[title] is None:
             values[title] = name

@@ -80,6 +80,10 @@ def set_command(
         float | None, typer.Option(min=0, help=say("Bound of the position error, m.", "位置误差上限（米）。"))
     ] = None,
     notes: Annotated[str | None, typer.Option(help=say("Anything else.", "备注。"))] = None,
+    identifier: Annotated[
+        str | None,
+        typer.Option(help=say("What others call them: doi:10.1234/abc.", "外部标识：doi:10.1234/abc。")),
+    ] = None,
     layer: Annotated[
         str | None, typer.Option(help=say("State rhythm and rows of this layer.", "仅针对此图层。"))
     ] = None,
@@ -99,6 +103,7 @@ def set_command(
     given = {
         "title_zh": title_zh, "title_en": title_en, "bureau": bureau, "contact": contact, "licence": licence,
         "attribution": attribution, "url": url, "accuracy_m": accuracy, "notes": notes,
+        "identifier": identifier,
         "rhythm": None if layer else rhythm,
     }  # fmt: skip
     if rows is not None and layer is None:

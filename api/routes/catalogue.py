@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from datetime import UTC
 from typing import Annotated, Any
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import JsonValue
@@ -21,9 +22,10 @@ from api.deps import (
     strict_parameters,
 )
 from api.identity import Action, may, needs, scope_of
-from api.representation import with_page
+from api.representation import FORMS, representation, with_page
 from gis.access import Role
-from gis.catalogue import CATALOGUE, CatalogueQuery, Entry, entries, entry
+from gis.catalogue import CATALOGUE, CatalogueQuery, Entry, Identifier, entries, entry
+from gis.licences import spdx_page
 
 router = APIRouter(
     prefix=f"/collections/{CATALOGUE}",
@@ -33,23 +35,34 @@ router = APIRouter(
 
 CORE = "http://www.opengis.net/spec/ogcapi-records-1/1.0/conf/record-core"
 AS_JSON = "http://www.opengis.net/spec/ogcapi-records-1/1.0/conf/json"
-CATALOG = "application/ogc-catalog+json"
+_CATALOG = FORMS["catalog"].media_type
+# record-core asks for the first with records, json for the second with whatever comes of a catalogue.
+_PROFILES = [
+    {"rel": "profile", "href": f"http://www.opengis.net/def/profile/OGC/0/{name}"}
+    for name in ("ogc-record", "ogc-catalog")
+]
 _REL = "http://www.opengis.net/def/rel/ogc/1.0"
 _TITLE = {"zh": "目录", "en": "Catalogue"}
 _WORDS = {
     "zh": "全部图层与已存报告：来源、精度、许可、更新与获取方式。",
     "en": "All layers and stored reports: sources, accuracy, licence, updates, and where to get them.",
 }
+_OTHER = "other"  # what 20-004r1 has for all that is not one licence of the SPDX list
 _LIST: dict[str, JsonValue] = {"x-list": True}
 _FRESH = {"Cache-Control": "no-cache", "Vary": "Accept-Language"}
 
 
 @router.get("", summary="The catalogue")
-def get_catalogue(request: Request, state: StateDep, language: LanguageDep) -> Response:
-    """A collection of records; in the media type of catalogues where that is asked for."""
+def get_catalogue(
+    request: Request,
+    state: StateDep,
+    language: LanguageDep,
+    f: Annotated[str | None, Query(description="catalog, json")] = None,
+) -> Response:
+    """A collection of records; in the media type of catalogues unless plain JSON is asked for."""
     told = described(links_base(request), language, state.definition.district.extent)
-    media_type = CATALOG if CATALOG in request.headers.get("accept", "") else JSON
-    return as_json(told, media_type, _FRESH | {"Vary": "Accept, Accept-Language"})
+    form = representation(request, f, ("catalog", "json"))
+    return as_json(told, form.media_type, _FRESH | {"Vary": "Accept, Accept-Language"})
 
 
 def described(base: str, language: str, extent: tuple[float, ...]) -> dict[str, Any]:
@@ -57,6 +70,7 @@ def described(base: str, language: str, extent: tuple[float, ...]) -> dict[str, 
     own = f"{base}/collections/{CATALOGUE}"
     return {
         "id": CATALOGUE,
+        "type": "Collection",
         "title": _TITLE[language],
         "description": _WORDS[language],
         "itemType": "record",
@@ -64,7 +78,9 @@ def described(base: str, language: str, extent: tuple[float, ...]) -> dict[str, 
             "spatial": {"bbox": [list(extent)], "crs": "http://www.opengis.net/def/crs/OGC/1.3/CRS84"}
         },
         "links": [
-            *with_page(own),
+            *with_page(own, _CATALOG),
+            {"rel": "alternate", "type": JSON, "href": f"{own}?f=json"},
+            _PROFILES[1],
             {"rel": "items", "type": GEOJSON, "href": f"{own}/items"},
         ],
     }
@@ -93,13 +109,21 @@ def get_records(
         str | None,
         Query(max_length=10_000, description="Ids with commas between them", json_schema_extra=_LIST),
     ] = None,
+    externalIds: Annotated[
+        str | None,
+        Query(
+            max_length=10_000,
+            description="What others call them: scheme:value, value, or scheme, with commas between them",
+            json_schema_extra={"x-list": "([^:]+:)?[^:]+"},
+        ),
+    ] = None,
     limit: Annotated[int, Query(ge=1, description="Records a page; more than 1000 is cut to it")] = 100,
     offset: Annotated[int, Query(ge=0, le=10**6, description="Set by links")] = 0,
 ) -> Response:
     """Records that fit all that is asked."""
     query = CatalogueQuery(
-        q=_listed(q) or (), bbox=bbox, interval=interval, ids=_listed(ids), kinds=_listed(type),
-        reports=_shows_reports(request),
+        q=_listed(q) or (), bbox=bbox, interval=interval, ids=_listed(ids), external=_listed(externalIds),
+        kinds=_listed(type), reports=_shows_reports(request),
     )  # fmt: skip
     found = entries(conn, state.definition, query)
     size, base = min(limit, 1000), links_base(request)
@@ -141,7 +165,8 @@ def _page_links(request: Request, base: str, offset: int, size: int, total: int)
         return {"rel": rel, "type": GEOJSON, "href": f"{own}/items?{query}"}
 
     page = {"rel": "alternate", "type": "text/html", "href": link("", offset)["href"] + "&f=html"}
-    links = [link("self", offset), page, {"rel": "collection", "type": "application/json", "href": own}]
+    links = [link("self", offset), page, {"rel": "collection", "type": _CATALOG, "href": own}]
+    links += _PROFILES
     if offset + size < total:
         links.append(link("next", offset + size))
     if offset:
@@ -151,6 +176,7 @@ def _page_links(request: Request, base: str, offset: int, size: int, total: int)
 
 def record(found: Entry, base: str, language: str) -> dict[str, Any]:
     """A record as GeoJSON (20-004r1, 8.2)."""
+    terms = {each.spdx for each in found.terms}
     properties: dict[str, Any] = {
         "type": found.kind,
         "title": found.title[language],
@@ -159,7 +185,8 @@ def record(found: Entry, base: str, language: str) -> dict[str, Any]:
         "keywords": found.keywords[language],
         "created": found.created,
         "updated": found.updated,
-        "license": found.licence,
+        "license": terms.pop() or _OTHER if len(terms) == 1 else _OTHER if terms else None,
+        "externalIds": [_called(each) for each in found.identifiers] or None,
         "contacts": list(found.contacts) or None,
         **found.facts,
     }
@@ -172,22 +199,40 @@ def record(found: Entry, base: str, language: str) -> dict[str, Any]:
         "id": found.id,
         "type": "Feature",
         "conformsTo": [CORE, AS_JSON],
-        "time": None if found.created is None else {"interval": [found.created, found.updated]},
+        "time": _time(found),
         "geometry": None if found.extent is None else _box(found.extent),
+        **({} if found.extent is None else {"extent": {"spatial": {"bbox": [list(found.extent)]}}}),
         "properties": {name: value for name, value in properties.items() if value is not None},
         "links": _links(found, base),
     }
 
 
+def _called(identifier: Identifier) -> dict[str, str]:
+    scheme = {} if identifier.scheme is None else {"scheme": identifier.scheme}
+    return scheme | {"value": identifier.value}
+
+
+def _time(found: Entry) -> dict[str, Any] | None:
+    if found.created is None or found.updated is None:
+        return None
+    ends = (moment.astimezone(UTC).replace(tzinfo=None) for moment in (found.created, found.updated))
+    return {"interval": [f"{end.isoformat()}Z" for end in ends]}
+
+
 def _box(extent: tuple[float, float, float, float]) -> dict[str, Any]:
+    """The extent as a polygon; as a point or a line where it has no width."""
     west, south, east, north = extent
+    if west == east or south == north:
+        ends = [[west, south], [east, north]]
+        alike = ends[0] == ends[1]
+        return {"type": "Point" if alike else "LineString", "coordinates": ends[0] if alike else ends}
     ring = [[west, south], [east, south], [east, north], [west, north], [west, south]]
     return {"type": "Polygon", "coordinates": [ring]}
 
 
 def _links(found: Entry, base: str) -> list[dict[str, str]]:
     own = f"{base}/collections/{CATALOGUE}"
-    links = [("collection", "application/json", own)]
+    links = [("collection", _CATALOG, own), *_licences(found, base)]
     if found.layer is None:
         report = f"{base}/reports/{found.id}"
         links += [("item", "application/json", report), ("preview", "text/html", f"{report}?f=html"),
@@ -202,4 +247,15 @@ def _links(found: Entry, base: str) -> list[dict[str, str]]:
             links += [(f"{_REL}/tilesets-vector", "application/json", f"{layer}/tiles"),
                       (f"{_REL}/styles", "application/json", f"{base}/styles/{found.id}")]  # fmt: skip
     others = [{"rel": rel, "type": kind, "href": href} for rel, kind, href in links]
-    return [*with_page(f"{own}/items/{found.id}", GEOJSON), *others]
+    return [*with_page(f"{own}/items/{found.id}", GEOJSON), *_PROFILES, *others]
+
+
+def _licences(found: Entry, base: str) -> list[tuple[str, str, str]]:
+    """Links to the texts of the licences; where there are only words, to the source, which tells them."""
+    links = []
+    for terms in found.terms:
+        if terms.spdx is not None:
+            links.append(("license", "text/html", spdx_page(terms.spdx)))
+        else:
+            links.append(("license", "application/json", f"{base}/sources/{quote(terms.source, safe='')}"))
+    return list(dict.fromkeys(links))

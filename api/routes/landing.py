@@ -35,6 +35,7 @@ _LINKS = [
     (f"{_OGC}/processes", _JSON, "/processes"), (f"{_OGC}/job-list", _JSON, "/jobs"),
     (f"{_OGC}/tiling-schemes", _JSON, "/tileMatrixSets"), (f"{_OGC}/tilesets-vector", _JSON, "/tiles"),
     (f"{_OGC}/styles", _JSON, "/styles"), ("related", "application/x-qgis-project", "/qgis"),
+    (f"{_OGC}/ogc-catalog", "application/geo+json", "/collections/catalogue/items"),
     ("status", _JSON, "/health/layers"), ("monitor", _JSON, "/changes?since=0"),
 ]  # fmt: skip
 _TITLES = {
@@ -51,6 +52,7 @@ _TITLES = {
     "/tiles": ("矢量瓦片", "Vector tiles"),
     "/styles": ("样式", "Styles"),
     "/qgis": ("QGIS 工程", "Project for QGIS"),
+    "/collections/catalogue/items": ("图层与报告的目录", "The catalogue of layers and reports"),
     "/health/layers": ("图层健康状况", "Health of the layers"),
     "/changes?since=0": ("变更", "Changes"),
 }

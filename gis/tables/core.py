@@ -82,6 +82,7 @@ sources = Table(
     Column("contact", Text, comment="who answers for the data"),
     Column("rhythm", Text, comment="promised time between updates: ISO 8601 duration, or irregular"),
     Column("notes", Text),
+    Column("identifier", Text, comment="what others call the data: scheme:value, or value"),
     comment="Where rows come from",
 )
 

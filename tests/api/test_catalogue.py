@@ -9,11 +9,15 @@ import pytest
 from fastapi.testclient import TestClient
 from owslib.ogcapi.records import Records
 
-from tests.api.conftest import SmallMap, client_of
+from gis.db import connect
+from gis.errors import QueryError
+from gis.sources import set_source
+from tests.api.conftest import PADS, SmallMap, client_of
 from tests.api.test_errors import shape
 from tests.api.test_processes import SQUARE, ask
 
 ITEMS = "/collections/catalogue/items"
+SPEC = "http://www.opengis.net/spec/ogcapi-records-1/1.0/conf"
 
 
 def ids(client: TestClient, query: str = "") -> list[str]:
@@ -33,7 +37,8 @@ def test_each_layer_has_a_record_that_says_where_it_comes_from(service: TestClie
     assert (source["name"], source["accuracy_m"], source["rows"]) == ("survey", 1.0, 4)
     assert source["crs"] and source["transformation"]
     assert told["itemCount"] == 4 and told["isDemonstration"] is False and told["created"] <= told["updated"]
-    assert record["geometry"]["type"] == "Polygon"
+    assert record["geometry"] == {"type": "LineString", "coordinates": [[120.005, 28.905], [120.05, 28.905]]}
+    assert service.get(f"{ITEMS}/pads").json()["geometry"]["type"] == "Polygon"
     links = {link["rel"]: link["href"] for link in record["links"]}
     for rel in ("items", "describedby", "status", "related", "collection"):
         assert service.get(urlsplit(links[rel]).path).status_code == 200
@@ -47,12 +52,36 @@ def test_each_layer_has_a_record_that_says_where_it_comes_from(service: TestClie
         ("q=wells", {"wells"}), ("q=nothing,WELLS", {"wells"}), ("q=水井", {"wells"}), ("q=%20", None),
         ("ids=pads,wells", {"wells", "pads"}), ("ids=none", set()), ("type=report", set()),
         ("type=dataset&ids=pads", {"pads"}), ("bbox=120.04,28.9,120.06,28.91&ids=wells,pads", {"wells"}),
-        ("bbox=0,0,1,1", set()), ("datetime=2000-01-01/2001-01-01", set()),
+        ("bbox=0,0,1,1", {"plan_structure"}), ("bbox=120.04,28.9,120.06,28.91&q=pads", set()),
+        ("datetime=2000-01-01/2001-01-01", set()),
         ("datetime=2020-01-01/..&ids=pads", {"pads"}),
     ],
 )  # fmt: skip
 def test_records_are_found(service: TestClient, query: str, found: set[str] | None) -> None:
     assert found is None or set(ids(service, query)) == found
+
+
+def test_a_record_is_found_by_what_others_call_it(own_map: SmallMap) -> None:
+    own_map.load("pads", PADS.replace("\nA,", "\nB,"), source="city")
+    with connect(own_map.engine, write=True) as conn:
+        set_source(conn, "city", {"identifier": "https://doi.org:10.1234/pads"})
+        set_source(conn, "survey", {"identifier": "330700-0042"})
+        for wrong in ("a,b", "x:", ":y", "a b"):
+            with pytest.raises(QueryError, match="no identifier"):
+                set_source(conn, "city", {"identifier": wrong})
+    client = client_of(own_map.app())
+    told = client.get(f"{ITEMS}/pads").json()["properties"]["externalIds"]
+    assert told == [{"scheme": "https://doi.org", "value": "10.1234/pads"}, {"value": "330700-0042"}]
+    assert "externalIds" not in client.get(f"{ITEMS}/conflicts").json()["properties"]
+    for wanted, found in [
+        ("10.1234/pads", {"pads"}), ("https://doi.org:10.1234/pads", {"pads"}),
+        ("https://doi.org:", {"pads"}), ("https://doi.org", {"pads"}),
+        ("https://doi.org:330700-0042", set()), ("doi:10.1234/pads", set()), ("none", set()),
+        ("330700-0042", {"wells", "pads", "plan_structure"}), ("none,10.1234/pads", {"pads"}),
+    ]:  # fmt: skip
+        listed = client.get(ITEMS, params={"externalIds": wanted}).json()["features"]
+        assert {feature["id"] for feature in listed} == found, wanted
+    assert client.get("/sources/city").json()["identifier"] == "https://doi.org:10.1234/pads"
 
 
 @pytest.mark.parametrize("query", ["limit=0", "colour=red", "bbox=1,2,3", "datetime=x", "offset=-1"])
@@ -92,3 +121,6 @@ def test_owslib_reads_the_records(live: str) -> None:
     found = records.collection_items("catalogue", q="wells")
     assert (found["numberMatched"], found["features"][0]["id"]) == (1, "wells")
     assert records.collection_item("catalogue", "pads")["properties"]["sources"]
+    assert records.collection("catalogue")["type"] == "Collection"
+    assert records.collection_items("catalogue", externalIds="none", limit=10)["numberMatched"] == 0
+    assert f"{SPEC}/searchable-catalog" in records.conformance()["conformsTo"]
