@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC
 from typing import Annotated, Any
 from urllib.parse import quote, urlencode
@@ -22,9 +23,11 @@ from api.deps import (
     strict_parameters,
 )
 from api.identity import Action, may, needs, scope_of
+from api.profiles import PLAIN, PROFILES, ProfilesDep, profile_header, profile_link, selected
 from api.representation import FORMS, representation, with_page
 from gis.access import Role
 from gis.catalogue import CATALOGUE, CatalogueQuery, Entry, Identifier, entries, entry
+from gis.features import in_lonlat
 from gis.licences import spdx_page
 
 router = APIRouter(
@@ -37,10 +40,7 @@ CORE = "http://www.opengis.net/spec/ogcapi-records-1/1.0/conf/record-core"
 AS_JSON = "http://www.opengis.net/spec/ogcapi-records-1/1.0/conf/json"
 _CATALOG = FORMS["catalog"].media_type
 # record-core asks for the first with records, json for the second with whatever comes of a catalogue.
-_PROFILES = [
-    {"rel": "profile", "href": f"http://www.opengis.net/def/profile/OGC/0/{name}"}
-    for name in ("ogc-record", "ogc-catalog")
-]
+_PROFILES = [profile_link("ogc-record"), profile_link("ogc-catalog")]
 _REL = "http://www.opengis.net/def/rel/ogc/1.0"
 _TITLE = {"zh": "目录", "en": "Catalogue"}
 _WORDS = {
@@ -94,6 +94,7 @@ def get_records(
     language: LanguageDep,
     bbox: BBoxDep,
     interval: IntervalDep,
+    profiles: ProfilesDep,
     q: Annotated[
         str | None,
         Query(
@@ -135,14 +136,25 @@ def get_records(
         "numberReturned": len(page),
         "links": _page_links(request, base, offset, size, len(found)),
     }
-    return as_json(body, GEOJSON, _FRESH)
+    return _following(body, profiles)
 
 
 @router.get("/items/{id}", summary="One record")
-def get_record(request: Request, state: StateDep, conn: ConnDep, language: LanguageDep, id: str) -> Response:
+def get_record(
+    request: Request, state: StateDep, conn: ConnDep, language: LanguageDep, profiles: ProfilesDep, id: str
+) -> Response:
     """The record of a layer or a report."""
     found = entry(conn, state.definition, id, reports=_shows_reports(request))
-    return as_json(record(found, links_base(request), language), GEOJSON, _FRESH)
+    return _following(record(found, links_base(request), language), profiles)
+
+
+def _following(body: dict[str, Any], profiles: Sequence[str]) -> Response:
+    """The document in the profile of GeoJSON that is asked for; those of records it always follows."""
+    chosen = selected(profiles, PROFILES["geojson"])
+    assert chosen is not None
+    body["links"].append(profile_link(chosen))
+    told = body if chosen == PLAIN else in_lonlat(body)
+    return as_json(told, GEOJSON, _FRESH | {"Link": profile_header(chosen)})
 
 
 def _shows_reports(request: Request) -> bool:

@@ -10,7 +10,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect
 
 from api.bodies import JsonRoute
-from api.deps import GEOJSON, MapState, StateDep, StoreDep, as_json, strict_parameters, wants
+from api.deps import MapState, StateDep, StoreDep, as_json, strict_parameters, wants
 from api.identity import Action, actor, may, needs
 from api.models import ImportCommit, ImportPlan
 from api.reception import receive
@@ -145,12 +145,12 @@ def get_preview(
     layer: LayerQuery = None,
     group: Annotated[int | None, Query(description="Only the rows of this group of the proposal")] = None,
 ) -> Response:
-    """At most 2,000 rows, simplified, as GeoJSON in lon/lat."""
+    """At most 2,000 rows, simplified, in the form of GeoJSON in lon/lat."""
     proposal = _proposal(upload, state, layer)
     if proposal is None or not upload.spool.is_dir():
         raise QueryError("There are no rows to show.", "没有可显示的数据行。")
     found = steps.preview(upload, state.definition, proposal["layer"], crs, group)
-    return as_json(found, GEOJSON, _NO_STORE)
+    return as_json(found, headers=_NO_STORE)
 
 
 @router.post("/{id}/plan", status_code=202, summary="Decide, and try it", dependencies=_WRITES_JSON)
@@ -174,14 +174,14 @@ def _stem(upload: Upload) -> str:
 
 @router.get("/{id}/changes", summary="What the dry run would change, on the map", dependencies=_MAY)
 def get_changes(upload: UploadDep) -> Response:
-    """Some of the rows that would be added, changed and closed, as GeoJSON with "change"."""
+    """Some of the rows that would be added, changed and closed, in the form of GeoJSON with "change"."""
     found = upload.read("changes")
     if found is None:
         raise QueryError(
             "There is no dry run yet.", "尚未试算。",
             remedy_en="POST a plan first.", remedy_zh="请先提交导入方案。",
         )  # fmt: skip
-    return as_json(found, GEOJSON, _NO_STORE)
+    return as_json(found, headers=_NO_STORE)
 
 
 @router.post("/{id}/commit", status_code=202, summary="Import as tried", dependencies=_WRITES_JSON)

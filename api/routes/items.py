@@ -29,10 +29,11 @@ from api.deps import (
 from api.files import layer_file
 from api.identity import Action, needs
 from api.plans import PlannedRoute
+from api.profiles import PLAIN, PLUS, PROFILES, ProfilesDep, profile_header, profile_link, selected
 from api.queries import ItemQueryDep, PropertiesDep, Selection, SkipGeometryDep
 from api.representation import FEATURE, FEATURES, Form, alternates, representation
 from api.tags import item_tag
-from gis.axes import NamedCrs
+from gis.axes import CRS84, NamedCrs
 from gis.db import connect
 from gis.editing import stored_version
 from gis.features import (
@@ -62,6 +63,7 @@ def get_items(
     state: StateDep,
     layer: LayerDep,
     selection: ItemQueryDep,
+    profiles: ProfilesDep,
     as_of: AsOf = None,
     f: Annotated[str | None, Query(description=", ".join(FEATURES))] = None,
 ) -> Response:
@@ -70,10 +72,11 @@ def get_items(
     A file (csv, parquet, fgb, gpkg, xlsx) holds all items that match, unless a limit is stated.
     """
     form = representation(request, f, FEATURES)
+    profile = selected(profiles, PROFILES.get(form.name, ()))
     # Here and not as a dependency, of which each would take a thread of its own, in and out.
     with connect(state.reader if form.ending is None else state.exporter) as conn:
         rev = None if as_of is None else resolve_as_of(conn, as_of)
-        return _items(conn, request, state, layer, selection, standing_of(conn, layer, rev), form)
+        return _items(conn, request, state, layer, selection, standing_of(conn, layer, rev), form, profile)
 
 
 def _items(
@@ -84,6 +87,7 @@ def _items(
     selection: Selection,
     standing: Standing,
     form: Form,
+    profile: str | None,
 ) -> Response:
     rev, stamp = standing.rev, standing.stamp
     after, before = selection.read_page(stamp[0])
@@ -93,11 +97,16 @@ def _items(
     def produce() -> Response:
         if form.ending is not None:
             return layer_file(conn, state, layer, replace(query, limit=selection.paging.limit), form)
-        wanted = replace(_timed(query, form), as_text=form.name == "geojson")
+        wanted = replace(_timed(query, profile), as_text=profile == PLAIN)
         page = items(conn, state.definition, layer, wanted, standing)
+        twins = None
+        if profile == PLUS and query.crs != CRS84:
+            lonlat = replace(wanted, crs=CRS84, count=False)
+            twins = items(conn, state.definition, layer, lonlat, standing).features
         _add_standings(conn, state, layer, page.features, rev)
-        links = _page_links(request, selection, page, stamp[0], form)
-        content, headers = _collection(layer, query, page, form), _headers(query.crs, links)
+        links = _page_links(request, selection, page, stamp[0], form, profile)
+        content = _collection(layer, query, page, profile, twins)
+        headers = _headers(query.crs, links, profile)
         if page.texts is None:
             return as_json(content | {"links": links} | judged, form.media_type, headers)
         content |= {"links": links}
@@ -109,20 +118,21 @@ def _items(
     )
 
 
-def _timed(query: ItemQuery, form: Form) -> ItemQuery:
+def _timed(query: ItemQuery, profile: str | None) -> ItemQuery:
     """The query with what JSON-FG tells of time, also where it is not among the properties asked for."""
-    if form.name != "jsonfg" or query.properties is None:
+    if profile in (None, PLAIN) or query.properties is None:
         return query
     return replace(query, properties=(*query.properties, *TIME_PROPERTIES))
 
 
-def _headers(crs: NamedCrs, links: list[dict[str, str]]) -> dict[str, str]:
-    told = ", ".join(
+def _headers(crs: NamedCrs, links: list[dict[str, str]], profile: str | None) -> dict[str, str]:
+    told = [
         f'<{link["href"]}>; rel="{link["rel"]}"; type="{link["type"]}"'
         for link in links
         if link["rel"] in ("next", "prev") and len(link["href"]) < _LONGEST_HEADER
-    )
-    return {"Content-Crs": f"<{crs.uri}>"} | ({"Link": told} if told else {})
+    ]
+    told += [] if profile is None else [profile_header(profile)]
+    return {"Content-Crs": f"<{crs.uri}>"} | ({"Link": ", ".join(told)} if told else {})
 
 
 def _judged(state: MapState, conn: Connection, layer: Layer, rev: int) -> dict[str, Any]:
@@ -158,11 +168,13 @@ def _add_standings(
         feature["standing"] = found[str(feature["id"])].as_json(today)
 
 
-def _collection(layer: Layer, query: ItemQuery, page: Page, form: Form) -> dict[str, Any]:
+def _collection(
+    layer: Layer, query: ItemQuery, page: Page, profile: str | None, twins: Sequence[dict[str, Any]] | None
+) -> dict[str, Any]:
     head: dict[str, Any] = {"type": "FeatureCollection"}
     features: Any = page.features
-    if form.name == "jsonfg":
-        told, features = as_jsonfg(layer, features, query.crs, query.properties)
+    if profile != PLAIN:
+        told, features = as_jsonfg(layer, features, query.crs, query.properties, twins)
         head |= told
     if page.matched is not None:
         head["numberMatched"] = page.matched
@@ -172,7 +184,7 @@ def _collection(layer: Layer, query: ItemQuery, page: Page, form: Form) -> dict[
 
 
 def _page_links(
-    request: Request, selection: Selection, page: Page, touched: int, form: Form
+    request: Request, selection: Selection, page: Page, touched: int, form: Form, profile: str | None
 ) -> list[dict[str, str]]:
     """Links to the neighbouring pages hold on to the revision that this page shows."""
     base = f"{links_base(request)}/collections/{selection.layer}"
@@ -180,6 +192,7 @@ def _page_links(
     if "as-of" not in request.query_params:
         own.append(("as-of", str(touched)))
     links = alternates(request, form, FEATURES)
+    links += [] if profile is None else [profile_link(profile)]
     links.append({"rel": "collection", "type": JSON, "href": base})
     for rel, place in (("next", page.next_after), ("prev", page.previous_before)):
         if place is not None:
@@ -202,28 +215,36 @@ def get_item(
     crs: CrsDep,
     properties: PropertiesDep,
     skip_geometry: SkipGeometryDep,
+    profiles: ProfilesDep,
     f: Annotated[str | None, Query(description=", ".join(FEATURE))] = None,
 ) -> Response:
     """The item called ``uid`` as it was known at ``as-of``."""
     form = representation(request, f, FEATURE)
-    wanted = _timed(ItemQuery(limit=1, properties=properties), form).properties
+    profile = selected(profiles, PROFILES[form.name])
+    wanted = _timed(ItemQuery(limit=1, properties=properties), profile).properties
+    assert profile is not None
 
-    def produce() -> Response:
-        base = f"{links_base(request)}/collections/{layer.id}"
-        feature = item(
+    def read(crs: NamedCrs) -> dict[str, Any]:
+        return item(
             conn, state.definition, layer, uid,
             rev=rev, crs=crs, properties=wanted, geometry=not skip_geometry,
         )  # fmt: skip
+
+    def produce() -> Response:
+        base = f"{links_base(request)}/collections/{layer.id}"
+        feature = read(crs)
         _add_standings(conn, state, layer, [feature], rev)
-        if form.name == "jsonfg":
-            told, (feature,) = as_jsonfg(layer, [feature], crs, properties)
+        if profile != PLAIN:
+            twins = [read(CRS84)] if profile == PLUS and crs != CRS84 else None
+            told, (feature,) = as_jsonfg(layer, [feature], crs, properties, twins)
             feature = told | feature
         feature["provenance"] = asdict(provenance(conn, state.definition, layer, uid, rev=rev))
         feature["links"] = [
             *alternates(request, form, FEATURE),
+            profile_link(profile),
             {"rel": "collection", "type": JSON, "href": base},
         ]
-        return as_json(feature, form.media_type, {"Content-Crs": f"<{crs.uri}>"})
+        return as_json(feature, form.media_type, _headers(crs, [], profile))
 
     if layer.role != "derived" and not layer.is_generalised:
         version = stored_version(conn, state.definition, layer, uid, rev)

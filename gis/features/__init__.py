@@ -1,5 +1,6 @@
 """Rows of a layer for whoever asks: pages, single ones, what a layer holds as a whole, and search."""
 
+from gis.features.digits import rounded
 from gis.features.facts import (
     LayerFacts,
     content_stamp,
@@ -8,12 +9,12 @@ from gis.features.facts import (
     layer_facts,
     sources_stamp,
 )
-from gis.features.jsonfg import TIME_PROPERTIES, as_jsonfg
+from gis.features.jsonfg import TIME_PROPERTIES, as_jsonfg, in_lonlat
 from gis.features.paging import Page, items
 from gis.features.places import Place, read_place, write_place
 from gis.features.preparing import PreparedItems, prepare_items
 from gis.features.query import ItemQuery, chosen_properties, property_fields
-from gis.features.reading import Feature, features_of, item, read_rows, rounded, select_items
+from gis.features.reading import Feature, features_of, item, read_rows, select_items
 from gis.features.search import Hit, search
 from gis.features.sorting import SortKey, parse_sort, sortable
 from gis.features.standing import Standing, standing_of
@@ -37,6 +38,7 @@ __all__ = [
     "district_box",
     "features_of",
     "find_layer",
+    "in_lonlat",
     "item",
     "items",
     "layer_facts",

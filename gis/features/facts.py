@@ -27,7 +27,7 @@ from sqlalchemy.dialects.postgresql import aggregate_order_by
 from gis import tables
 from gis.crs import LONLAT, WEB_MERCATOR, transformation
 from gis.errors import NotFound
-from gis.features.reading import decimals_of
+from gis.features.digits import decimals_of
 from gis.revisions import alive
 from gis.settings import MapDefinition
 from layers.model import Layer

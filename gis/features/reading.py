@@ -27,8 +27,9 @@ from sqlalchemy import (
 
 from gis import tables
 from gis.axes import CRS84, NamedCrs
-from gis.crs import parse_crs, transformation
+from gis.crs import transformation
 from gis.errors import NotFound
+from gis.features.digits import rounded
 from gis.features.query import ItemQuery, condition, property_fields
 from gis.features.sorting import in_order, sort_columns
 from gis.filters import column_of
@@ -38,11 +39,9 @@ from layers.model import Layer
 
 __all__ = [
     "Feature",
-    "decimals_of",
     "features_of",
     "item",
     "read_rows",
-    "rounded",
     "row_geometries",
     "select_items",
     "select_rows",
@@ -50,9 +49,6 @@ __all__ = [
 ]
 
 Feature = dict[str, Any]
-
-# Of a degree, about 1 cm; of a metre, 1 mm.
-_DECIMALS_DEG, _DECIMALS_M = 7, 3
 
 
 def item(
@@ -177,14 +173,3 @@ def row_geometries(definition: MapDefinition, rows: Sequence[Row[Any]], crs: int
     district = definition.district
     stored = shapely.from_wkb(np.array([row.geom for row in rows], dtype=object))
     return transformation(district.storage_crs, crs, district.extent).geometries(stored)
-
-
-def rounded(geometries: NDArray[np.object_], crs: int) -> NDArray[np.object_]:
-    """Coordinates with 7 decimals of a degree or 3 of a metre, as ``crs`` has them."""
-    decimals = decimals_of(crs)
-    return np.asarray(shapely.transform(geometries, lambda xy: np.round(xy, decimals)))
-
-
-def decimals_of(crs: int) -> int:
-    """How many decimals coordinates of ``crs`` are written with."""
-    return _DECIMALS_DEG if parse_crs(crs).is_geographic else _DECIMALS_M

@@ -24,7 +24,8 @@ from sqlalchemy import (
 from gis import tables
 from gis.crs import LONLAT
 from gis.errors import QueryError
-from gis.features.reading import rounded, row_geometries
+from gis.features.digits import rounded
+from gis.features.reading import row_geometries
 from gis.revisions import alive
 from gis.settings import MapDefinition
 from layers.model import Layer

@@ -19,7 +19,9 @@ from gis.screening.counting import surely_met
 from gis.screening.filters import Flags
 from gis.screening.ground import Answer, Codes, Question
 
-__all__ = ["Hits", "find_hits"]
+__all__ = ["Hits", "drawable", "find_hits"]
+
+_SEEN_M = 0.02  # longer than the diagonal of the last digit of a degree
 
 
 @dataclass(frozen=True, eq=False)
@@ -217,7 +219,18 @@ def _drawn(
     ends = shapely.get_coordinates(shown[apart]).reshape(-1, 2, 2)
     east, north = (ends[:, 1] - ends[:, 0]).T
     direction[apart] = np.degrees(np.arctan2(east, north)) % 360.0
-    return shown, direction
+    return drawable(shown), direction
+
+
+def drawable(shown: Geometries) -> Geometries:
+    """Witnesses, a line that nobody would see as the point that it starts from.
+
+    Items are written with some centimetre, and a line without length is no valid geometry (OGC 06-103r4).
+    """
+    lines = np.flatnonzero(shapely.get_type_id(shown) == 1)
+    short = lines[shapely.length(shown[lines]) < _SEEN_M]
+    shown[short] = shapely.get_point(shown[short], 0)
+    return shown
 
 
 def _of_pairs(

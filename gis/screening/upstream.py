@@ -25,7 +25,7 @@ from gis.kernel.places import Places, find_places
 from gis.screening.filters import Flags
 from gis.screening.findings import NO_ACCURACY, NO_NETWORK, NOT_COVERED, NOT_ON_IT, ZONE_NOT_ON_IT
 from gis.screening.ground import Answer, Codes, Missing, Question, near_pairs, note_missing
-from gis.screening.hits import Hits
+from gis.screening.hits import Hits, drawable
 from gis.screening.inputs import PreparedLayer, Subjects
 
 __all__ = ["Traced", "trace"]
@@ -239,7 +239,7 @@ class _Pairs:
             error_m=self.error[kept],
             limit_m=np.full(len(kept), limit),
             on_boundary=np.abs(limit - np.where(on, along, gap)) <= TOUCH_M,
-            witness=shown,
+            witness=drawable(shown),
             dimension=nothing.astype(np.int64),
             along_m=along,
             reach=reach,

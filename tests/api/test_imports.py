@@ -140,7 +140,7 @@ def test_a_shapefile_without_prj_goes_all_the_way(
 
     for candidate in group["candidates"][:2]:
         answer = client.get(f"/imports/{name}/preview", params={"crs": candidate["crs"], "group": 1})
-        assert answer.headers["content-type"] == "application/geo+json"
+        assert answer.headers["content-type"] == "application/json"
         rows = answer.json()["features"]
         assert [row["properties"]["row"] for row in rows] == [1, 2, 3, 4]
         for row, place in zip(rows, PLACES.values(), strict=True):

@@ -207,8 +207,8 @@ def test_an_item_alone_has_links_and_its_identifier(service: TestClient, collect
             assert (answer.status_code, answer.headers["content-type"]) == (200, "application/geo+json")
             body = answer.json()
             assert (body["type"], body["id"]) == ("Feature", feature["id"])
-            assert {link["rel"] for link in body["links"]} == {"self", "alternate", "collection"}
-            assert all(link["type"] for link in body["links"])
+            assert {link["rel"] for link in body["links"]} == {"self", "alternate", "collection", "profile"}
+            assert all(link["type"] for link in body["links"] if link["rel"] != "profile")
             assert body["properties"] == feature["properties"]
 
 
