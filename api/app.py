@@ -28,6 +28,7 @@ from api.access import require_rules
 from api.admission import Admission, Disconnects
 from api.auditing import Watch
 from api.basemaps import basemap_hosts
+from api.codings import Codings
 from api.deps import MapState
 from api.guards import BodyGuard, HostGuard, SecurityHeaders, TextGuard
 from api.idempotency import Idempotency
@@ -241,6 +242,7 @@ def _guard(
         given=told.seen_from_memory,
         limit_bytes=settings.tile_cache_mb * 2**20,
     )
+    app.add_middleware(Codings)
     app.add_middleware(TextGuard)
     app.add_middleware(HostGuard, hosts=(*settings.hosts, *_public_host(settings)))
     app.add_middleware(SecurityHeaders, headers=security_headers(settings, web))
