@@ -32,7 +32,7 @@ from api.codings import Codings
 from api.deps import MapState
 from api.guards import BodyGuard, HostGuard, SecurityHeaders, TextGuard
 from api.idempotency import Idempotency
-from api.identity import Action, Credentials, Identity, needs
+from api.identity import Action, Credentials, Identity, cookie_name, needs
 from api.methods import PlainMethods
 from api.metrics import Measured, count_connection
 from api.openapi import describe
@@ -120,6 +120,7 @@ def create_app(settings: Settings, definition: MapDefinition, engine: Engine, *,
         timedelta(hours=settings.session_hours), timedelta(minutes=settings.session_idle_minutes)
     )
     app.state.passwords = passwords_of(settings)
+    app.state.cookie = cookie_name(settings, engine)
     for module in (
         landing,
         catalogue,  # before the collections: its name is no layer's
@@ -154,7 +155,7 @@ def create_app(settings: Settings, definition: MapDefinition, engine: Engine, *,
     app.mount("/web", WebFiles(directory=web), name="web")
     errors.install(app)
     tokens = Tokens(settings) if settings.oidc_issuer else None
-    credentials = Credentials(engine, app.state.lifetime, tokens)
+    credentials = Credentials(engine, app.state.lifetime, app.state.cookie, tokens)
     _guard(app, settings, web, credentials, definition.district.languages)
     return app
 

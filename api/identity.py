@@ -6,6 +6,7 @@ credential that is not valid is refused with 401 and never taken for nothing.
 
 from __future__ import annotations
 
+import hashlib
 import hmac
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -29,9 +30,9 @@ from gis.accounts.sessions import Lifetime, find_session
 from gis.accounts.tokens import Tokens
 from gis.db import ask_once
 from gis.errors import CredentialRefused, OneMapError
+from gis.settings import Settings
 
 __all__ = [
-    "COOKIE",
     "Action",
     "Credentials",
     "Identity",
@@ -39,25 +40,39 @@ __all__ = [
     "accounts_exist",
     "actor",
     "caller_of",
+    "cookie_name",
     "may",
     "needs",
     "require",
     "scope_of",
 ]
 
-COOKIE = "onemap_session"
 CSRF_HEADER = "x-csrf-token"
 _SAFE = ("GET", "HEAD", "OPTIONS")
 # The page itself and its files: they hold no data, and whoever must sign in again needs them.
 _PAGE = ("/", "/web/")
 
 
+def cookie_name(settings: Settings, engine: Engine) -> str:
+    """What the cookie of a session is called: by the address of the map where one is set, else by its store.
+
+    Browsers keep cookies by host and not by port, so two maps on one host need two names; all processes of
+    one map need the same.
+    """
+    url = engine.url
+    own = settings.database_url is None
+    store = settings.home.resolve() if own else f"{url.host or url.query.get('host')}:{url.port}"
+    digest = hashlib.sha256((settings.public_url or f"{store} {url.database}").encode()).hexdigest()
+    return f"onemap_session_{digest[:8]}"
+
+
 @dataclass(frozen=True)
 class Credentials:
-    """How callers are known; ``tokens`` is None where no issuer is configured."""
+    """How callers are known; ``tokens`` is None where no issuer is configured, ``cookie`` has the session."""
 
     engine: Engine
     lifetime: Lifetime
+    cookie: str
     tokens: Tokens | None
 
     async def caller(self, request: Request) -> Caller:
@@ -68,7 +83,7 @@ class Credentials:
         shown = request.headers.getlist("authorization")
         if shown:
             return await self._bearer(shown)
-        token = request.cookies.get(COOKIE)
+        token = request.cookies.get(self.cookie)
         if not token:
             return NOBODY
         try:

@@ -49,7 +49,6 @@ _SCHEMES = {
         "scheme": "bearer",
         "description": "A key (onemap_...), or a token of the issuer that the service trusts",
     },
-    "session": {"type": "apiKey", "in": "cookie", "name": "onemap_session"},
 }
 _NOT_CHANGED = {"description": "What the client holds is current"}
 _FAILURE = {
@@ -97,8 +96,9 @@ def describe(app: FastAPI, layers: Mapping[str, Layer], max_features: int) -> di
     for name in ("HTTPValidationError", "ValidationError"):
         schemas.pop(name, None)
     schemas["Problem"] = _PROBLEM
-    document["components"] |= {"securitySchemes": _SCHEMES, "responses": {"Problem": _FAILURE}}
-    document["security"] = [{}, *({name: []} for name in _SCHEMES)]
+    schemes = _SCHEMES | {"session": {"type": "apiKey", "in": "cookie", "name": app.state.cookie}}
+    document["components"] |= {"securitySchemes": schemes, "responses": {"Problem": _FAILURE}}
+    document["security"] = [{}, *({name: []} for name in schemes)]
     for name, path in document["paths"].items():
         for method, operation in path.items():
             for parameter in operation.get("parameters", ()):

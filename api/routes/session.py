@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from api.auditing import origin_of
 from api.deps import StateDep, as_json, strict_parameters
 from api.errors import Unsupported
-from api.identity import COOKIE, Action, accounts_exist, caller_of, needs
+from api.identity import Action, accounts_exist, caller_of, needs
 from api.writing import is_json, own_page
 from gis.accounts.actions import MAY, ROLE_TITLES
 from gis.accounts.audit import Event, record
@@ -64,7 +64,7 @@ def get_session(request: Request) -> Response:
 async def post_session(request: Request, state: StateDep) -> Response:
     """Sets the session's cookie. A session that was there before ends; its token is never used again."""
     given = await _given(request)
-    wanted = SignIn(given.name, given.password, request.cookies.get(COOKIE))
+    wanted = SignIn(given.name, given.password, request.cookies.get(request.app.state.cookie))
     held = request.app.state  # the store's own engine: no scope reads accounts
     work = partial(
         sign_in, held.onemap.engine, held.passwords, held.lifetime, origin_of(request, NOBODY), wanted
@@ -76,7 +76,7 @@ async def post_session(request: Request, state: StateDep) -> Response:
     answer = as_json(await to_thread.run_sync(_told, request, caller), headers=_NO_STORE)
     seconds = int(held.lifetime.whole.total_seconds())
     answer.set_cookie(
-        COOKIE, token, max_age=seconds, httponly=True, samesite="lax", secure=_is_secure(request, state)
+        held.cookie, token, max_age=seconds, httponly=True, samesite="lax", secure=_is_secure(request, state)
     )
     return answer
 
@@ -84,7 +84,8 @@ async def post_session(request: Request, state: StateDep) -> Response:
 @router.delete("", status_code=204, summary="Sign out", dependencies=[Depends(own_page)])
 def delete_session(request: Request, state: StateDep) -> Response:
     """Ends the session and takes its cookie away; nothing happens where there is none."""
-    token = request.cookies.get(COOKIE)
+    cookie = request.app.state.cookie
+    token = request.cookies.get(cookie)
     caller = caller_of(request)
     if token and caller.via == "session":
         with connect(request.app.state.onemap.engine, write=True) as conn:
@@ -92,7 +93,7 @@ def delete_session(request: Request, state: StateDep) -> Response:
             name = caller.scope.account or ""
             record(conn, origin_of(request, caller), [Event("session.close", name)])
     answer = Response(status_code=204, headers=_NO_STORE)
-    answer.delete_cookie(COOKIE, httponly=True, samesite="lax", secure=_is_secure(request, state))
+    answer.delete_cookie(cookie, httponly=True, samesite="lax", secure=_is_secure(request, state))
     return answer
 
 

@@ -93,7 +93,8 @@ def server(peopled: World, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 def known_by(peopled: World, server: str) -> dict[str, dict[str, str]]:
     """The header by which the service knows each of the people; made before any password is guessed."""
     signed = httpx.post(f"{server}session", json={"name": PEOPLE["cookie"][0], "password": WORD})
-    shown = {"none": {}, "cookie": {"Cookie": f"onemap_session={signed.cookies['onemap_session']}"}}
+    ((name, token),) = signed.cookies.items()
+    shown = {"none": {}, "cookie": {"Cookie": f"{name}={token}"}}
     with connect(peopled.engine, write=True) as conn:
         for who in PEOPLE.keys() - shown.keys():
             shown[who] = {"Authorization": f"Bearer {add_key(conn, 'test', account=PEOPLE[who][0])[1]}"}

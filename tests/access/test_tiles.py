@@ -20,6 +20,7 @@ from gis.tiles import QUAD, Tile, map_tile, prepare_tiles, vector_tile
 from gis.tiles.levels import held_levels
 from tests.access.conftest import BASE, WEST, World
 from tests.access.test_policies import EXACT, SCOPES
+from tests.api.conftest import cookie_of
 
 DRAWN = ("parishes", "farms", "farmland", "redlines", "springs", "conflicts")
 LEVELS = ("tile_levels", "tile_rows", "tile_shapes", "tile_cells")
@@ -150,7 +151,7 @@ def test_tiles_in_memory_are_the_publics_alone(client: TestClient, key: dict[str
     )
     assert client.get(path).content == first.content
     assert client.get(path, headers={"Authorization": "Bearer onemap_wrong"}).status_code == 401
-    assert client.get(path, headers={"Cookie": "onemap_session=wrong"}).status_code == 401
+    assert client.get(path, headers={"Cookie": f"{cookie_of(client)}=wrong"}).status_code == 401
 
 
 def test_looks_at_tiles_in_memory_are_counted_too(prepared: World) -> None:

@@ -147,6 +147,12 @@ def client_of(app: FastAPI) -> TestClient:
     return TestClient(app, base_url=BASE, raise_server_exceptions=False)
 
 
+def cookie_of(client: TestClient) -> str:
+    """What the cookie of a session is called where ``client`` asks."""
+    assert isinstance(client.app, FastAPI)
+    return str(client.app.state.cookie)
+
+
 @pytest.fixture(scope="module")
 def quiet_map(make_map: Callable[[], SmallMap]) -> SmallMap:
     """A map that the tests of one module write to, each to wells of its own; nothing follows from that."""

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 from fastapi.testclient import TestClient
-from sqlalchemy import text
+from sqlalchemy import create_engine, text
 
 from api.access import actions_of
-from api.identity import Action
+from api.identity import Action, cookie_name
 from gis.access import Role
 from gis.accounts import keys, register
 from gis.accounts.audit import entries, verify
 from gis.accounts.passwords import Passwords
 from gis.db import connect
-from tests.api.conftest import SmallMap, client_of, close_log
+from tests.api.conftest import SmallMap, client_of, close_log, cookie_of
 from tests.api.test_errors import SCREEN, shape
 
 WORD = "three quiet herons"
@@ -79,17 +80,18 @@ def test_signing_in_and_out(client: TestClient, peopled: SmallMap) -> None:
     assert "HttpOnly" in cookie and "SameSite=lax" in cookie and "Path=/" in cookie and "Secure" not in cookie
     assert answer.headers["cache-control"] == "no-store"
     assert client.get("/session").json() == told
-    token = client.cookies["onemap_session"]
+    name = cookie_of(client)
+    token = client.cookies[name]
     assert len(token) == 43 and token not in answer.text
     sign_in(client, "a.viewer")
-    assert client.cookies["onemap_session"] != token
+    assert client.cookies[name] != token
     old = client_of(peopled.app(**COSTS))
-    old.cookies.set("onemap_session", token)
+    old.cookies.set(name, token)
     shape(old.get("/session"), 401)  # the session before ended
     assert client.delete("/session", headers={"X-CSRF-Token": "x"}).status_code == 403
     csrf = client.get("/session").json()["csrf"]
     assert client.delete("/session", headers={"X-CSRF-Token": csrf}).status_code == 204
-    assert "onemap_session" not in client.cookies and not client.get("/session").json()["signed_in"]
+    assert name not in client.cookies and not client.get("/session").json()["signed_in"]
     assert ("a.viewer", "a.viewer", "done") in noted(peopled, "session.close")
 
 
@@ -134,13 +136,15 @@ def test_a_wrong_password_is_told_and_counted(make_map: Callable[[], SmallMap]) 
         ({"Authorization": "Bearer eyJhbGciOiJub25lIn0.e30."}, "token"),
         ({"Authorization": "Basic bGk6bGk="}, "token"),
         ({"Authorization": "Bearer"}, "token"),
-        ({"Cookie": "onemap_session=" + "x" * 43}, "session"),
-        ({"Cookie": "onemap_session=%00é".encode("latin-1")}, "session"),
+        ({"Cookie": "x" * 43}, "session"),
+        ({"Cookie": "%00é"}, "session"),
     ],
 )
 def test_a_credential_that_is_not_valid_is_never_taken_for_none(
     client: TestClient, headers: dict[str, Any], reason: str
 ) -> None:
+    if "Cookie" in headers:
+        headers = {"Cookie": f"{cookie_of(client)}={headers['Cookie']}".encode("latin-1")}
     for path in (
         "/collections",
         "/collections/wells/items",
@@ -159,10 +163,45 @@ def test_a_credential_that_is_not_valid_is_never_taken_for_none(
 
 
 def test_an_ended_session_is_put_away_and_begun_anew(client: TestClient) -> None:
-    ended = {"Cookie": "onemap_session=" + "x" * 43}
+    ended = {"Cookie": f"{cookie_of(client)}={'x' * 43}"}
     gone = client.delete("/session", headers=ended)
     assert gone.status_code == 204 and "Max-Age=0" in gone.headers["set-cookie"]
     assert sign_in(client, "a.viewer", **ended).status_code == 200
+
+
+def test_two_maps_on_one_host_have_a_session_each(
+    client: TestClient, peopled: SmallMap, make_map: Callable[[], SmallMap]
+) -> None:
+    """Browsers keep cookies by host: what signs in to one map signs nobody out of the other."""
+    other = make_map()
+    with connect(other.engine, write=True) as conn:
+        register.add(conn, "b.viewer", WORD, Passwords(1, 8, 1), role=Role.VIEWER)
+    beside = client_of(other.app(**COSTS))
+    beside.cookies.jar = client.cookies.jar  # the one of a browser
+    sign_in(client, "a.editor")
+    sign_in(beside, "b.viewer")
+    assert [each.get("/session").json()["name"] for each in (client, beside)] == ["a.editor", "b.viewer"]
+    csrf = beside.get("/session").json()["csrf"]
+    assert beside.delete("/session", headers={"X-CSRF-Token": csrf}).status_code == 204
+    assert [each.get("/session").json()["signed_in"] for each in (client, beside)] == [True, False]
+
+
+def test_all_processes_of_a_map_call_its_cookie_the_same(shared_map: SmallMap, tmp_path: Path) -> None:
+    url = "postgresql+psycopg://{}@db.example:5432/{}"
+    own = shared_map.settings
+    far = own.model_copy(update={"database_url": "set"})
+    names = [
+        cookie_name(settings, create_engine(url.format(*store)))
+        for settings, *store in [
+            (far, "one:secret", "map"), (far, "two", "map"),  # another password, the same store
+            (far, "one", "other"),
+            (own, "one", "map"), (own.model_copy(update={"home": tmp_path}), "one", "map"),
+            (far.model_copy(update={"public_url": "https://map.example"}), "one", "map"),
+            (own.model_copy(update={"public_url": "https://map.example"}), "one", "other"),
+        ]
+    ]  # fmt: skip
+    assert [names.index(name) for name in names] == [0, 0, 2, 3, 4, 5, 5]
+    assert all(name.startswith("onemap_session_") for name in names)
 
 
 def test_a_key_is_shown_in_the_header_only(client: TestClient, peopled: SmallMap) -> None:

@@ -10,7 +10,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from gis.tiles import vector_tile
-from tests.api.conftest import PADS, SmallMap, client_of
+from tests.api.conftest import PADS, SmallMap, client_of, cookie_of
 
 TILE = "/collections/wells/tiles/WebMercatorQuad/12/1704/3413"
 
@@ -126,7 +126,7 @@ def test_a_tile_from_memory_is_the_same_and_never_stale(own_map: SmallMap) -> No
         assert "content-security-policy" in again.headers
         held = client.get(TILE, headers={"If-None-Match": first.headers["etag"]})
         assert (held.status_code, held.content, len(drawn)) == (304, b"", 1)
-        for shown in ({"Authorization": "Bearer x"}, {"Cookie": "onemap_session=x"}):
+        for shown in ({"Authorization": "Bearer x"}, {"Cookie": f"{cookie_of(client)}=x"}):
             assert client.get(TILE, headers=shown).status_code == 401, "memory answers no credential"
         own_map.load("pads", PADS.replace("\nA,", "\nB,"))
         client.get(TILE)

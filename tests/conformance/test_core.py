@@ -11,7 +11,7 @@ from fastapi.testclient import TestClient
 from jsonschema import Draft4Validator
 from schemathesis.specs.openapi.definitions import OPENAPI_30
 
-from tests.api.conftest import SmallMap, client_of, uids
+from tests.api.conftest import SmallMap, client_of, cookie_of, uids
 from tests.conformance.table import claimed
 
 ITEMS = "/collections/wells/items"
@@ -247,8 +247,8 @@ def test_the_api_definition_tells_how_access_is_controlled(service: TestClient) 
     assert not any("security" in operation for operation in operations)
     refused = service.get(ITEMS, headers={"Authorization": "Bearer onemap_none"})
     assert (refused.status_code, refused.headers["www-authenticate"].partition(" ")[0]) == (401, "Bearer")
-    assert schemes["session"] | {"in": "cookie", "name": "onemap_session"} == schemes["session"]
-    service.cookies.set("onemap_session", "none")
+    assert schemes["session"] | {"in": "cookie", "name": cookie_of(service)} == schemes["session"]
+    service.cookies.set(cookie_of(service), "none")
     try:
         assert service.get(ITEMS).status_code == 401
     finally:

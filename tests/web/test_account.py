@@ -80,7 +80,7 @@ def test_one_signs_in_works_on_after_the_session_ends_and_signs_out(
     with page.expect_response("**/app/config") as renewed:
         type_password(page, WORD)
     expect(dialog).to_have_count(0)
-    assert renewed.value.request.all_headers()["cookie"].startswith("onemap_session=")
+    assert renewed.value.request.all_headers()["cookie"].startswith("onemap_session_")
     expect(button).to_contain_text("王芳")
 
     # The session ends while a site is looked at: what was stated stays, and is asked about again.
