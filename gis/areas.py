@@ -202,7 +202,7 @@ def renew_areas(conn: Connection, definition: MapDefinition, rev: int) -> None:
     areas = read_areas(conn, definition)
     for layer in definition.layers.values():
         if layer.role != "derived" and _write(conn, definition, layer, areas, unknown_only=False):
-            note_touch(conn, rev, layer.id, Change(rev, 0, 0, 0, 0))
+            note_touch(conn, rev, layer.id, Change(rev, 0, 0, 0, 0), cells=True)
     for name in _of_derived(conn, definition):
         note_touch(conn, rev, name, Change(rev, 0, 0, 0, 0))
 

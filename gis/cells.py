@@ -12,18 +12,18 @@ from collections.abc import Iterator
 import numpy as np
 import shapely
 from numpy.typing import NDArray
-from sqlalchemy import BigInteger, Connection, LargeBinary, any_, func, insert, literal, select, update
+from sqlalchemy import BigInteger, Connection, LargeBinary, any_, func, insert, literal, select, union, update
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from gis import tables
 from gis.areas import read_areas
 from gis.crs import WEB_MERCATOR, transformation
-from gis.revisions import alive
+from gis.revisions import Change, alive, note_touch
 from gis.settings import MapDefinition
 from layers.access import generalised
 from layers.model import Layer
 
-__all__ = ["cells_touched", "renew_cells"]
+__all__ = ["cells_touched", "note_cells", "renew_cells"]
 
 _PAIRS_AT_ONCE = 500_000
 
@@ -91,6 +91,20 @@ def renew_cells(conn: Connection, definition: MapDefinition, layer: Layer, rev: 
     new = [uid for uid in wanted if uid not in held]
     if new:
         _add(conn, definition, cells, {uid: wanted[uid] for uid in new}, side_m, rev)
+    if gone or new:
+        note_touch(conn, rev, layer.id, Change(rev, 0, 0, 0, 0), cells=True)
+
+
+def note_cells(conn: Connection, definition: MapDefinition, layer: Layer) -> None:
+    """Say of the touches of ``layer`` which of them changed its cells, where an older store did not."""
+    t = tables.table_for(generalised(layer), definition.district.storage_crs)
+    touched = tables.revision_layers
+    revs = union(select(t.c.rev_from), select(t.c.rev_to).where(t.c.rev_to.is_not(None)))
+    conn.execute(
+        update(touched)
+        .where(touched.c.layer == layer.id, ~touched.c.cells, touched.c.rev.in_(revs))
+        .values(cells=True)
+    )
 
 
 def _wanted(

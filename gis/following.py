@@ -9,7 +9,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from gis import tables
 from gis.areas import fill_areas, renew_areas
-from gis.cells import renew_cells
+from gis.cells import note_cells, renew_cells
 from gis.db import connect
 from gis.revisions import Change, head, last_touch, new_revision, note_touch
 from gis.settings import MapDefinition
@@ -44,6 +44,7 @@ def catch_up(engine: Engine, definition: MapDefinition) -> None:
         for layer in definition.layers.values():
             if layer.access.generalise_m is not None:
                 renew_cells(conn, definition, layer, last_touch(conn, [layer.id]))
+                note_cells(conn, definition, layer)
         fill_areas(conn, definition)
         _note_access(conn, definition)
 
@@ -71,4 +72,4 @@ def _note_access(conn: Connection, definition: MapDefinition) -> None:
         rev = new_revision(conn, who="onemap", kind="access", note=", ".join(sorted(changed)))
         derived = {layer.id for layer in definition.layers.values() if layer.role == "derived"}
         for name in sorted(changed | derived):
-            note_touch(conn, rev, name, Change(rev, 0, 0, 0, 0))
+            note_touch(conn, rev, name, Change(rev, 0, 0, 0, 0), cells=True)

@@ -201,17 +201,22 @@ def lock_numbers(conn: Connection) -> None:
     take(conn, Lock.NUMBERS)
 
 
-def note_touch(conn: Connection, rev: int, layer: str, change: Change) -> None:
-    """Record what ``rev`` did to ``layer``; a layer that is touched twice keeps the sum."""
+def note_touch(conn: Connection, rev: int, layer: str, change: Change, *, cells: bool = False) -> None:
+    """Record what ``rev`` did to ``layer``; a layer that is touched twice keeps the sum.
+
+    ``cells``: it also did something to what they see who see the layer generalised, and who know of no other
+    touch.
+    """
     touched = tables.revision_layers
     counts = {"added": change.added, "changed": change.changed, "closed": change.closed}
+    sums: dict[str, Any] = {name: touched.c[name] + n for name, n in counts.items()}
     done = conn.execute(
         update(touched)
         .where(touched.c.rev == rev, touched.c.layer == layer)
-        .values({name: touched.c[name] + n for name, n in counts.items()})
+        .values(sums | {"cells": or_(touched.c.cells, literal(cells))})
     )
     if not done.rowcount:
-        conn.execute(insert(touched).values(rev=rev, layer=layer, **counts))
+        conn.execute(insert(touched).values(rev=rev, layer=layer, **counts, cells=cells))
 
 
 def plain(column: ColumnElement[object]) -> ColumnElement[object]:

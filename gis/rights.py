@@ -36,7 +36,7 @@ OPEN_VIEWS = "now"
 # What anybody may know of the store, and what of it is told by layer: only to those who see the layer. The
 # latter says how much a layer holds as a whole, which is not for those who see but a part of it.
 _FOR_ALL = ("store", "revisions", "sources", "rule_texts")
-_BY_LAYER = ("revision_layers", "coverage", "judgings")
+_BY_LAYER = ("coverage", "judgings")
 _BY_WHOLE_LAYER = ("promises", "import_runs", "links", "uncovered", "harvests")
 # Made from all rows of a layer: for those only from whom no row of it is withheld.
 _BY_EVERY_ROW = ("tile_levels", "tile_rows", "tile_shapes", "tile_cells")
@@ -385,6 +385,7 @@ def secure_core(conn: Connection, definition: MapDefinition) -> None:
         unseen = frozenset(name for name in withheld(definition, role) if "." not in name)
         by_layers.setdefault(unseen, []).append(role)
         by_rows.setdefault(unseen | _limited(definition, role), []).append(role)
+    _secure(conn, "revision_layers", _of_touches(definition, by_layers))
     for name in _BY_LAYER:
         _secure(conn, name, _by_layer(by_layers, "layer <> ALL ({})", whole=False))
     for name in _BY_WHOLE_LAYER:
@@ -422,6 +423,17 @@ def _by_layer(
         seen = rows.format(_texts(unseen)) if unseen else "true"
         names = tuple(_WHOLE[role] for role in roles) if whole else _all_of(roles)
         yield _Policy(f"layers_{number}", names, seen)
+
+
+def _of_touches(
+    definition: MapDefinition, by_layers: Mapping[frozenset[str], Sequence[Role]]
+) -> Iterator[_Policy]:
+    """Touches of a layer are for who sees it; who sees its cells is told of those that changed the cells."""
+    general = {layer.id for layer in definition.layers.values() if layer.access.generalise_m is not None}
+    for number, (unseen, roles) in enumerate(by_layers.items()):
+        seen = f"layer <> ALL ({_texts(unseen)})" if unseen else "true"
+        cells = f" OR (cells AND layer = ANY ({_texts(unseen & general)}))" if unseen & general else ""
+        yield _Policy(f"layers_{number}", _all_of(roles), seen + cells)
 
 
 def _by_form(definition: MapDefinition) -> Iterator[_Policy]:

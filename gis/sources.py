@@ -340,7 +340,7 @@ def hand_over(conn: Connection, source_id: int, name: str, rev: int | None = Non
     if rev is None:
         rev = new_revision(conn, who="onemap", kind="source", note=f"{name}: another department")
     for layer in sorted(layers | set(conn.scalars(derived))):
-        note_touch(conn, rev, layer, Change(rev, 0, 0, 0, 0))
+        note_touch(conn, rev, layer, Change(rev, 0, 0, 0, 0), cells=True)
 
 
 def promise(

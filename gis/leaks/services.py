@@ -18,14 +18,11 @@ _MOST = 10_000
 
 
 def _by_feed(of: Looking, want: Expected) -> set[str]:
-    """Uids that the feed names; of a row that was to be seen once it tells what became of it then.
-
-    When the cells of a generalised layer change is not told: that would tell when its rows do.
-    """
+    """Uids that the feed names; of a row that was to be seen once it tells what became of it then."""
     layer = of.seen.layers.get(want.id)
     if layer is None:
         return set()
-    named = set(want.seen) if layer.is_generalised else set[str]()
+    named = set[str]()
     position = Position(0)
     with of.connect() as conn:
         while True:

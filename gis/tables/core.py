@@ -117,6 +117,13 @@ revision_layers = Table(
     Column("added", BigInteger, nullable=False),
     Column("changed", BigInteger, nullable=False),
     Column("closed", BigInteger, nullable=False),
+    Column(
+        "cells",
+        Boolean,
+        nullable=False,
+        server_default="false",
+        comment="whether whoever sees the layer generalised sees something else since then",
+    ),
     Index(None, "layer", "rev"),
     comment="What a revision did to each layer; coverage changes count as a touch with zero rows",
 )
