@@ -77,8 +77,15 @@ def test_a_row_of_another_area_is_not_there_and_one_on_the_border_is_not_ones_ow
         refused(own_someone.ask(WESTERN, path, "DELETE"), status)
         allowed = own_someone.ask(WESTERN, path, "OPTIONS")
         assert allowed.headers.get("allow") == ("GET, HEAD, OPTIONS" if uid == "B" else None)
-    # A key that somebody else's row has is taken, and no more of it is told.
-    refused(own_someone.ask(WESTERN, FARMS, "POST", json=farm("E", IN_WEST)), 409)
+    # A key that somebody else's row has is taken: what is said is what is said of one's own, and no more.
+    hidden, own = (own_someone.ask(WESTERN, FARMS, "POST", json=farm(key, IN_WEST)) for key in ("E", "W"))
+    for answer in (hidden, own):
+        refused(answer, 409)
+    assert hidden.text.replace("'E'", "'W'").replace("“E”", "“W”") == own.text
+    assert hidden.headers.keys() == own.headers.keys() and "etag" not in hidden.headers
+    # Beyond one's areas nothing is told of keys at all.
+    for key in ("E", "NONE"):
+        assert own_someone.ask(WESTERN, FARMS, "POST", json=farm(key, IN_EAST)).status_code == 403
     both = scope_of(Role.EDITOR, WEST, EAST)
     assert (
         own_someone.ask(both, f"{FARMS}/B", "PATCH", json={"properties": {"name": "界"}}).status_code == 200
