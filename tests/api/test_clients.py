@@ -75,6 +75,34 @@ def test_a_newer_gdal_reads_the_storage_crs_with_its_axes_right(live: str) -> No
     ], done.stderr
 
 
+FG = """
+import pyogrio, sys, urllib.request
+for query in sys.argv[2:]:
+    told = urllib.request.urlopen(sys.argv[1] + "collections/wells/items?" + query).read()
+    frame = pyogrio.read_dataframe(told)
+    driver, place = pyogrio.read_info(told)["driver"], frame.geometry.iloc[0]
+    print(driver, frame.crs.to_epsg(), len(frame), round(place.x, 3), round(place.y, 3))
+"""
+
+
+def test_gdals_driver_for_jsonfg_reads_each_profile_with_its_axes_right(live: str) -> None:
+    asked = [f"profile=jsonfg&crs=EPSG:{crs}" for crs in (4490, 4549)]
+    asked += [
+        "profile=jsonfg-plus&crs=EPSG:4549",
+        "f=jsonfg&crs=EPSG:4549",
+        "profile=jsonfg",
+        "profile=rfc7946",
+    ]
+    done = subprocess.run(
+        [sys.executable, "-c", FG, live, *asked], capture_output=True, text=True, timeout=60
+    )
+    plane = "JSONFG 4549 4 500487.639 3198740.011"
+    assert done.stdout.splitlines() == [
+        "JSONFG 4490 4 120.005 28.905", plane, plane, plane,
+        "JSONFG 4326 4 120.005 28.905", "GeoJSON 4326 4 120.005 28.905",
+    ], done.stderr  # fmt: skip
+
+
 def test_owslib_finds_its_way(live: str, shared_map: SmallMap) -> None:
     service = Features(live)
     assert set(service.feature_collections()) == set(shared_map.definition.layers)
