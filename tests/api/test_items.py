@@ -35,7 +35,8 @@ def test_a_page_says_how_many_match_and_where_it_stands(service: TestClient) -> 
     assert answer.headers["content-type"] == "application/geo+json"
     assert answer.headers["content-crs"] == "<http://www.opengis.net/def/crs/OGC/1.3/CRS84>"
     assert (body["type"], body["numberMatched"], body["numberReturned"]) == ("FeatureCollection", 4, 3)
-    assert {link["rel"] for link in body["links"]} == {"self", "alternate", "collection", "next"}
+    told = {link["rel"] for link in body["links"]}
+    assert told == {"self", "alternate", "collection", "profile", "next"}
 
 
 @pytest.mark.parametrize("limit", [1, 2, 3, 4, 1_000_000_000])
