@@ -75,6 +75,7 @@ class Reach:
     held: Indices
     frame: Frame
     _drawn: dict[tuple[object, ...], tuple[Geometries, list[BaseGeometry]]] = field(default_factory=dict)
+    _joined: dict[bytes, BaseGeometry] = field(default_factory=dict)
 
     @classmethod
     def around(cls, site: BaseGeometry, error_m: float, zones: ZoneSet, grow_m: float) -> Reach:
@@ -154,8 +155,12 @@ class Reach:
     def _bodies(self, chosen: Flags) -> BaseGeometry:
         """The union of the polygons of the chosen zones (bool[n]), as far as they meet the site's box."""
         pieces = self.held[chosen[self.zones.pieces.owner[self.held]]]
-        geoms = self.zones.pieces.geoms[pieces]
-        return self.frame.together(self.frame.into(geoms[shapely.get_dimensions(geoms) == 2]))
+        key = pieces.tobytes()
+        if key not in self._joined:  # both limits, and every depth, start from the same few
+            geoms = self.zones.pieces.geoms[pieces]
+            area = geoms[shapely.get_dimensions(geoms) == 2]
+            self._joined[key] = self.frame.together(self.frame.into(area))
+        return self._joined[key]
 
     def _rim_lines(self) -> tuple[Geometries, Indices]:
         return self.zones.rim.lines[self.rim], self.zones.rim.owner[self.rim]

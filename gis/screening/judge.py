@@ -16,13 +16,14 @@ law come in.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
 import shapely
+from shapely.geometry.base import BaseGeometry
 
 from gis.kernel import CLEAR, CONFLICT, UNKNOWN, Parts, combine
 from gis.kernel.arrays import Indices
@@ -133,6 +134,7 @@ class Judgement:
     outcomes: tuple[RuleOutcome, ...]
     fits: Flags
     _parts: dict[tuple[int, str | None], Parts] = field(default_factory=dict)
+    _told: dict[tuple[int, str | None], list[tuple[RuleOutcome, int]]] = field(default_factory=dict)
     _combined: dict[tuple[int, ...], tuple[list[Parts], Parts]] = field(default_factory=dict)
 
     def finding(self, outcome: RuleOutcome, row: int) -> Finding:
@@ -141,24 +143,24 @@ class Judgement:
 
     def findings(self, row: int) -> list[Finding]:
         """Return the findings on one subject: the worst verdict first, then the severest, then by rule."""
-        found = [_finding(o, row) for o in self.outcomes if o.answer.code[row] != CLEAR]
+        found = [_finding(o, row) for o, code in self._codes(row, None) if code != CLEAR]
         return sorted(found, key=_rank)
 
     def cleared(self, row: int) -> list[Cleared]:
         """Return the rules that have nothing against one subject, with the reason."""
-        return [_cleared(o, row) for o in self.outcomes if o.answer.code[row] == CLEAR]
+        return [_cleared(o, row) for o, code in self._codes(row, None) if code == CLEAR]
 
     def verdict(self, row: int, group: str | None = None) -> Verdict:
         """Return the worst verdict on one subject, of all rules or of one group."""
-        codes = [int(o.answer.code[row]) for o in self._of(group)]
-        return VERDICTS[max(codes, default=CLEAR)]
+        return VERDICTS[max((code for _, code in self._codes(row, group)), default=CLEAR)]
 
     def severity(self, row: int, group: str | None = None) -> Severity | None:
         """Return the severest among the findings that share the worst verdict; None when all is clear."""
-        worst = self.verdict(row, group)
-        if worst == "clear":
+        codes = self._codes(row, group)
+        worst = max((code for _, code in codes), default=CLEAR)
+        if worst == CLEAR:
             return None
-        found = [o for o in self._of(group) if VERDICTS[int(o.answer.code[row])] == worst]
+        found = [o for o, code in codes if code == worst]
         return min((o.severity(bool(o.answer.capped[row])) for o in found), key=SEVERITIES.index)
 
     def parts(self, row: int, group: str | None = None) -> Parts | None:
@@ -195,6 +197,13 @@ class Judgement:
         for outcome in self.outcomes:
             groups.setdefault(outcome.rule.group, []).append(outcome)
         return groups
+
+    def _codes(self, row: int, group: str | None) -> list[tuple[RuleOutcome, int]]:
+        """The outcomes of all rules or of one group, with the verdict code of one subject."""
+        key = row, group
+        if key not in self._told:
+            self._told[key] = [(o, int(o.answer.code[row])) for o in self._of(group)]
+        return self._told[key]
 
     def _of(self, group: str | None) -> Sequence[RuleOutcome]:
         return self.outcomes if group is None else self._by_group.get(group, ())
@@ -247,7 +256,7 @@ def judge(
         if name in docket.layers and name not in no_access
     }
     asked = {name: layers[name] for name in docket.reach_m if name in layers}
-    case = Case(subjects, fits, law_date, threads, docket.reach_m, asked, Found(facts, docket.reach_m))
+    case = Case(subjects, fits, law_date, threads, docket, asked, Found(facts, docket.reach_m))
     outcomes = []
     for entry in docket.entries:
         rule = entry.rule
@@ -263,7 +272,10 @@ def _apply(
     entry: Entry, layer: PreparedLayer | None, rivers: PreparedLayer | None, case: Case, hidden: bool
 ) -> RuleOutcome:
     """Apply one rule: the worst of what its questions find."""
-    found = [_answered(put, asked, layer, rivers, case, hidden) for put, asked in entry.asks]
+    found = [
+        _answered(put, asked, layer, rivers, case, hidden, place)
+        for place, (put, asked) in enumerate(entry.asks)
+    ]
     # A question that left all clear and measured nothing has no say beside another.
     telling = [one.answer for one in found if one.answer is not case.clear] or [case.clear]
     return RuleOutcome(
@@ -300,35 +312,36 @@ def _answered(
     rivers: PreparedLayer | None,
     case: Case,
     hidden: bool,
+    place: int,
 ) -> _Answered:
-    """Put one question to the ground, and say what attributes leave open."""
+    """Put one question to the ground, the rule's so-manieth, and say what attributes leave open."""
     applicable = put.applicable
     if isinstance(put.predicate, Attribute):
         answer = Answer.blank(len(case))
         fill(answer, asked, CONFLICT, case)
-        return _Answered(_with_open_filter(case, applicable, answer), Hits.none())
+        return _Answered(_with_open_filter(case, applicable, answer, place), Hits.none())
     if layer is None:
         answer = Answer.blank(len(case))
         fill(answer, asked, UNKNOWN, case)
         note_missing(answer.missing, "access" if hidden else "coverage", asked, len(case))
-        return _Answered(_with_open_filter(case, applicable, answer), Hits.none())
+        return _Answered(_with_open_filter(case, applicable, answer, place), Hits.none())
+    if case.alone is not None and len(asked):
+        settled = case.alone.settled(put, layer, case.law_date)
+        if settled is not None:
+            return _Answered(settled[0], Hits.none(), settled[1])
     zones = layer.select(put.zone_where, case.law_date)
     question = Question(put.predicate, zones, case.threads, case.found, put.is_assumed)
-    if case.alone is not None and len(asked):
-        settled = case.alone.answer(question, applicable)
-        if settled is not None:
-            return _Answered(settled, Hits.none(), len(zones))
     if case.is_settled(question, asked):
         return _Answered(case.clear, Hits.none(), len(zones))
     if isinstance(put.predicate, UpstreamWithin):
-        return _answered_along(put, question, asked, rivers, case)
+        return _answered_along(put, question, asked, rivers, case, place)
     answer = ask(question, case, asked).over(asked, len(case))
     hits = _open_pairs(applicable, hits_of(question, case, answer, asked))
-    return _Answered(_with_open_filter(case, applicable, answer), hits, len(zones))
+    return _Answered(_with_open_filter(case, applicable, answer, place), hits, len(zones))
 
 
 def _answered_along(
-    put: Ask, question: Question, asked: Indices, rivers: PreparedLayer | None, case: Case
+    put: Ask, question: Question, asked: Indices, rivers: PreparedLayer | None, case: Case, place: int
 ) -> _Answered:
     """The same for a question along rivers: the subjects that are on none are asked by straight distance."""
     traced = follow(question, case, asked, rivers)
@@ -340,14 +353,14 @@ def _answered_along(
     if len(traced.hits):
         hits = worst_pairs([traced.hits, hits])
     return _Answered(
-        _with_open_filter(case, put.applicable, answer),
+        _with_open_filter(case, put.applicable, answer, place),
         _open_pairs(put.applicable, hits),
         len(question.selection),
         traced.straight,
     )
 
 
-def _with_open_filter(case: Case, applicable: FilterResult, answer: Answer) -> Answer:
+def _with_open_filter(case: Case, applicable: FilterResult, answer: Answer, place: int) -> Answer:
     """The answer with hits where the filter is undecided as unknown, naming what would decide it.
 
     Parts follow where facts are wanted; elsewhere nobody looks at them.
@@ -363,15 +376,20 @@ def _with_open_filter(case: Case, applicable: FilterResult, answer: Answer) -> A
         note_missing(answer.missing, name, open_ & lacks, len(open_))
     for row in np.flatnonzero(open_).tolist() if case.found.facts else ():
         if row in answer.parts:
-            answer.parts[row] = met_as_unknown(case.subjects.geoms[row], answer.parts[row])
+            site = case.subjects.geoms[row]
+            answer.parts[row] = case.found.once(_opened, site, answer.parts[row], place)
     return answer
+
+
+def _opened(site: BaseGeometry, parts: Parts, place: int) -> Parts:
+    """The parts with what is met as unknown; each question of a rule has its own, which are laid together."""
+    return met_as_unknown(site, parts)
 
 
 def _open_pairs(applicable: FilterResult, hits: Hits) -> Hits:
     """The pairs of those subjects as unknown."""
-    if len(hits):
-        hits.code[applicable.unknown[hits.subject]] = UNKNOWN
-    return hits
+    open_ = applicable.unknown[hits.subject]
+    return replace(hits, code=np.where(open_, np.int8(UNKNOWN), hits.code)) if open_.any() else hits
 
 
 def _rank(finding: Finding) -> tuple[int, int, str]:
