@@ -32,6 +32,10 @@ ASIDE_M = 1.0
 """Metres. So far around the site's box limits are drawn; what lies beyond is cut away."""
 
 
+CLEARLY_M = 0.01
+"""Metres. Far more than what limits are drawn to."""
+
+
 def quad_segs(radius_m: float) -> int:
     """Corners of a quarter circle that keep an arc within ARC_ERROR_M of the true one (8 to 256)."""
     if radius_m <= ARC_ERROR_M:
@@ -113,6 +117,29 @@ class Reach:
         pieces = self.held[chosen[self.zones.pieces.owner[self.held]]]
         met = shapely.intersects(shapely.get_parts(self.site)[:, None], self.zones.pieces.geoms[pieces][None])
         return np.asarray(met.any(axis=1))
+
+    def holds_all(self) -> bool:
+        """Whether the site, whatever its shape, surely lies within the distance of a place of one outline.
+
+        That is so when the corners of its box do, clearly: then neither limit comes near it. False tells
+        nothing.
+        """
+        lines, owner = self._rim_lines()
+        spare = self.grow_m - self.total_m
+        wide = spare[owner] > WIDE_M
+        if not wide.any():
+            return False
+        xy, line = shapely.get_coordinates(lines[wide], return_index=True)
+        within = (spare - CLEARLY_M - arc_error_m(float(spare.max())))[owner[wide][line]]
+        x0, y0, x1, y1 = self.site.bounds
+        east = np.maximum(np.abs(xy[:, 0] - x0), np.abs(xy[:, 0] - x1))
+        north = np.maximum(np.abs(xy[:, 1] - y0), np.abs(xy[:, 1] - y1))
+        return bool((np.hypot(east, north) <= within).any())
+
+    def box(self) -> BaseGeometry:
+        """A little more than the box of the site, in the frame."""
+        x0, y0, x1, y1 = self.frame.into(self.site).bounds
+        return shapely.box(x0 - ASIDE_M, y0 - ASIDE_M, x1 + ASIDE_M, y1 + ASIDE_M)
 
     def outer(self) -> BaseGeometry:
         """Where a place of the site may be within the distance of a zone; beyond, it surely is not."""
@@ -205,7 +232,7 @@ class Reach:
         front = self.frame.into(front_of(self.site, lines, radius_m))
         if radius_m <= WIDE_M:
             return [_buffered(front, radius_m, over=over)]
-        box = np.array(self.frame.into(self.site).bounds) + ASIDE_M * np.array([-1.0, -1.0, 1.0, 1.0])
+        box = self.box().bounds
         each = [_buffered(front[[i]], radius_m, over=over) for i in range(len(front))]
         clipped = shapely.clip_by_rect(each, *box)
         sound = shapely.is_valid(clipped)
