@@ -10,7 +10,7 @@ from shapely.geometry.base import BaseGeometry
 
 from gis.kernel.arrays import TOUCH_M, Flags, Floats, Geometries, Indices
 from gis.kernel.frame import Frame
-from gis.kernel.front import front_of
+from gis.kernel.front import front_of, is_held
 from gis.kernel.line_parts import by_limits
 from gis.kernel.slivers import is_sliver
 from gis.kernel.verdicts import CONFLICT
@@ -30,10 +30,6 @@ itself at every bend, and the wider it is the more other bends it crosses."""
 
 ASIDE_M = 1.0
 """Metres. So far around the site's box limits are drawn; what lies beyond is cut away."""
-
-
-CLEARLY_M = 0.01
-"""Metres. Far more than what limits are drawn to."""
 
 
 def quad_segs(radius_m: float) -> int:
@@ -119,27 +115,23 @@ class Reach:
         return np.asarray(met.any(axis=1))
 
     def holds_all(self) -> bool:
-        """Whether the site, whatever its shape, surely lies within the distance of a place of one outline.
+        """Whether the whole site is surely within a wide distance: then neither limit comes near it.
 
-        That is so when the corners of its box do, clearly: then neither limit comes near it. False tells
-        nothing.
+        Asked of zones of one accuracy. False tells nothing.
         """
-        lines, owner = self._rim_lines()
-        spare = self.grow_m - self.total_m
-        wide = spare[owner] > WIDE_M
-        if not wide.any():
+        owner = np.concatenate([self.zones.rim.owner[self.rim], self.zones.pieces.owner[self.held]])
+        spare = np.unique(self.grow_m - self.total_m[owner])
+        if len(spare) != 1 or not len(self.rim) or spare[0] <= WIDE_M:
             return False
-        xy, line = shapely.get_coordinates(lines[wide], return_index=True)
-        within = (spare - CLEARLY_M - arc_error_m(float(spare.max())))[owner[wide][line]]
-        x0, y0, x1, y1 = self.site.bounds
-        east = np.maximum(np.abs(xy[:, 0] - x0), np.abs(xy[:, 0] - x1))
-        north = np.maximum(np.abs(xy[:, 1] - y0), np.abs(xy[:, 1] - y1))
-        return bool((np.hypot(east, north) <= within).any())
+        pieces = self.zones.pieces.geoms[self.held]
+        bodies = pieces[shapely.get_dimensions(pieces) == 2]
+        return is_held(self.site, bodies, self.zones.rim.lines[self.rim], float(spare[0]))
 
     def box(self) -> BaseGeometry:
         """A little more than the box of the site, in the frame."""
         x0, y0, x1, y1 = self.frame.into(self.site).bounds
-        return shapely.box(x0 - ASIDE_M, y0 - ASIDE_M, x1 + ASIDE_M, y1 + ASIDE_M)
+        grown: BaseGeometry = shapely.box(x0 - ASIDE_M, y0 - ASIDE_M, x1 + ASIDE_M, y1 + ASIDE_M)
+        return grown
 
     def outer(self) -> BaseGeometry:
         """Where a place of the site may be within the distance of a zone; beyond, it surely is not."""
