@@ -64,10 +64,10 @@ def test_limits_that_do_not_come_near_a_site_change_nothing_where_they_are_not_d
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     rng = np.random.default_rng(7)
-    blobs = shapes.blobs(rng, 12, 900.0, 200.0, 300)
+    blobs = shapes.blobs(rng, 8, 900.0, 200.0, 60)
     zones = ZoneSet.prepare(blobs, 5.0)
     asked, held = 0, 0
-    for _ in range(40):
+    for _ in range(14):
         at = np.array([shapes.EAST, shapes.NORTH]) + rng.uniform(0, 900, 2)
         site = shapes.blob(rng, *at, rng.uniform(20, 150), 20)
         reach = Reach.around(site, 2.0, zones, 100.0)
@@ -79,4 +79,4 @@ def test_limits_that_do_not_come_near_a_site_change_nothing_where_they_are_not_d
         assert quick.sizes.tolist() == drawn.sizes.tolist()
         asked += 1
         held += reach.holds_all()
-    assert 5 < held < asked
+    assert 3 < held < asked - 3
