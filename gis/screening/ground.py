@@ -22,7 +22,7 @@ distance d of the rule (0 for "intersects"):
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -148,11 +148,16 @@ class Found:
         return self.wholes[row, code]
 
     def once(self, work: Callable[..., Parts], site: BaseGeometry, *given: Any) -> Parts:
-        """What ``work`` makes of a site and its divisions; the same object for the same ones."""
-        key = work, id(site), *(each if isinstance(each, int) else id(each) for each in given)
+        """What ``work`` makes of a site and its divisions, made once for the same ones.
+
+        Each time as an object of its own, which is laid over others that may equal it: what comes of that
+        depends on how often it is, to the last digit.
+        """
+        key = work, id(site), *map(_same, given)
         if key not in self.worked:
             self.worked[key] = (site, *given), work(site, *given)
-        return self.worked[key][1]
+        told = self.worked[key][1]
+        return told if any(told is each for each in given) else replace(told)
 
     def size(self, geometry: BaseGeometry) -> float:
         """m2 of a polygon, m of a line."""
@@ -406,6 +411,13 @@ class Answer:
         for name, lacks in other.missing.items():
             note_missing(self.missing, name, rows[lacks], len(self.code))
         self.parts.update({int(rows[row]): parts for row, parts in other.parts.items()})
+
+
+def _same(given: Any) -> object:
+    """What a division has in common with its copies, or a number itself."""
+    if isinstance(given, Parts):
+        return id(given.conflict), id(given.sizes), given.on_boundary
+    return given
 
 
 def _holds(index: Indices, row: int) -> bool:

@@ -23,7 +23,6 @@ from typing import NamedTuple
 
 import numpy as np
 import shapely
-from shapely.geometry.base import BaseGeometry
 
 from gis.kernel import CLEAR, CONFLICT, UNKNOWN, Parts, combine
 from gis.kernel.arrays import Indices
@@ -272,10 +271,7 @@ def _apply(
     entry: Entry, layer: PreparedLayer | None, rivers: PreparedLayer | None, case: Case, hidden: bool
 ) -> RuleOutcome:
     """Apply one rule: the worst of what its questions find."""
-    found = [
-        _answered(put, asked, layer, rivers, case, hidden, place)
-        for place, (put, asked) in enumerate(entry.asks)
-    ]
+    found = [_answered(put, asked, layer, rivers, case, hidden) for put, asked in entry.asks]
     # A question that left all clear and measured nothing has no say beside another.
     telling = [one.answer for one in found if one.answer is not case.clear] or [case.clear]
     return RuleOutcome(
@@ -312,19 +308,18 @@ def _answered(
     rivers: PreparedLayer | None,
     case: Case,
     hidden: bool,
-    place: int,
 ) -> _Answered:
-    """Put one question to the ground, the rule's so-manieth, and say what attributes leave open."""
+    """Put one question to the ground, and say what attributes leave open."""
     applicable = put.applicable
     if isinstance(put.predicate, Attribute):
         answer = Answer.blank(len(case))
         fill(answer, asked, CONFLICT, case)
-        return _Answered(_with_open_filter(case, applicable, answer, place), Hits.none())
+        return _Answered(_with_open_filter(case, applicable, answer), Hits.none())
     if layer is None:
         answer = Answer.blank(len(case))
         fill(answer, asked, UNKNOWN, case)
         note_missing(answer.missing, "access" if hidden else "coverage", asked, len(case))
-        return _Answered(_with_open_filter(case, applicable, answer, place), Hits.none())
+        return _Answered(_with_open_filter(case, applicable, answer), Hits.none())
     if case.alone is not None and len(asked):
         settled = case.alone.settled(put, layer, case.law_date)
         if settled is not None:
@@ -334,14 +329,14 @@ def _answered(
     if case.is_settled(question, asked):
         return _Answered(case.clear, Hits.none(), len(zones))
     if isinstance(put.predicate, UpstreamWithin):
-        return _answered_along(put, question, asked, rivers, case, place)
+        return _answered_along(put, question, asked, rivers, case)
     answer = ask(question, case, asked).over(asked, len(case))
     hits = _open_pairs(applicable, hits_of(question, case, answer, asked))
-    return _Answered(_with_open_filter(case, applicable, answer, place), hits, len(zones))
+    return _Answered(_with_open_filter(case, applicable, answer), hits, len(zones))
 
 
 def _answered_along(
-    put: Ask, question: Question, asked: Indices, rivers: PreparedLayer | None, case: Case, place: int
+    put: Ask, question: Question, asked: Indices, rivers: PreparedLayer | None, case: Case
 ) -> _Answered:
     """The same for a question along rivers: the subjects that are on none are asked by straight distance."""
     traced = follow(question, case, asked, rivers)
@@ -353,14 +348,14 @@ def _answered_along(
     if len(traced.hits):
         hits = worst_pairs([traced.hits, hits])
     return _Answered(
-        _with_open_filter(case, put.applicable, answer, place),
+        _with_open_filter(case, put.applicable, answer),
         _open_pairs(put.applicable, hits),
         len(question.selection),
         traced.straight,
     )
 
 
-def _with_open_filter(case: Case, applicable: FilterResult, answer: Answer, place: int) -> Answer:
+def _with_open_filter(case: Case, applicable: FilterResult, answer: Answer) -> Answer:
     """The answer with hits where the filter is undecided as unknown, naming what would decide it.
 
     Parts follow where facts are wanted; elsewhere nobody looks at them.
@@ -377,13 +372,8 @@ def _with_open_filter(case: Case, applicable: FilterResult, answer: Answer, plac
     for row in np.flatnonzero(open_).tolist() if case.found.facts else ():
         if row in answer.parts:
             site = case.subjects.geoms[row]
-            answer.parts[row] = case.found.once(_opened, site, answer.parts[row], place)
+            answer.parts[row] = case.found.once(met_as_unknown, site, answer.parts[row])
     return answer
-
-
-def _opened(site: BaseGeometry, parts: Parts, place: int) -> Parts:
-    """The parts with what is met as unknown; each question of a rule has its own, which are laid together."""
-    return met_as_unknown(site, parts)
 
 
 def _open_pairs(applicable: FilterResult, hits: Hits) -> Hits:

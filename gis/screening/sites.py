@@ -112,12 +112,15 @@ def _by_corners(site: _Site, question: Question) -> tuple[Lie, Lie] | None:
     _, near, gap = question.found.near_pairs(one, error, row, question)
     if (near >= len(selection.yes)).any():
         return None
+    by_zones = Lie(CONFLICT, question.found.whole(site.geometry, site.row, CONFLICT))
+    asked = question.layer, selection.yes_index, selection.yes
+    if question.found.is_within(site.geometry, site.accuracy_m, site.row, asked, question.reach_m):
+        return by_zones, by_zones
     place = site.geometry, site.accuracy_m, selection.yes
     if not corners.conflicts(*place, near, gap, question.reach_m):
         return None
     if bare and not corners.reaches_beyond(*place, question.reach_m):
         return None
-    by_zones = Lie(CONFLICT, question.found.whole(site.geometry, site.row, CONFLICT))
     return by_zones, replace(by_zones, names=frozenset({"coverage"})) if bare else by_zones
 
 
