@@ -15,7 +15,14 @@ it says how a geometry lies to a set of zones, and leaves what that means to the
 """
 
 from gis.kernel.cutting import Pieces, cut
-from gis.kernel.margin import Margin, depth_within, depths_within, gap_from_outside, signed_margin
+from gis.kernel.margin import (
+    Margin,
+    depth_within,
+    depths_within,
+    gap_from_outside,
+    margin_inside,
+    signed_margin,
+)
 from gis.kernel.measures import bearing, distance, overlap, size, witness
 from gis.kernel.pairs import intersecting, points_in_zones, within
 from gis.kernel.parts import Parts, combine, split, uncovered
@@ -42,6 +49,7 @@ __all__ = [
     "distance",
     "gap_from_outside",
     "intersecting",
+    "margin_inside",
     "overlap",
     "points_in_zones",
     "signed_margin",

@@ -8,10 +8,16 @@ from shapely.geometry.base import BaseGeometry
 
 from gis.kernel.arrays import Floats, Geometries
 
-__all__ = ["front_of"]
+__all__ = ["front_of", "is_held"]
 
 CELLS = 12
 """A site's box is looked at in so many cells along its longer side."""
+
+FINE_CELLS = 24
+"""In so many where that may save drawing limits at all."""
+
+DRAWN, CLEARLY_M = 1e-5, 0.01
+"""Lines grown by a radius are drawn smaller by less than this share of it and so many metres."""
 
 FEW_LINES = 8
 """So few lines are not worth choosing among."""
@@ -39,7 +45,7 @@ def front_of(site: BaseGeometry, lines: Geometries, radius_m: float) -> Geometri
     """
     if len(lines) <= FEW_LINES:
         return lines
-    middles, half_diagonal = _cells(site)
+    middles, half_diagonal = _cells(site, CELLS)
     tree = shapely.STRtree(lines)
     (_, _), gap = tree.query_nearest(middles, return_distance=True, all_matches=False)
     reached = gap <= radius_m + half_diagonal
@@ -47,10 +53,35 @@ def front_of(site: BaseGeometry, lines: Geometries, radius_m: float) -> Geometri
     return np.asarray(lines[np.unique(line)], dtype=object)
 
 
-def _cells(site: BaseGeometry) -> tuple[Geometries, float]:
+def is_held(site: BaseGeometry, zones: Geometries, lines: Geometries, radius_m: float) -> bool:
+    """Whether each place of ``site`` surely lies in ``zones`` or within ``radius_m`` of ``lines``.
+
+    By cells as above, but smaller: one lies in a zone with all its places when its middle does and no outline
+    comes near. False tells nothing.
+
+    Parameters
+    ----------
+    site : geometry
+    zones : object[j]
+        The polygons that meet the site's box, in the same plane.
+    lines : object[k]
+        Their outlines as far as they are within the radius of the site, and a little farther; not none.
+    radius_m : float
+        More than half the diagonal of a cell, else the answer is False.
+    """
+    middles, half_diagonal = _cells(site, FINE_CELLS)
+    (_, _), gap = shapely.STRtree(lines).query_nearest(middles, return_distance=True, all_matches=False)
+    open_ = gap + half_diagonal > radius_m * (1.0 - DRAWN) - CLEARLY_M
+    if half_diagonal >= radius_m or (open_ & (gap <= half_diagonal)).any():
+        return False
+    rest = middles[open_]
+    return len(np.unique(shapely.STRtree(zones).query(rest, predicate="intersects")[0])) == len(rest)
+
+
+def _cells(site: BaseGeometry, count: int) -> tuple[Geometries, float]:
     """The middles of the cells of a site's box that meet the site, and half a cell's diagonal."""
     x0, y0, x1, y1 = site.bounds
-    side = max(x1 - x0, y1 - y0) / CELLS
+    side = max(x1 - x0, y1 - y0) / count
     if side == 0:
         return np.array([shapely.Point(x0, y0)], dtype=object), 0.0
     x, y = _middles(x0, x1, side), _middles(y0, y1, side)

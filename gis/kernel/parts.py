@@ -148,7 +148,8 @@ def _divided_line(reach: Reach, *, unsure: bool) -> Parts:
 
 def _divided_area(reach: Reach, *, unsure: bool) -> Parts:
     frame, none = reach.frame, shapely.Polygon()
-    local, outer, inner = frame.into(reach.site), reach.outer(), reach.inner()
+    local = frame.into(reach.site)
+    outer, inner = (reach.box(),) * 2 if reach.holds_all() else (reach.outer(), reach.inner())
     near, clear = frame.within(local, outer), frame.without(local, outer)
     conflict, edge = frame.within(near, inner), frame.without(near, inner)
     areas = [conflict, none, edge, clear]

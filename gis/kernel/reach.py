@@ -10,7 +10,7 @@ from shapely.geometry.base import BaseGeometry
 
 from gis.kernel.arrays import TOUCH_M, Flags, Floats, Geometries, Indices
 from gis.kernel.frame import Frame
-from gis.kernel.front import front_of
+from gis.kernel.front import front_of, is_held
 from gis.kernel.line_parts import by_limits
 from gis.kernel.slivers import is_sliver
 from gis.kernel.verdicts import CONFLICT
@@ -75,6 +75,7 @@ class Reach:
     held: Indices
     frame: Frame
     _drawn: dict[tuple[object, ...], tuple[Geometries, list[BaseGeometry]]] = field(default_factory=dict)
+    _joined: dict[bytes, BaseGeometry] = field(default_factory=dict)
 
     @classmethod
     def around(cls, site: BaseGeometry, error_m: float, zones: ZoneSet, grow_m: float) -> Reach:
@@ -112,6 +113,25 @@ class Reach:
         pieces = self.held[chosen[self.zones.pieces.owner[self.held]]]
         met = shapely.intersects(shapely.get_parts(self.site)[:, None], self.zones.pieces.geoms[pieces][None])
         return np.asarray(met.any(axis=1))
+
+    def holds_all(self) -> bool:
+        """Whether the whole site is surely within a wide distance: then neither limit comes near it.
+
+        Asked of zones of one accuracy. False tells nothing.
+        """
+        owner = np.concatenate([self.zones.rim.owner[self.rim], self.zones.pieces.owner[self.held]])
+        spare = np.unique(self.grow_m - self.total_m[owner])
+        if len(spare) != 1 or not len(self.rim) or spare[0] <= WIDE_M:
+            return False
+        pieces = self.zones.pieces.geoms[self.held]
+        bodies = pieces[shapely.get_dimensions(pieces) == 2]
+        return is_held(self.site, bodies, self.zones.rim.lines[self.rim], float(spare[0]))
+
+    def box(self) -> BaseGeometry:
+        """A little more than the box of the site, in the frame."""
+        x0, y0, x1, y1 = self.frame.into(self.site).bounds
+        grown: BaseGeometry = shapely.box(x0 - ASIDE_M, y0 - ASIDE_M, x1 + ASIDE_M, y1 + ASIDE_M)
+        return grown
 
     def outer(self) -> BaseGeometry:
         """Where a place of the site may be within the distance of a zone; beyond, it surely is not."""
@@ -154,8 +174,12 @@ class Reach:
     def _bodies(self, chosen: Flags) -> BaseGeometry:
         """The union of the polygons of the chosen zones (bool[n]), as far as they meet the site's box."""
         pieces = self.held[chosen[self.zones.pieces.owner[self.held]]]
-        geoms = self.zones.pieces.geoms[pieces]
-        return self.frame.together(self.frame.into(geoms[shapely.get_dimensions(geoms) == 2]))
+        key = pieces.tobytes()
+        if key not in self._joined:  # both limits, and every depth, start from the same few
+            geoms = self.zones.pieces.geoms[pieces]
+            area = geoms[shapely.get_dimensions(geoms) == 2]
+            self._joined[key] = self.frame.together(self.frame.into(area))
+        return self._joined[key]
 
     def _rim_lines(self) -> tuple[Geometries, Indices]:
         return self.zones.rim.lines[self.rim], self.zones.rim.owner[self.rim]
@@ -200,7 +224,7 @@ class Reach:
         front = self.frame.into(front_of(self.site, lines, radius_m))
         if radius_m <= WIDE_M:
             return [_buffered(front, radius_m, over=over)]
-        box = np.array(self.frame.into(self.site).bounds) + ASIDE_M * np.array([-1.0, -1.0, 1.0, 1.0])
+        box = self.box().bounds
         each = [_buffered(front[[i]], radius_m, over=over) for i in range(len(front))]
         clipped = shapely.clip_by_rect(each, *box)
         sound = shapely.is_valid(clipped)

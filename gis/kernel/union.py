@@ -52,10 +52,11 @@ class UnionBoundary:
 
     def whole(self) -> Boundary:
         """The boundary of the union with an index of its lines."""
+        if self._whole is not None:
+            return self._whole
         every = np.arange(len(self._outline))
-        if self._whole is None:
-            for some in np.array_split(every, len(every) // TRACED_AT_ONCE + 1):
-                self.among(some)  # so that who asks meanwhile need not wait for all
+        for some in np.array_split(every, len(every) // TRACED_AT_ONCE + 1):
+            self.among(some)  # so that who asks meanwhile need not wait for all
         with self._lock:
             if self._whole is None:
                 lines, owner = self.among(every)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import cache
 from importlib.metadata import version
 
 import orjson
@@ -12,6 +13,7 @@ import shapely
 from sqlalchemy import Engine
 
 from gis.db import connect, scope_of
+from gis.kept import for_each
 from gis.revisions import resolve_as_of
 from gis.screening.judge import Judgement, judge
 from gis.screening.recording import WORST_FIRST, Record, Writer
@@ -142,8 +144,7 @@ def examine(
     site = read_site(definition, request, max_vertices=max_vertices)
     # Without a time zone of the district, UTC is the honest choice of a calendar day.
     law_date = request.law_date or datetime.now(UTC).date()
-    used = [rule for rule in enabled_rules(definition) if not site.subjects.kinds.isdisjoint(rule.subjects)]
-    layers = zone_layers(used)
+    layers = _asked_layers(definition)(site.subjects.kinds)
     now = standing(engine, layers)
     snapshot = None
     if request.as_of is None:
@@ -159,6 +160,17 @@ def examine(
         threads=threads, facts=facts,
     )  # fmt: skip
     return Examined(definition, request, site, snapshot, judgement, now.sources, now.head)
+
+
+@for_each(size=8)
+def _asked_layers(definition: MapDefinition) -> Callable[[frozenset[str]], list[str]]:
+    """The layers that rules ask about subjects of some kinds, looked up once."""
+
+    @cache
+    def of(kinds: frozenset[str]) -> list[str]:
+        return zone_layers(r for r in enabled_rules(definition) if not kinds.isdisjoint(r.subjects))
+
+    return of
 
 
 def _in_sight(engine: Engine, definition: MapDefinition, site: Site) -> bool:

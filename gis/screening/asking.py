@@ -262,9 +262,7 @@ def _worst_of_one(geoms: Geometries, answers: Sequence[Answer], divided: bool) -
     """The same for one subject."""
     code = max(int(answer.code[0]) for answer in answers)
     worst = [answer for answer in answers if answer.code[0] == code]
-    deciding = max(
-        worst, key=lambda answer: float(np.nan_to_num(answer.margin_m[0], nan=-_FAR_M, neginf=-_FAR_M))
-    )
+    deciding = max(worst, key=_score)
     parts = _worst_parts(geoms, answers, divided)
     missing: Missing = {}
     if code == UNKNOWN or parts:
@@ -274,6 +272,12 @@ def _worst_of_one(geoms: Geometries, answers: Sequence[Answer], divided: bool) -
     return Answer(
         deciding.code, missing, capped, deciding.margin_m, deciding.error_m, deciding.on_boundary, parts
     )
+
+
+def _score(answer: Answer) -> float:
+    """How far the subject lies within the limit; least where that is not known."""
+    margin = float(answer.margin_m[0])
+    return margin if margin > -_FAR_M else -_FAR_M
 
 
 _FAR_M = 1e12

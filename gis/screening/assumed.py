@@ -8,7 +8,6 @@ import shapely
 from gis.kernel import UNKNOWN
 from gis.kernel.arrays import TOUCH_M, Floats, Geometries, Indices
 from gis.kernel.zones import ZoneSet
-from gis.screening.division import whole
 from gis.screening.filters import Flags
 from gis.screening.ground import Answer, Question, near_pairs, note_missing
 from gis.screening.inputs import Subjects
@@ -57,7 +56,7 @@ def ask_assumed(
     note_missing(answer.missing, "accuracy_m", usable & np.isnan(accuracy), count)
     note_missing(answer.missing, "coverage", bare, count)
     for row in np.flatnonzero((near | bare) & (shapely.get_dimensions(geoms) > 0)):
-        answer.parts[int(row)] = whole(geoms[row], UNKNOWN)
+        answer.parts[int(row)] = question.found.whole(geoms[row], int(rows[row]), UNKNOWN)
     return answer
 
 

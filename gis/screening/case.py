@@ -16,6 +16,7 @@ from gis.kernel.arrays import TOUCH_M, Floats, Geometries, Indices
 from gis.screening.alone import Alone, alone_of
 from gis.screening.assumed import ask_assumed
 from gis.screening.division import whole
+from gis.screening.docket import Docket
 from gis.screening.filters import Flags
 from gis.screening.ground import FEW, Answer, Found, Question, near_pairs, note_missing
 from gis.screening.hits import Hits, find_hits
@@ -32,19 +33,17 @@ __all__ = ["Case", "ask", "fill", "follow", "hits_of"]
 
 @dataclass(frozen=True, eq=False)
 class Case:
-    """What stays the same from rule to rule; ``reach_m`` is the farthest that any rule looks, by layer.
-
-    ``layers`` are the zones that rules ask about, by id.
-    """
+    """What stays the same from rule to rule; ``layers`` are the zones that rules ask about, by id."""
 
     subjects: Subjects
     fits: Flags
     law_date: date
     threads: int | None
-    reach_m: Mapping[str, float]
+    docket: Docket
     layers: Mapping[str, PreparedLayer]
     found: Found = field(default_factory=Found)
     answers: dict[tuple[int, Predicate, bool, bytes], Answer] = field(default_factory=dict)
+    hits: dict[tuple[int, Predicate, bool, int], tuple[Answer, Hits]] = field(default_factory=dict)
     _depths: dict[bytes, Floats] = field(default_factory=dict)
     _far: dict[str, Flags] = field(default_factory=dict)
     _settled: dict[tuple[str, float], Flags] = field(default_factory=dict)
@@ -63,7 +62,7 @@ class Case:
         if len(self) != 1:
             return None
         fits = bool(self.fits[0])
-        return alone_of(self.subjects, fits, self.layers, self.reach_m, self.found, self.clear)
+        return alone_of(self.subjects, fits, self.layers, self.docket, self.found, self.clear)
 
     @cached_property
     def points(self) -> Flags:
@@ -94,7 +93,7 @@ class Case:
                 far[0] = self._is_far(self.alone, layer)
             elif len(self) <= FEW and not np.isnan(layer.error_m):
                 geoms, accuracy = self.subjects.geoms[self.fits], self.subjects.accuracy_m[self.fits]
-                far[self.fits] = _beyond(geoms, accuracy, layer, self.reach_m.get(name, 0.0))
+                far[self.fits] = _beyond(geoms, accuracy, layer, self.docket.reach_m.get(name, 0.0))
             self._far[name] = far
         return self._far[name]
 
@@ -192,7 +191,7 @@ def fill(answer: Answer, rows: Indices, code: int, case: Case) -> None:
 
 
 def hits_of(question: Question | None, case: Case, answer: Answer, rows: Indices) -> Hits:
-    """The zones behind the findings on the subjects at ``rows``."""
+    """The zones behind the findings on the subjects at ``rows``; shared, so nobody writes to it."""
     if question is None or not case.found.facts:
         return Hits.none()
     far, by_reach = case.far(question.layer), not question.seeks_absence and not question.is_assumed
@@ -205,4 +204,10 @@ def hits_of(question: Question | None, case: Case, answer: Answer, rows: Indices
     rows = np.flatnonzero(asked)
     if not len(rows):
         return Hits.none()
-    return find_hits(case.subjects.geoms, case.subjects.accuracy_m, rows, question, answer)
+    given = case.subjects.geoms, case.subjects.accuracy_m, rows, question, answer
+    if len(case) > 1:
+        return find_hits(*given)
+    key = id(question.selection), question.predicate, question.is_assumed, id(answer)
+    if key not in case.hits:
+        case.hits[key] = answer, find_hits(*given)
+    return case.hits[key][1]

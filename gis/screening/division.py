@@ -12,7 +12,7 @@ from shapely.geometry.base import BaseGeometry
 
 from gis.kernel import CLEAR, CONFLICT, EDGE, UNKNOWN, Parts, combine
 
-__all__ = ["demoted", "met_as_unknown", "settled_only", "turned", "whole"]
+__all__ = ["demoted", "met_as_unknown", "settled_only", "turned", "whole", "worst"]
 
 _ORDER = (CONFLICT, UNKNOWN, EDGE, CLEAR)
 _NAMES = ("conflict", "unknown", "edge", "clear")
@@ -22,6 +22,11 @@ _NAMES = ("conflict", "unknown", "edge", "clear")
 def whole(site: BaseGeometry, code: int) -> Parts:
     """Return the parts of a site that is of one verdict throughout."""
     return _moved(site, combine(site, []), (CLEAR,), code)
+
+
+def worst(site: BaseGeometry, *parts: Parts) -> Parts:
+    """Return the worst verdict of any of ``parts`` at each place of the site; see `gis.kernel.combine`."""
+    return combine(site, parts)
 
 
 def demoted(site: BaseGeometry, parts: Parts, code: int) -> Parts:
@@ -39,7 +44,7 @@ def settled_only(site: BaseGeometry, parts: Parts) -> Parts:
     return _moved(site, parts, (UNKNOWN, EDGE), CLEAR)
 
 
-def turned(parts: Parts) -> Parts:
+def turned(_site: BaseGeometry, parts: Parts) -> Parts:
     """Return the parts for the opposite question: conflict and clear change places."""
     return replace(parts, conflict=parts.clear, clear=parts.conflict, sizes=parts.sizes[[3, 1, 2, 0]])
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
 from shapely.geometry.base import BaseGeometry
 
 from gis.kernel import CLEAR, CONFLICT, EDGE, UNKNOWN, Parts
@@ -193,4 +192,5 @@ class Cleared:
 
 def number(value: float) -> float | None:
     """Return a plain number, None for NaN."""
-    return None if np.isnan(value) else float(value)
+    told = float(value)
+    return told if told == told else None  # NaN is not

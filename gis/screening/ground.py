@@ -21,8 +21,8 @@ distance d of the rule (0 for "intersects"):
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -30,10 +30,23 @@ import shapely
 from numpy.typing import NDArray
 from shapely.geometry.base import BaseGeometry
 
-from gis.kernel import CLEAR, CONFLICT, EDGE, UNKNOWN, Margin, Parts, gap_from_outside, signed_margin, split
+from gis.kernel import (
+    CLEAR,
+    CONFLICT,
+    EDGE,
+    UNKNOWN,
+    Margin,
+    Parts,
+    gap_from_outside,
+    margin_inside,
+    signed_margin,
+    size,
+    split,
+)
 from gis.kernel.arrays import TOUCH_M, Floats, Geometries, Indices
 from gis.kernel.pairs import within
 from gis.kernel.zones import ZoneSet
+from gis.screening.around import Around
 from gis.screening.division import whole
 from gis.screening.filters import Flags
 from gis.screening.inputs import PreparedLayer, Selection
@@ -89,8 +102,8 @@ class Found:
         The parts of a subject that is of one verdict throughout, by its row and the verdict.
     beyond : dict
         How a subject beyond all zones lies, by the same and whether zones are counted.
-    near : dict
-        The zones near one subject, by the layer and the subject's row.
+    arounds : dict
+        The zones around one subject, by the layer and the subject's row.
     pairs : dict
         Those of them that a question is about, by its selection (which its layer keeps), reach and subject.
     divided : dict
@@ -101,8 +114,14 @@ class Found:
         Signed margins, by the zones asked (which are kept, so that an id stays theirs) and the rows.
     shared : dict
         Those of one subject that its near zones decide, by the layer, its row and those zones.
+    nearest : dict
+        Distance and row of the nearest zone of a layer, of a subject beyond all zones.
     gaps : dict
-        Distance and accuracy of the nearest zone, likewise, of a subject beyond all zones.
+        Distance and accuracy of the nearest zone of some, likewise.
+    sizes : dict
+        Of subjects, by their id.
+    worked : dict
+        What came of divisions that were worked on, by what was done and to which (which are kept likewise).
     """
 
     facts: bool = True
@@ -110,20 +129,41 @@ class Found:
     bare: dict[tuple[bytes, float, int], Parts] = field(default_factory=dict)
     wholes: dict[tuple[int, int], Parts] = field(default_factory=dict)
     beyond: dict[tuple[bytes, float, int, bool], Lie] = field(default_factory=dict)
-    near: dict[tuple[str, int], tuple[Indices, Floats]] = field(default_factory=dict)
+    arounds: dict[tuple[str, int], Around] = field(default_factory=dict)
     pairs: dict[tuple[int, float, int], Pairs] = field(default_factory=dict)
-    around: dict[tuple[str, int], Indices] = field(default_factory=dict)
+    boxed: dict[tuple[str, int], Indices] = field(default_factory=dict)
     divided: dict[tuple[object, ...], Parts] = field(default_factory=dict)
     measured: dict[tuple[str, str], dict[int, Any]] = field(default_factory=dict)
     margins: dict[tuple[int, bytes], tuple[ZoneSet, Margin]] = field(default_factory=dict)
     shared: dict[tuple[str, int, bytes], Margin] = field(default_factory=dict)
+    nearest: dict[tuple[str, int], tuple[float, int] | None] = field(default_factory=dict)
     gaps: dict[tuple[int, int], tuple[ZoneSet, tuple[float, float]]] = field(default_factory=dict)
+    sizes: dict[int, tuple[BaseGeometry, float]] = field(default_factory=dict)
+    worked: dict[tuple[object, ...], tuple[tuple[object, ...], Parts]] = field(default_factory=dict)
 
     def whole(self, geometry: BaseGeometry, row: int, code: int) -> Parts:
         """The parts of a subject that is of one verdict throughout; the same object each time."""
         if (row, code) not in self.wholes:
             self.wholes[row, code] = whole(geometry, code)
         return self.wholes[row, code]
+
+    def once(self, work: Callable[..., Parts], site: BaseGeometry, *given: Any) -> Parts:
+        """What ``work`` makes of a site and its divisions, made once for the same ones.
+
+        Each time as an object of its own, which is laid over others that may equal it: what comes of that
+        depends on how often it is, to the last digit.
+        """
+        key = work, id(site), *map(_same, given)
+        if key not in self.worked:
+            self.worked[key] = (site, *given), work(site, *given)
+        told = self.worked[key][1]
+        return told if any(told is each for each in given) else replace(told)
+
+    def size(self, geometry: BaseGeometry) -> float:
+        """m2 of a polygon, m of a line."""
+        if id(geometry) not in self.sizes:
+            self.sizes[id(geometry)] = geometry, float(size([geometry])[0])
+        return self.sizes[id(geometry)][1]
 
     def near_pairs(self, geoms: Geometries, accuracy_m: Floats, rows: Indices, question: Question) -> Pairs:
         """The pairs of `near_pairs` with the zones that a question is about.
@@ -148,11 +188,29 @@ class Found:
         self, geoms: Geometries, accuracy_m: Floats, row: int, layer: PreparedLayer
     ) -> tuple[Indices, Floats]:
         """The zones of a layer that any rule may find near one subject, in order, and their distance."""
+        return self.around(geoms[0], float(accuracy_m[0]), row, layer).near
+
+    def around(self, subject: BaseGeometry, accuracy_m: float, row: int, layer: PreparedLayer) -> Around:
+        """The zones of a layer around one subject, as far as any rule looks."""
         key = layer.source.layer_id, row
-        if key not in self.near:
+        if key not in self.arounds:
             farthest = self.reach_m.get(layer.source.layer_id, 0.0)
-            self.near[key] = near_pairs(geoms, accuracy_m, layer.every, farthest)[1:]
-        return self.near[key]
+            known = 0.0 if np.isnan(accuracy_m) else accuracy_m
+            self.arounds[key] = Around(subject, known, layer.every, farthest)
+        return self.arounds[key]
+
+    def is_within(
+        self, geometry: BaseGeometry, accuracy_m: float, row: int, zones: Zones, reach_m: float
+    ) -> bool:
+        """Whether a subject surely lies, as a whole, within the distance of a zone that holds it."""
+        layer, index, _ = zones
+        around = self.around(geometry, accuracy_m, row, layer)
+        for zone in around.met:
+            error = float(layer.every.accuracy_m[zone])
+            depth = max(accuracy_m + error - reach_m, 0.0) + TOUCH_M
+            if not np.isnan(error) and around.is_deep_in(zone, depth) and _holds(index, zone):
+                return True
+        return False
 
     def split(
         self, geometry: BaseGeometry, accuracy_m: float, row: int, zones: Zones, reach_m: float
@@ -166,24 +224,26 @@ class Found:
         farthest = self.reach_m.get(layer.source.layer_id, -np.inf)
         if not reach_m <= farthest or np.isnan(accuracy_m):
             return split(geometry, accuracy_m, chosen, reach_m, check=False)
-        near = self._around(geometry, accuracy_m, row, layer, farthest)
+        if self.is_within(geometry, accuracy_m, row, zones, reach_m):
+            return self.whole(geometry, row, CONFLICT)
+        near = self._near_box(geometry, accuracy_m, row, layer, farthest)
         present = _common(near, index)
         key = layer.source.layer_id, row, reach_m, chosen.errors.tobytes(), present.tobytes()
         if key not in self.divided:
             self.divided[key] = split(geometry, accuracy_m, chosen, reach_m, check=False)
         return self.divided[key]
 
-    def _around(
+    def _near_box(
         self, geometry: BaseGeometry, accuracy_m: float, row: int, layer: PreparedLayer, reach_m: float
     ) -> Indices:
         """The zones of a layer near the box of a subject, and a little farther than any rule looks."""
         key = layer.source.layer_id, row
-        if key not in self.around:
+        if key not in self.boxed:
             box = shapely.box(*geometry.bounds)
             farthest = reach_m + layer.every.widest_m + accuracy_m
             found = layer.every.tree.query(box, predicate="dwithin", distance=farthest + ASIDE_M)
-            self.around[key] = np.unique(layer.every.pieces.owner[found])
-        return self.around[key]
+            self.boxed[key] = np.unique(layer.every.pieces.owner[found])
+        return self.boxed[key]
 
     def margin(self, geoms: Geometries, accuracy_m: Floats, rows: Indices, question: Question) -> Margin:
         """The signed margin of the subjects ``rows`` to the zones of a question; of no use are its zones."""
@@ -213,17 +273,40 @@ class Found:
         key = name, row, present.tobytes()
         if alike and key in self.shared:
             return self.shared[key]
-        told = signed_margin(geoms, selection.both, threads=question.threads, check=False)
+        told = None
+        if not self.around(geoms[0], float(accuracy_m[0]), row, layer).met.isdisjoint(present.tolist()):
+            told = margin_inside(geoms[0], selection.both)
+        if told is None:
+            told = signed_margin(geoms, selection.both, threads=question.threads, check=False)
         if alike and abs(told.margin_m[0]) < self.reach_m.get(name, 0.0) + accuracy_m[0]:
             self.shared[key] = told
         return told
 
-    def gap(self, geometry: BaseGeometry, row: int, zones: ZoneSet) -> tuple[float, float]:
-        """Distance and accuracy of the zone nearest to a subject that no zone reaches."""
-        key = id(zones), row
+    def gap(self, geometry: BaseGeometry, row: int, selection: Selection) -> tuple[float, float]:
+        """Distance and accuracy of the zone nearest to a subject that no zone reaches.
+
+        Mostly the nearest of the layer is one that is asked.
+        """
+        every = selection.layer.every
+        nearest = self._nearest(geometry, row, selection.layer)
+        if nearest is not None and selection.place[nearest[1]] >= 0:
+            return nearest[0], float(every.accuracy_m[nearest[1]])
+        key = id(selection.both), row
         if key not in self.gaps:
-            self.gaps[key] = zones, gap_from_outside(geometry, zones)
+            self.gaps[key] = selection.both, gap_from_outside(geometry, selection.both)
         return self.gaps[key][1]
+
+    def _nearest(self, geometry: BaseGeometry, row: int, layer: PreparedLayer) -> tuple[float, int] | None:
+        """Distance and row of the nearest zone of a layer; None when it has none."""
+        key = layer.source.layer_id, row
+        if key not in self.nearest:
+            rim = layer.every.rim
+            if len(rim):
+                line, gap = rim.tree.query_nearest(geometry, return_distance=True, all_matches=False)
+                self.nearest[key] = float(gap[0]), int(rim.owner[line[0]])
+            else:
+                self.nearest[key] = None
+        return self.nearest[key]
 
 
 @dataclass(frozen=True, eq=False)
@@ -328,6 +411,19 @@ class Answer:
         for name, lacks in other.missing.items():
             note_missing(self.missing, name, rows[lacks], len(self.code))
         self.parts.update({int(rows[row]): parts for row, parts in other.parts.items()})
+
+
+def _same(given: Any) -> object:
+    """What a division has in common with its copies, or a number itself."""
+    if isinstance(given, Parts):
+        return id(given.conflict), id(given.sizes), given.on_boundary
+    return given
+
+
+def _holds(index: Indices, row: int) -> bool:
+    """Whether a sorted list holds a row."""
+    place = int(np.searchsorted(index, row))
+    return place < len(index) and int(index[place]) == row
 
 
 def _common(one: Indices, other: Indices) -> Indices:

@@ -132,6 +132,8 @@ def find_hits(
     s, z, gap = _pairs(geoms, accuracy_m, rows, question, question.selection.both)
     if not len(s):
         return Hits.none()
+    if len(geoms) == 1 and shapely.get_dimensions(geoms[0]) > 0:
+        return _measured_alone(geoms, accuracy_m, z, gap, question, answer)
     return _measured(geoms, accuracy_m, s, z, gap, question, answer)
 
 
@@ -144,7 +146,8 @@ def _pairs(
     s = asked[s]
     if not (question.seeks_absence or nearest_only) or not len(zones.pieces):
         return s, z, gap
-    alone = np.setdiff1d(rows, s)
+    # Of a single subject that is easily told.
+    alone = np.setdiff1d(rows, s) if len(geoms) > 1 else rows[len(s) :]
     if len(alone):
         (at, piece), far = zones.tree.query_nearest(geoms[alone], return_distance=True, all_matches=False)
         if len(geoms) == 1:
@@ -204,6 +207,60 @@ def _measured(
     )
 
 
+def _measured_alone(
+    geoms: Geometries, accuracy_m: Floats, z: Indices, gap: Floats, question: Question, answer: Answer
+) -> Hits:
+    """The facts of pairs of one line or polygon: the same in plain numbers, for a few pairs are the most."""
+    zones, reach, found = question.selection.both, question.reach_m, question.found
+    count, gaps, one = len(z), gap.tolist(), np.zeros(len(z), dtype=np.int64)
+    met, shared = np.flatnonzero(gap == 0), np.zeros(len(z))
+    if len(met):
+        shared[met] = _of_pairs(overlap, geoms, zones, one[met], z[met], question)
+    whole = found.size(geoms[0])
+    own_margin, own_touch = float(answer.margin_m[0]), bool(answer.on_boundary[0])
+    margin = [reach - away if away > 0 else own_margin for away in gaps]
+    if question.is_assumed:
+        margin = [np.nan] * count
+    touch = [abs(m) <= TOUCH_M if away > 0 else own_touch for m, away in zip(margin, gaps, strict=True)]
+    shown, direction = _drawn_alone(geoms, one, z, gap, question)
+    return Hits(
+        subject=one,
+        zone=question.selection.both_index[z],
+        code=_codes_alone(geoms, accuracy_m, z, gap, question, answer),
+        is_indicative=question.selection.is_indicative[z],
+        overlap=shared,
+        share=shared / whole if whole > 0 else np.full(count, np.nan),
+        distance_m=gap,
+        bearing_deg=direction,
+        margin_m=np.array(margin),
+        error_m=accuracy_m[0] + zones.accuracy_m[z],
+        limit_m=np.full(count, np.nan if question.is_assumed else reach),
+        on_boundary=np.array(touch),
+        witness=shown,
+        dimension=np.full(count, int(shapely.get_dimensions(geoms[0])), dtype=np.int64),
+        along_m=np.full(count, np.nan),
+        reach=np.full(count, -1, dtype=np.int64),
+    )
+
+
+def _drawn_alone(
+    geoms: Geometries, one: Indices, z: Indices, gap: Floats, question: Question
+) -> tuple[Geometries, Floats]:
+    shown = _of_pairs(witness, geoms, question.selection.both, one, z, question)
+    direction = np.full(len(z), np.nan)
+    apart = np.flatnonzero(gap > TOUCH_M)
+    if len(apart):
+        direction[apart] = _direction(shown[apart])
+    return drawable(shown), direction
+
+
+def _direction(lines: Geometries) -> Floats:
+    """Degrees clockwise from north of lines with two ends."""
+    ends = shapely.get_coordinates(lines).reshape(-1, 2, 2)
+    east, north = (ends[:, 1] - ends[:, 0]).T
+    return np.asarray(np.degrees(np.arctan2(east, north)) % 360.0)
+
+
 def _drawn(
     geoms: Geometries, s: Indices, z: Indices, gap: Floats, question: Question
 ) -> tuple[Geometries, Floats]:
@@ -216,9 +273,7 @@ def _drawn(
     asked = np.flatnonzero(~dots)
     shown[asked] = _of_pairs(witness, geoms, zones, s[asked], z[asked], question)
     apart = np.flatnonzero(gap > TOUCH_M)
-    ends = shapely.get_coordinates(shown[apart]).reshape(-1, 2, 2)
-    east, north = (ends[:, 1] - ends[:, 0]).T
-    direction[apart] = np.degrees(np.arctan2(east, north)) % 360.0
+    direction[apart] = _direction(shown[apart])
     return drawable(shown), direction
 
 
@@ -247,6 +302,7 @@ def _of_pairs(
         return measure(geoms[rows], zones, place, z, threads=question.threads, check=False)
     known = question.found.measured.setdefault((question.layer.source.layer_id, measure.__name__), {})
     zone = question.selection.both_index[z].tolist()
+    known.update(_of_whole(measure, geoms[0], [of for of in zone if of not in known], question))
     new = np.array([place for place, of in enumerate(zone) if of not in known], dtype=np.int64)
     if len(new):
         found = measure(geoms, zones, s[new], z[new], threads=question.threads, check=False)
@@ -254,6 +310,20 @@ def _of_pairs(
     told = np.empty(len(zone), dtype=object if measure is witness else np.float64)
     told[:] = [known[of] for of in zone]
     return told
+
+
+def _of_whole(
+    measure: Callable[..., Any], site: BaseGeometry, zones: list[int], question: Question
+) -> dict[int, Any]:
+    """The measure of those zones, by their rows in the layer, that a polygon lies in as a whole."""
+    around = question.found.arounds.get((question.layer.source.layer_id, 0))
+    if around is None or shapely.get_type_id(site) != _POLYGON:
+        return {}
+    told = site if measure is witness else question.found.size(site)
+    return {zone: told for zone in zones if around.is_deep_in(zone, TOUCH_M)}
+
+
+_POLYGON = 3
 
 
 def _codes(
@@ -277,6 +347,46 @@ def _codes(
     doubtful = (z >= len(question.selection.yes)) | np.isnan(accuracy_m[s] + zones.accuracy_m[z])
     code[doubtful] = UNKNOWN
     return code
+
+
+def _codes_alone(
+    geoms: Geometries, accuracy_m: Floats, z: Indices, gap: Floats, question: Question, answer: Answer
+) -> Codes:
+    """The same for one subject."""
+    selection, code = question.selection, int(answer.code[0])
+    if question.seeks_absence:
+        return np.full(len(z), code, dtype=np.int8)
+    own, reach = float(accuracy_m[0]), question.reach_m
+    theirs = selection.both.accuracy_m[z].tolist()
+    if code != CONFLICT:
+        sure = [True] * len(z)
+    elif reach == 0:
+        sure = _surely_met_alone(geoms, accuracy_m, z, gap, question)
+    else:
+        sure = [away + own + error < reach for away, error in zip(gap.tolist(), theirs, strict=True)]
+    codes = [code if certain else EDGE for certain in sure]
+    known = len(selection.yes)
+    for place, (zone, error) in enumerate(zip(z.tolist(), theirs, strict=True)):
+        if zone >= known or np.isnan(own + error):
+            codes[place] = UNKNOWN
+    return np.array(codes, dtype=np.int8)
+
+
+def _surely_met_alone(
+    geoms: Geometries, accuracy_m: Floats, z: Indices, gap: Floats, question: Question
+) -> list[bool]:
+    """`_surely_inside` for one subject that is in conflict."""
+    met = np.flatnonzero(gap == 0)
+    sure = [False] * len(z)
+    if len(met) > 1:
+        one = np.zeros(len(met), dtype=np.int64)
+        found = _surely_met(geoms, accuracy_m, one, z[met], gap[met], question).tolist()
+    else:
+        found = [True] * len(met)
+    # Where no zone alone is one, at a seam, all that are met are.
+    for place, certain in zip(met.tolist(), found, strict=True):
+        sure[place] = certain or not any(found)
+    return sure
 
 
 def _surely_inside(
@@ -306,6 +416,11 @@ def _surely_met(
         return surely_met(geoms, accuracy_m, question.selection.both, s, z, gap)
     known = question.found.measured.setdefault((question.layer.source.layer_id, surely_met.__name__), {})
     zone = question.selection.both_index[z]
+    around, own = question.found.around(geoms[0], float(accuracy_m[0]), 0, question.layer), accuracy_m[0]
+    for of in zone.tolist():
+        error = own + question.layer.every.accuracy_m[of]
+        if of not in known and not np.isnan(error) and around.is_deep_in(of, max(error, TOUCH_M)):
+            known[of] = True
     new = np.array([place for place, of in enumerate(zone.tolist()) if of not in known], dtype=np.int64)
     if len(new):
         found = surely_met(geoms, accuracy_m, question.layer.every, s[new], zone[new], gap[new])

@@ -16,7 +16,7 @@ law come in.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from functools import cached_property
 from typing import NamedTuple
@@ -133,6 +133,7 @@ class Judgement:
     outcomes: tuple[RuleOutcome, ...]
     fits: Flags
     _parts: dict[tuple[int, str | None], Parts] = field(default_factory=dict)
+    _told: dict[tuple[int, str | None], list[tuple[RuleOutcome, int]]] = field(default_factory=dict)
     _combined: dict[tuple[int, ...], tuple[list[Parts], Parts]] = field(default_factory=dict)
 
     def finding(self, outcome: RuleOutcome, row: int) -> Finding:
@@ -141,24 +142,24 @@ class Judgement:
 
     def findings(self, row: int) -> list[Finding]:
         """Return the findings on one subject: the worst verdict first, then the severest, then by rule."""
-        found = [_finding(o, row) for o in self.outcomes if o.answer.code[row] != CLEAR]
+        found = [_finding(o, row) for o, code in self._codes(row, None) if code != CLEAR]
         return sorted(found, key=_rank)
 
     def cleared(self, row: int) -> list[Cleared]:
         """Return the rules that have nothing against one subject, with the reason."""
-        return [_cleared(o, row) for o in self.outcomes if o.answer.code[row] == CLEAR]
+        return [_cleared(o, row) for o, code in self._codes(row, None) if code == CLEAR]
 
     def verdict(self, row: int, group: str | None = None) -> Verdict:
         """Return the worst verdict on one subject, of all rules or of one group."""
-        codes = [int(o.answer.code[row]) for o in self._of(group)]
-        return VERDICTS[max(codes, default=CLEAR)]
+        return VERDICTS[max((code for _, code in self._codes(row, group)), default=CLEAR)]
 
     def severity(self, row: int, group: str | None = None) -> Severity | None:
         """Return the severest among the findings that share the worst verdict; None when all is clear."""
-        worst = self.verdict(row, group)
-        if worst == "clear":
+        codes = self._codes(row, group)
+        worst = max((code for _, code in codes), default=CLEAR)
+        if worst == CLEAR:
             return None
-        found = [o for o in self._of(group) if VERDICTS[int(o.answer.code[row])] == worst]
+        found = [o for o, code in codes if code == worst]
         return min((o.severity(bool(o.answer.capped[row])) for o in found), key=SEVERITIES.index)
 
     def parts(self, row: int, group: str | None = None) -> Parts | None:
@@ -195,6 +196,13 @@ class Judgement:
         for outcome in self.outcomes:
             groups.setdefault(outcome.rule.group, []).append(outcome)
         return groups
+
+    def _codes(self, row: int, group: str | None) -> list[tuple[RuleOutcome, int]]:
+        """The outcomes of all rules or of one group, with the verdict code of one subject."""
+        key = row, group
+        if key not in self._told:
+            self._told[key] = [(o, int(o.answer.code[row])) for o in self._of(group)]
+        return self._told[key]
 
     def _of(self, group: str | None) -> Sequence[RuleOutcome]:
         return self.outcomes if group is None else self._by_group.get(group, ())
@@ -247,7 +255,7 @@ def judge(
         if name in docket.layers and name not in no_access
     }
     asked = {name: layers[name] for name in docket.reach_m if name in layers}
-    case = Case(subjects, fits, law_date, threads, docket.reach_m, asked, Found(facts, docket.reach_m))
+    case = Case(subjects, fits, law_date, threads, docket, asked, Found(facts, docket.reach_m))
     outcomes = []
     for entry in docket.entries:
         rule = entry.rule
@@ -312,12 +320,12 @@ def _answered(
         fill(answer, asked, UNKNOWN, case)
         note_missing(answer.missing, "access" if hidden else "coverage", asked, len(case))
         return _Answered(_with_open_filter(case, applicable, answer), Hits.none())
+    if case.alone is not None and len(asked):
+        settled = case.alone.settled(put, layer, case.law_date)
+        if settled is not None:
+            return _Answered(settled[0], Hits.none(), settled[1])
     zones = layer.select(put.zone_where, case.law_date)
     question = Question(put.predicate, zones, case.threads, case.found, put.is_assumed)
-    if case.alone is not None and len(asked):
-        settled = case.alone.answer(question, applicable)
-        if settled is not None:
-            return _Answered(settled, Hits.none(), len(zones))
     if case.is_settled(question, asked):
         return _Answered(case.clear, Hits.none(), len(zones))
     if isinstance(put.predicate, UpstreamWithin):
@@ -363,15 +371,15 @@ def _with_open_filter(case: Case, applicable: FilterResult, answer: Answer) -> A
         note_missing(answer.missing, name, open_ & lacks, len(open_))
     for row in np.flatnonzero(open_).tolist() if case.found.facts else ():
         if row in answer.parts:
-            answer.parts[row] = met_as_unknown(case.subjects.geoms[row], answer.parts[row])
+            site = case.subjects.geoms[row]
+            answer.parts[row] = case.found.once(met_as_unknown, site, answer.parts[row])
     return answer
 
 
 def _open_pairs(applicable: FilterResult, hits: Hits) -> Hits:
     """The pairs of those subjects as unknown."""
-    if len(hits):
-        hits.code[applicable.unknown[hits.subject]] = UNKNOWN
-    return hits
+    open_ = applicable.unknown[hits.subject]
+    return replace(hits, code=np.where(open_, np.int8(UNKNOWN), hits.code)) if open_.any() else hits
 
 
 def _rank(finding: Finding) -> tuple[int, int, str]:

@@ -15,7 +15,7 @@ from gis.kernel.slivers import DUST
 from gis.kernel.zones import ZoneSet
 from gis.screening import corners
 from gis.screening.counting import count_codes
-from gis.screening.division import demoted, met_as_unknown, settled_only, turned, whole
+from gis.screening.division import demoted, met_as_unknown, settled_only, turned, whole, worst
 from gis.screening.filters import Flags
 from gis.screening.ground import TURNED, Answer, Lie, Missing, Question, near_pairs, note_missing
 from gis.screening.inputs import Selection
@@ -112,12 +112,15 @@ def _by_corners(site: _Site, question: Question) -> tuple[Lie, Lie] | None:
     _, near, gap = question.found.near_pairs(one, error, row, question)
     if (near >= len(selection.yes)).any():
         return None
+    by_zones = Lie(CONFLICT, question.found.whole(site.geometry, site.row, CONFLICT))
+    asked = question.layer, selection.yes_index, selection.yes
+    if question.found.is_within(site.geometry, site.accuracy_m, site.row, asked, question.reach_m):
+        return by_zones, by_zones
     place = site.geometry, site.accuracy_m, selection.yes
     if not corners.conflicts(*place, near, gap, question.reach_m):
         return None
     if bare and not corners.reaches_beyond(*place, question.reach_m):
         return None
-    by_zones = Lie(CONFLICT, question.found.whole(site.geometry, site.row, CONFLICT))
     return by_zones, replace(by_zones, names=frozenset({"coverage"})) if bare else by_zones
 
 
@@ -135,7 +138,7 @@ def _ask_beyond(
     if question.seeks_absence:
         answer.capped[0] = question.selection.has_indicative
     if answer.code[0] != CLEAR and question.found.facts:
-        gap, error = question.found.gap(geometry, row, question.selection.both)
+        gap, error = question.found.gap(geometry, row, question.selection)
         if SEAM_M < gap < np.inf:
             answer.margin_m[0], answer.error_m[0] = question.reach_m - gap, accuracy_m + error
         else:
@@ -160,13 +163,13 @@ def _write(answer: Answer, row: int, site: _Site, found: Lie, question: Question
     """Write the verdict of the rule: turned round where absence is the conflict, and by its threshold."""
     code, parts = found.code, found.parts
     if question.seeks_absence:
-        parts = turned(parts)
+        parts = question.found.once(turned, site.geometry, parts)
         code = int(TURNED[code]) if isinstance(question.predicate, Disjoint) else parts.verdict
     code = _passed(code, parts, question)
     answer.code[row] = code
     if code == CLEAR:
         return
-    answer.parts[row] = demoted(site.geometry, parts, code)
+    answer.parts[row] = question.found.once(demoted, site.geometry, parts, code)
     for name in sorted(found.names):
         note_missing(answer.missing, name, [row], len(answer.code))
 
@@ -236,7 +239,8 @@ def _divided(site: _Site, question: Question, selection: Selection) -> Lie:
     if maybe.verdict == CLEAR:
         return Lie(code, parts, frozenset(names))
     names |= _names_of_maybe(site, maybe, question, selection)
-    parts = combine(site.geometry, [parts, met_as_unknown(site.geometry, maybe)])
+    once = question.found.once
+    parts = once(worst, site.geometry, parts, once(met_as_unknown, site.geometry, maybe))
     return Lie(max(code, UNKNOWN), parts, frozenset(names))
 
 
@@ -312,18 +316,22 @@ def _with_coverage(site: _Site, found: Lie, question: Question) -> Lie:
     """The verdict where the layer's coverage does not surely hold the whole site."""
     if found.code == CONFLICT and isinstance(question.predicate, (CountGt, Disjoint)):
         return found
-    bare = _bare(site, question)
+    bare, once = _bare(site, question), question.found.once
     as_a_whole = isinstance(question.predicate, (CountGt, Disjoint))
     if bare is question.found.whole(site.geometry, site.row, UNKNOWN) and not as_a_whole:
         # Then what is left open is all that is no conflict, and that shows in the outcome.
-        parts = combine(site.geometry, [found.parts, bare])
+        parts = once(worst, site.geometry, found.parts, bare)
         if parts.sizes[1] == 0:
             return found
     else:
-        open_ = combine(site.geometry, [settled_only(site.geometry, found.parts), bare])
+        open_ = once(worst, site.geometry, once(settled_only, site.geometry, found.parts), bare)
         if open_.sizes[1] == 0:
             return found
-        parts = whole(site.geometry, UNKNOWN) if as_a_whole else combine(site.geometry, [found.parts, bare])
+        parts = (
+            question.found.whole(site.geometry, site.row, UNKNOWN)
+            if as_a_whole
+            else once(worst, site.geometry, found.parts, bare)
+        )
     return Lie(max(found.code, UNKNOWN), parts, found.names | {"coverage"})
 
 

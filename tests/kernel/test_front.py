@@ -7,7 +7,7 @@ import pytest
 import shapely
 
 from gis.kernel.boundary import outlines
-from gis.kernel.front import front_of
+from gis.kernel.front import front_of, is_held
 from tests.kernel import shapes
 
 
@@ -48,3 +48,28 @@ def test_among_scattered_dashes_none_is_missed_that_is_nearest_to_a_corner_of_a_
     by_front = shapely.STRtree(front).query_nearest(places, return_distance=True, all_matches=False)[1]
     assert (by_front[by_all <= radius] == by_all[by_all <= radius]).all()
     assert len(front) < len(dashes)
+
+
+def test_a_site_is_held_only_where_each_place_of_it_is_in_a_zone_or_within_the_radius() -> None:
+    rng = np.random.default_rng(33)
+    zones = np.array(shapes.blobs(rng, 5, 900.0, 200.0, 300), dtype=object)
+    lines, _ = outlines(zones)
+    east, north = shapes.EAST, shapes.NORTH
+    told = []
+    for _ in range(60):
+        site = shapes.blob(rng, *(np.array([east, north]) + rng.uniform(0, 900, 2)), rng.uniform(20, 150), 20)
+        radius = float(rng.uniform(31, 90))
+        near = lines[shapely.dwithin(lines, site, radius + 1)]
+        bodies = zones[shapely.intersects(zones, shapely.box(*site.bounds))]
+        if not len(near):
+            continue
+        held = is_held(site, bodies, near, radius)
+        corners = shapely.points(shapely.get_coordinates(site))
+        places = shapely.points(rng.uniform(site.bounds[:2], site.bounds[2:], (500, 2)))
+        places = np.concatenate([corners, places[shapely.intersects(site, places)]])
+        away = shapely.STRtree(lines).query_nearest(places, return_distance=True, all_matches=False)[1]
+        inside = np.zeros(len(places), dtype=bool)
+        inside[shapely.STRtree(zones).query(places, predicate="intersects")[0]] = True
+        assert not held or (inside | (away < radius)).all()
+        told.append(held)
+    assert 10 < sum(told) < len(told) - 10

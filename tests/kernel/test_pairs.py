@@ -105,7 +105,7 @@ def test_some_zones_taken_answer_like_a_set_of_their_own() -> None:
 def test_the_public_names_are_these() -> None:
     assert sorted(gis.kernel.__all__) == sorted(
         "CLEAR CONFLICT EDGE UNKNOWN Margin Parts Pieces PointVerdicts ZoneSet bearing classify_points "
-        "combine cut depth_within depths_within distance gap_from_outside intersecting overlap "
+        "combine cut depth_within depths_within distance gap_from_outside intersecting margin_inside overlap "
         "points_in_zones signed_margin size split "
         "uncovered within witness".split()
     )
