@@ -28,7 +28,7 @@ log = logging.getLogger("onemap")
 SHARES = "ONEMAP_SHARES"
 """The file in which the processes of one service say how many connections each has."""
 
-_LATE_S = 0.01
+_LATE_S, _LEAST_LATE_S = 0.02, 0.005
 _REST_S = 1.0
 _COUNT = struct.Struct("=i")
 
@@ -107,7 +107,9 @@ class _Door:
             try:
                 connection, _ = self._listening.accept()
                 await self._loop.connect_accepted_socket(self._protocol_factory, connection)
-                late_s = late_s / 2 if ahead else _LATE_S  # the others do not come: a burst waits no longer
+                late_s = (
+                    max(late_s / 2, _LEAST_LATE_S) if ahead else _LATE_S
+                )  # nobody else comes: not so long
             except (BlockingIOError, InterruptedError, ConnectionError):
                 late_s = _LATE_S  # another process has taken it, or it has gone
             except OSError as error:  # no more files may be open, above all

@@ -12,6 +12,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
+from deflate import deflate_decompress
+
 __all__ = ["Deflated", "Texts", "deflated"]
 
 _HEAD = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff"  # gzip, deflate, no name, no time, no system
@@ -47,10 +49,11 @@ def deflated(data: bytes, level: int = _QUICK) -> Deflated:
     return Deflated(_SUMS.pack(zlib.crc32(data), _shift(len(data))) + body, len(data))
 
 
-def _inflated(blocks: Sequence[Deflated]) -> bytes:
+def _inflated(blocks: Sequence[Deflated]) -> memoryview:
     """The bytes of ``blocks``, one behind the other: of one stream, since each call for itself costs more."""
     stream = b"".join([*(block.data for block in blocks), _END])
-    return zlib.decompress(stream, -zlib.MAX_WBITS, max(sum(block.size for block in blocks), 1))
+    # In half the time that zlib takes, which is an eighth of a page.
+    return memoryview(deflate_decompress(stream, sum(block.size for block in blocks)))
 
 
 class Texts:
@@ -89,7 +92,7 @@ class Texts:
     def within(self, head: bytes, tail: bytes) -> bytes:
         """The features with commas between them, behind ``head`` and before ``tail``; copied once."""
         blocks = self._blocks
-        plain = memoryview(blocks if isinstance(blocks, bytes) else _inflated(blocks))
+        plain = memoryview(blocks) if isinstance(blocks, bytes) else _inflated(blocks)
         return b"".join((head, *(plain[start:end] for start, end in self._spans), tail))
 
     def gzipped(self, head: bytes, tail: bytes) -> bytes:
@@ -126,7 +129,7 @@ class Texts:
                 cut.append(block)
                 begun += block.size
         plain = _inflated(cut)
-        return [plain[part] if isinstance(part, slice) else part for part in found]
+        return [bytes(plain[part]) if isinstance(part, slice) else part for part in found]
 
 
 def _by_block(
