@@ -80,6 +80,8 @@ WEB = Path(__file__).parents[1] / "web"
 MAX_BODY_BYTES = 16 * 2**20
 _GZIP_FROM_BYTES = 1024
 _GZIP_LEVEL = 5
+# When rubbish in circles is looked for: an answer makes some thousand objects, hardly any of them in circles.
+_RUBBISH = (20_000, 20, 20)
 _EXPOSED = [
     "ETag",
     "Content-Crs",
@@ -179,6 +181,7 @@ def from_environment() -> FastAPI:
     warm_up()
     app = create_app(settings, settings.load_map(), make_engine(settings))
     gc.freeze()  # what is there now stays, and need not be looked at each time rubbish is collected
+    gc.set_threshold(*_RUBBISH)
     return app
 
 

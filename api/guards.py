@@ -6,6 +6,7 @@ import asyncio
 import ipaddress
 import time
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from types import MappingProxyType
 from urllib.parse import unquote_to_bytes
 
@@ -43,6 +44,7 @@ class HostGuard:
         await self.app(scope, receive, send)
 
 
+@lru_cache(maxsize=256)
 def is_known_host(host: str, hosts: frozenset[str]) -> bool:
     """Whether a Host header (with or without port) is a loopback name or one of ``hosts`` (lower case)."""
     name = host.strip().lower()
@@ -187,7 +189,7 @@ class TextGuard:
 
 def _is_text(query: bytes) -> bool:
     try:
-        return "\0" not in unquote_to_bytes(query).decode()
+        return "\0" not in (unquote_to_bytes(query) if b"%" in query else query).decode()
     except UnicodeDecodeError:
         return False
 

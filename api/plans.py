@@ -27,6 +27,7 @@ class _Parameter:
     alias: str
     field: Any
     default: Any
+    is_required: bool
     of_path: bool
 
 
@@ -75,13 +76,15 @@ class PlannedRoute(APIRoute):
 def _values(step: _Step, request: Request, results: list[Any]) -> dict[str, Any] | None:
     """What ``step`` is called with; None when a parameter is missing or refused."""
     values = {name: results[number] for name, number in step.results}
+    of_path, of_query = request.path_params, request.query_params
     for parameter in step.parameters:
-        sent = (request.path_params if parameter.of_path else request.query_params).get(parameter.alias)
-        if sent is None:
-            if parameter.field.field_info.is_required():
+        among = of_path if parameter.of_path else of_query
+        if parameter.alias not in among:
+            if parameter.is_required:
                 return None
             values[parameter.name] = parameter.default
             continue
+        sent = among[parameter.alias]
         values[parameter.name], errors = parameter.field.validate(sent)
         if errors:
             return None
@@ -134,7 +137,10 @@ def _parameters(dependant: Dependant) -> tuple[_Parameter, ...] | None:
     if any(unknown) or any(_holds_many(field.field_info.annotation) for field, _ in fields):
         return None
     return tuple(
-        _Parameter(field.name, field.alias, field, field.get_default(), of_path) for field, of_path in fields
+        _Parameter(
+            field.name, field.alias, field, field.get_default(), field.field_info.is_required(), of_path
+        )
+        for field, of_path in fields
     )
 
 

@@ -41,7 +41,9 @@ from gis.settings import load_settings
 
 __all__ = ["items"]
 
-PAGES, LIVE_PAGES, PEER_PAGES, WARM_UP, LIMIT = 1_000, 250, 125, 32, 1_000
+# A turn takes some seconds, so that its beginning, and its end, when some connections have nothing left to
+# ask, count for little.
+PAGES, LIVE_PAGES, PEER_PAGES, WARM_UP, LIMIT = 6_000, 750, 400, 64, 1_000
 TURNS = 5
 SMALLEST, LARGEST = 0.04, 0.4
 SCHEMA = "peer_items"

@@ -16,6 +16,8 @@ from rich.table import Table
 
 __all__ = ["Run", "ask_all", "show_rates"]
 
+_HEAD_BYTES = 2**16
+
 
 @dataclass(frozen=True)
 class Run:
@@ -52,35 +54,96 @@ def ask_all(
 async def _ask_all(address: str, paths: Sequence[str], connections: int, headers: Mapping[str, str]) -> Run:
     host = urlsplit(address).netloc
     told = "".join(f"{name}: {value}\r\n" for name, value in {"Host": host, **headers}.items())
-    waiting = iter(range(len(paths)))
-    ms, sizes = np.zeros(len(paths)), np.zeros(len(paths))
-
-    async def work() -> None:
-        reader, writer = await asyncio.open_connection(*host.split(":"))
-        for i in waiting:
-            start = time.perf_counter()
-            writer.write(f"GET {paths[i]} HTTP/1.1\r\n{told}\r\n".encode())
-            sizes[i] = await _answer(reader, paths[i])
-            ms[i] = (time.perf_counter() - start) * 1000
-        writer.close()
-
+    name, port = host.split(":")
+    questions = _Questions(paths, told)
     begun = time.perf_counter()
-    await asyncio.gather(*(work() for _ in range(connections)))
-    return Run(ms, sizes, time.perf_counter() - begun)
+    loop = asyncio.get_running_loop()
+    asking = [
+        await loop.create_connection(lambda: _Asking(questions), name, port) for _ in range(connections)
+    ]
+    await asyncio.gather(*(protocol.done for _, protocol in asking))
+    return Run(questions.ms, questions.sizes, time.perf_counter() - begun)
 
 
-async def _answer(reader: asyncio.StreamReader, path: str) -> int:
-    head = (await reader.readuntil(b"\r\n\r\n")).lower()
-    status = int(head.split(b" ", 2)[1])
-    if status == 204:
-        return 0
-    stated = head.partition(b"\r\ncontent-length:")[2]
-    length = int(stated.split(b"\r\n", 1)[0])
-    body = await reader.readexactly(length)
-    assert status == 200, (path, status, body[:500])
-    if b"\r\ncontent-encoding: gzip" in head:
-        gzip.decompress(body)
-    return length
+class _Questions:
+    """What all connections ask together, and what came of it."""
+
+    def __init__(self, paths: Sequence[str], told: str) -> None:
+        self.paths = paths
+        self.told = told
+        self.waiting = iter(range(len(paths)))
+        self.ms, self.sizes = np.zeros(len(paths)), np.zeros(len(paths))
+
+
+class _Asking(asyncio.BufferedProtocol):
+    """One connection, on which one question follows another; answers are read into one buffer."""
+
+    def __init__(self, questions: _Questions) -> None:
+        self.done = asyncio.get_running_loop().create_future()
+        self._questions = questions
+        self._buffer = bytearray(_HEAD_BYTES)
+        self._number, self._begun = 0, 0.0
+        self._filled, self._head, self._until = 0, b"", 0
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # the one it is
+        self._transport = transport
+        self._next()
+
+    def get_buffer(self, sizehint: int) -> memoryview:
+        return memoryview(self._buffer)[self._filled :]
+
+    def buffer_updated(self, nbytes: int) -> None:
+        self._filled += nbytes
+        try:
+            if not self._until:
+                self._read_head()
+            if self._until and self._filled >= self._until:
+                self._end()
+        except Exception as error:  # which the loop would only log
+            self._transport.abort()
+            if not self.done.done():
+                self.done.set_exception(error)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if not self.done.done():
+            self.done.set_exception(exc or ConnectionResetError("closed before the answer was there"))
+
+    def _next(self) -> None:
+        number = next(self._questions.waiting, None)
+        if number is None:
+            self.done.set_result(None)
+            self._transport.close()
+            return
+        self._number, self._begun = number, time.perf_counter()
+        self._filled, self._until = 0, 0
+        self._transport.write(
+            f"GET {self._questions.paths[number]} HTTP/1.1\r\n{self._questions.told}\r\n".encode()
+        )
+
+    def _read_head(self) -> None:
+        at = self._buffer.find(b"\r\n\r\n", 0, self._filled)
+        if at < 0:
+            return
+        self._head = bytes(self._buffer[:at]).lower()
+        stated = self._head.partition(b"\r\ncontent-length:")[2]
+        self._until = at + 4 + int(stated.split(b"\r\n", 1)[0] or 0)
+        if self._until > len(self._buffer):  # a new one, since the loop still holds the old
+            larger = bytearray(self._until)
+            larger[: self._filled] = self._buffer[: self._filled]
+            self._buffer = larger
+
+    def _end(self) -> None:
+        path, body = (
+            self._questions.paths[self._number],
+            memoryview(self._buffer)[len(self._head) + 4 : self._until],
+        )
+        status = int(self._head.split(b" ", 2)[1])
+        assert status in (200, 204), (path, status, bytes(body[:500]))
+        if b"\r\ncontent-encoding: gzip" in self._head:
+            gzip.decompress(body)
+        self._questions.sizes[self._number] = len(body)
+        self._questions.ms[self._number] = (time.perf_counter() - self._begun) * 1000
+        self._next()
 
 
 def show_rates(name: str, rows: list[Any]) -> None:

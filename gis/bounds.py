@@ -93,6 +93,8 @@ def _made(engine: Engine, bounds: Bounds, name: str) -> Engine:
         "idle_in_transaction_session_timeout": bounds.idle_s,
     }
     words = "; ".join(f"SET {key} = {int(seconds * 1000)}" for key, seconds in settings.items())
+    # For what is asked without a transaction around it (`gis.db.ask_rows`); the driver says it for others.
+    words += "; SET default_transaction_isolation = 'repeatable read'; SET default_transaction_read_only = on"
 
     @event.listens_for(beside, "connect")
     def _limit(connection: DBAPIConnection, _record: ConnectionPoolEntry) -> None:

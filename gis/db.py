@@ -7,7 +7,8 @@ decides which rows and columns there are. Without a scope, and for writing, it i
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from functools import lru_cache
 from typing import Any
 
 import psycopg
@@ -19,11 +20,14 @@ from gis.access import SYSTEM, Scope
 from gis.bounds import READING, still_there
 from gis.cluster import Cluster
 from gis.errors import DatabaseBusy, DatabaseError
+from gis.pipeline import Question, asked_together
 from gis.settings import Settings
 
 __all__ = [
+    "Question",
     "ask_once",
     "ask_row",
+    "ask_rows",
     "connect",
     "database_role",
     "database_url",
@@ -35,15 +39,16 @@ __all__ = [
 ]
 
 _SCOPE = "onemap_scope"
+_PREPARED = "onemap_prepared"
 # The role and the areas hold until the end of the transaction, whatever ends it; one statement, one way.
 _ENTER = (
-    "SELECT set_config('role', %s, true), set_config('onemap.areas', %s, true), "
-    "set_config('onemap.scope', %s, true)"
+    "SELECT set_config('role', %(role)s, true), set_config('onemap.areas', %(areas)s, true), "
+    "set_config('onemap.scope', %(scope)s, true)"
 )
 # The sources of the departments: looked up each time, so that it holds at once when a source changes hands.
 _ENTER_DEPARTMENTS = _ENTER + (
     ", set_config('onemap.sources', (SELECT coalesce(array_agg(source_id), '{}')::text FROM core.sources "
-    "WHERE bureau = ANY (%s)), true)"
+    "WHERE bureau = ANY (%(departments)s)), true)"
 )
 
 # 55P03 lock not available, 57014 query cancelled (statement time-out), 40001/40P01 serialisation and deadlock
@@ -162,11 +167,14 @@ def _enter(connection: Connection) -> None:
             cursor.execute(*_entering(scope))
 
 
-def _entering(scope: Scope) -> tuple[str, tuple[Any, ...]]:
-    """The statement that takes the role of a scope, and its parameters."""
-    values = database_role(scope), _literal(scope.areas or ()), scope.digest
+@lru_cache(maxsize=256)
+def _entering(scope: Scope) -> Question:
+    """The statement that takes the role of a scope, and its values."""
+    values: dict[str, Any] = {
+        "role": database_role(scope), "areas": _literal(scope.areas or ()), "scope": scope.digest
+    }  # fmt: skip
     if scope.departments:
-        return _ENTER_DEPARTMENTS, (*values, list(scope.departments))
+        return _ENTER_DEPARTMENTS, values | {"departments": list(scope.departments)}
     return _ENTER, values
 
 
@@ -202,21 +210,24 @@ def ask_once(engine: Engine) -> Iterator[Connection]:
 
 
 def ask_row(engine: Engine, statement: str, parameters: Mapping[str, Any]) -> tuple[Any, ...]:
-    """The one row of a reading statement of the driver, as the engine's scope sees it.
+    """The one row of a reading statement of the driver, as the engine's scope sees it: `ask_rows` of one."""
+    ((row,),) = ask_rows(engine, (statement, parameters))
+    return row
 
-    It costs one way to the server and back, with a role too, and the server plans it once for a connection:
-    for what is asked with every answer.
+
+def ask_rows(engine: Engine, *asked: Question) -> list[list[tuple[Any, ...]]]:
+    """The rows of each of the reading statements ``asked``, as the engine's scope sees them.
+
+    They cost one way to the server and back, with a role too, and the server plans each once for a
+    connection: for what is asked with every answer. On an engine that only reads (`gis.bounds.companion`)
+    they all see one state.
     """
     scope = scope_of(engine)
-    with translated(), engine.connect() as connection:
-        pooled = connection.execution_options(isolation_level="AUTOCOMMIT").connection
-        driver: Any = pooled.driver_connection
+    with translated(), closing(engine.raw_connection()) as pooled:
+        driver = pooled.driver_connection
+        assert isinstance(driver, psycopg.Connection)
+        prepared = pooled.info.setdefault(_PREPARED, {})
         if scope is None:
-            row = driver.execute(statement, parameters, prepare=True).fetchone()
-        else:
-            # What goes out together is one transaction until its end is told: the role ends with it.
-            with driver.pipeline():
-                driver.execute(*_entering(scope), prepare=True)
-                row = driver.execute(statement, parameters, prepare=True).fetchone()
-        told: tuple[Any, ...] = row
-        return told
+            return asked_together(driver, prepared, asked)
+        # What goes out together is one transaction, with which the role ends.
+        return asked_together(driver, prepared, (_entering(scope), *asked))[1:]

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
+from math import isfinite
 from typing import Any
 
 import numpy as np
@@ -93,7 +94,7 @@ def bbox_of(numbers: Sequence[float], crs: NamedCrs = CRS84) -> BBox:
     text = ",".join(f"{number:g}" for number in numbers)
     if len(numbers) == 6:
         numbers = [numbers[i] for i in (0, 1, 3, 4)]
-    if len(numbers) != 4 or not np.isfinite(numbers).all():
+    if len(numbers) != 4 or not all(map(isfinite, numbers)):
         raise _bad_bbox(text, *_FOUR)
     west, south, east, north = (float(numbers[i]) for i in ((1, 0, 3, 2) if crs.swapped else (0, 1, 2, 3)))
     in_degrees = parse_crs(crs.epsg).is_geographic
@@ -153,7 +154,7 @@ def bbox_sides(bbox: BBox, district: District) -> Sides | None:
         (west, south), (east, north), *rest = transformation(
             bbox.crs, district.storage_crs, district.extent
         ).xy(corners).tolist()  # fmt: skip
-        if rest == [[east, south], [west, north]] and np.isfinite([west, south, east, north]).all():
+        if rest == [[east, south], [west, north]] and all(map(isfinite, (west, south, east, north))):
             return west, south, east, north
     return rectangle(bbox_area(bbox, district))
 

@@ -8,6 +8,7 @@ import signal
 import socket
 import tempfile
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -41,7 +42,7 @@ _RATE = "1200/60"  # of one address, where the service listens to more than its 
 # What api.metrics.SHARED says; that module reads it when it is imported.
 _COUNTS = "PROMETHEUS_MULTIPROC_DIR"
 _FACTORY = "api.app:from_environment"
-_LOOP = "api.loops:SharingLoop"
+_LOOP, _HTTP = "api.loops:SharingLoop", "api.loops:SharedProtocol"
 
 
 def serve(
@@ -81,13 +82,20 @@ def _run_many(settings: Settings, listening: socket.socket, workers: int) -> Non
     import uvicorn
     from uvicorn.supervisors import Multiprocess
 
+    from api.loops import SHARES, make_shares
+
     # A process that cuts large zones for its first answer is busy, not dead.
     config = uvicorn.Config(
-        _FACTORY, factory=True, workers=workers, log_level="warning", loop=_LOOP,
-        timeout_worker_healthcheck=_PATIENCE_S, timeout_graceful_shutdown=settings.shutdown_s,
+        _FACTORY, factory=True, workers=workers, loop=_LOOP, http=_HTTP, log_level="warning",
+        access_log=False, timeout_worker_healthcheck=_PATIENCE_S,
+        timeout_graceful_shutdown=settings.shutdown_s,
     )  # fmt: skip
     with tempfile.TemporaryDirectory(prefix="onemap-counts-") as counts:
-        os.environ |= {_COUNTS: counts, "ONEMAP_RATE_LIMIT": settings.rate_limit or "off"}
+        shares = Path(counts, "shares")
+        make_shares(shares, workers)
+        os.environ |= {
+            _COUNTS: counts, SHARES: str(shares), "ONEMAP_RATE_LIMIT": settings.rate_limit or "off"
+        }  # fmt: skip
         Multiprocess(config, sockets=[listening]).run()
 
 

@@ -51,7 +51,9 @@ def _wants_page(scope: Scope) -> bool:
     path: str = scope["path"]
     if scope["method"] != "GET" or path.startswith(_NO_PAGES):
         return False
-    forms = [value for name, value in _query(scope) if name == "f"]
+    # Most queries name no form; a name may be written with escapes.
+    named = b"f=" in scope["query_string"] or b"%" in scope["query_string"]
+    forms = [value for name, value in _query(scope) if name == "f"] if named else []
     # Whoever only prefers HTML gets the map at the root, which holds the same links.
     by_accept = path != "/" and prefers_html(Headers(scope=scope).get("accept", ""))
     return forms == ["html"] if forms else by_accept

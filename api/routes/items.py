@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import Annotated, Any
 from urllib.parse import urlencode
 
@@ -45,6 +46,7 @@ from gis.features import (
     content_stamp,
     item,
     items,
+    page_at_once,
     sources_stamp,
     standing_of,
 )
@@ -73,6 +75,15 @@ def get_items(
     """
     form = representation(request, f, FEATURES)
     profile = selected(profiles, PROFILES.get(form.name, ()))
+    if as_of is None and selection.paging.page is None and "if-none-match" not in request.headers:
+        found = page_at_once(state.reader, state.definition, layer, _wanted(selection.query, profile))
+        if found is not None:
+            standing, page = found
+
+            def produce() -> Response:
+                return _written(request, selection, layer, page, standing, form, profile)
+
+            return conditional(request, _named(request, state, standing, form), produce)
     # Here and not as a dependency, of which each would take a thread of its own, in and out.
     with connect(state.reader if form.ending is None else state.exporter) as conn:
         rev = None if as_of is None else resolve_as_of(conn, as_of)
@@ -89,33 +100,56 @@ def _items(
     form: Form,
     profile: str | None,
 ) -> Response:
-    rev, stamp = standing.rev, standing.stamp
-    after, before = selection.read_page(stamp[0])
+    rev = standing.rev
+    after, before = selection.read_page(standing.touched)
     query = replace(selection.query, rev=rev, after=after, before=before)
     judged, marked = _judged(state, conn, layer, rev), _marked(conn, layer)
 
     def produce() -> Response:
         if form.ending is not None:
             return layer_file(conn, state, layer, replace(query, limit=selection.paging.limit), form)
-        wanted = replace(_timed(query, profile), as_text=profile == PLAIN)
+        wanted = _wanted(query, profile)
         page = items(conn, state.definition, layer, wanted, standing)
         twins = None
         if profile == PLUS and query.crs != CRS84:
             lonlat = replace(wanted, crs=CRS84, count=False)
             twins = items(conn, state.definition, layer, lonlat, standing).features
         _add_standings(conn, state, layer, page.features, rev)
-        links = _page_links(request, selection, page, stamp[0], form, profile)
-        content = _collection(layer, query, page, profile, twins)
-        headers = _headers(query.crs, links, profile)
-        if page.texts is None:
-            return as_json(content | {"links": links} | judged, form.media_type, headers)
-        content |= {"links": links}
-        return joined_json(request, content, "features", page.texts, form.media_type, headers)
+        return _written(request, selection, layer, page, standing, form, profile, twins, judged)
 
-    address = str(request.url)
-    return conditional(
-        request, ("items", form.name, state.digest, *stamp, *judged.values(), *marked, address), produce
-    )
+    return conditional(request, _named(request, state, standing, form, *judged.values(), *marked), produce)
+
+
+def _named(
+    request: Request, state: MapState, standing: Standing, form: Form, *more: object
+) -> tuple[object, ...]:
+    """All that a page depends on."""
+    return ("items", form.name, state.digest, *standing.stamp, *more, str(request.url))
+
+
+def _written(
+    request: Request,
+    selection: Selection,
+    layer: Layer,
+    page: Page,
+    standing: Standing,
+    form: Form,
+    profile: str | None,
+    twins: Sequence[dict[str, Any]] | None = None,
+    more: Mapping[str, Any] = MappingProxyType({}),
+) -> Response:
+    """``page`` as an answer, which also says ``more``."""
+    query, links = selection.query, _page_links(request, selection, page, standing.touched, form, profile)
+    content = _collection(layer, query, page, profile, twins) | {"links": links}
+    headers = _headers(query.crs, links, profile)
+    if page.texts is None:
+        return as_json({**content, **more}, form.media_type, headers)
+    return joined_json(request, content, "features", page.texts, form.media_type, headers)
+
+
+def _wanted(query: ItemQuery, profile: str | None) -> ItemQuery:
+    """The query of a page in ``profile``."""
+    return replace(_timed(query, profile), as_text=profile == PLAIN)
 
 
 def _timed(query: ItemQuery, profile: str | None) -> ItemQuery:

@@ -1,5 +1,6 @@
 """Rows of a layer for whoever asks: pages, single ones, what a layer holds as a whole, and search."""
 
+from gis.features.at_once import page_at_once
 from gis.features.digits import rounded
 from gis.features.facts import (
     LayerFacts,
@@ -42,6 +43,7 @@ __all__ = [
     "item",
     "items",
     "layer_facts",
+    "page_at_once",
     "parse_sort",
     "prepare_items",
     "property_fields",

@@ -7,8 +7,6 @@ bytes, and go out to whoever takes gzip without being looked into.
 
 from __future__ import annotations
 
-import struct
-import zlib
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -23,7 +21,6 @@ __all__ = ["BLOCK_ROWS", "Block", "Chosen", "chosen", "ends_of", "packed"]
 
 BLOCK_ROWS = 16
 _LEVEL = 6
-_SUMS = struct.Struct("<II")
 _PLACES = np.dtype([("row_id", "<i8"), ("x", "<f8"), ("y", "<f8"), ("gx", "<i4"), ("length", "<i4")])
 
 
@@ -31,7 +28,7 @@ class Block(NamedTuple):
     """Features of one band, without a break: where each stands, and their texts with a comma before each.
 
     ``places`` holds row_id, x, y (not a number: no place), cell and length of text of each; ``texts`` are
-    deflated, behind their check sum and what moves one past them (`gis.features.texts`).
+    as `gis.features.texts.Deflated` keeps them.
     """
 
     gy: int
@@ -66,9 +63,8 @@ def packed(gy: int, rows: Sequence[Any]) -> Iterator[tuple[Any, Any, Block]]:
             ("length", [len(row.feature) + 1 for row in own]),
         ):
             places[name] = values
-        kept = deflated(b"".join(b"," + row.feature for row in own), _LEVEL)
-        texts = _SUMS.pack(kept.crc, kept.shift) + kept.data
-        yield own[0], own[-1], Block(gy, places.tobytes(), texts)
+        texts = deflated(b"".join(b"," + row.feature for row in own), _LEVEL)
+        yield own[0], own[-1], Block(gy, places.tobytes(), texts.kept)
 
 
 def ends_of(block: Block) -> tuple[Place, Place]:
@@ -95,42 +91,30 @@ def chosen(
     more = len(found) > limit
     found = found[len(found) - limit :] if back and more else found[:limit]
     if not len(found):
-        return Chosen(Texts([], []), np.zeros((0, 3), dtype=np.int64)), False
-    lengths = rows["length"]
+        return Chosen(Texts([], [], []), np.zeros((0, 3), dtype=np.int64)), False
     order = np.column_stack([bands[found], rows["gx"][found], rows["row_id"][found]])
-    texts = Texts(_parts(blocks, counts, lengths, found), lengths[found].tolist())
-    return Chosen(texts, order), more
+    return Chosen(_texts(blocks, counts, rows["length"], found), order), more
 
 
-def _parts(
+def _texts(
     blocks: Sequence[Block], counts: NDArray[np.int64], lengths: NDArray[np.int32], found: NDArray[np.int64]
-) -> list[bytes | Deflated]:
-    """The texts of the rows ``found``: of a block of which all were found the block's, else theirs alone."""
-    # Runs of rows of one block that follow one another.
-    ends, starts = np.cumsum(counts), np.cumsum(counts) - counts
-    owner = np.searchsorted(ends, found, side="right")
-    breaks = np.flatnonzero((np.diff(found) != 1) | (np.diff(owner) != 0)) + 1
-    firsts = np.concatenate([[0], breaks])
-    lasts = np.concatenate([breaks, [len(found)]]) - 1
-    until = np.cumsum(lengths, dtype=np.int64)
-    before, of = until - lengths, owner[firsts]
-    at = (until - lengths)[starts[of]]  # where the text of the run's block begins
-    whole = (found[lasts] - found[firsts] + 1) == counts[of]
-    size = until[ends[of] - 1] - at
-    parts: list[bytes | Deflated] = []
-    number, plain = -1, b""
-    for block, all_of_it, length, start, end in zip(
-        of.tolist(), whole.tolist(), size.tolist(),
-        (before[found[firsts]] - at).tolist(), (until[found[lasts]] - at).tolist(), strict=True,
-    ):  # fmt: skip
-        texts = blocks[block].texts
-        if all_of_it:
-            parts.append(Deflated(texts[_SUMS.size :], length, *_SUMS.unpack_from(texts)))
-            continue
-        if block != number:
-            number, plain = block, zlib.decompressobj(-zlib.MAX_WBITS).decompress(texts[_SUMS.size :])
-        parts.append(plain[start:end])
-    return parts
+) -> Texts:
+    """The texts of the rows ``found``, out of the blocks that have one of them."""
+    ends = np.cumsum(counts)
+    touched = np.zeros(len(blocks), dtype=bool)
+    touched[np.searchsorted(ends, found, side="right")] = True
+    size = np.add.reduceat(lengths, ends - counts, dtype=np.int64)
+    kept = np.where(np.repeat(touched, counts), lengths, 0)  # of the others no text is there
+    until = np.cumsum(kept, dtype=np.int64)
+    breaks = np.flatnonzero(np.diff(found) != 1)
+    # Rows that follow one another are one span, also from one block into the next.
+    first, last = found[np.concatenate([[0], breaks + 1])], found[np.concatenate([breaks, [-1]])]
+    spans = zip((until[first] - kept[first]).tolist(), until[last].tolist(), strict=True)
+    used = [
+        Deflated(blocks[number].texts, length)
+        for number, length in zip(np.flatnonzero(touched).tolist(), size[touched].tolist(), strict=True)
+    ]
+    return Texts(used, spans, lengths[found].tolist())
 
 
 def _within(rows: NDArray[Any], bands: NDArray[np.int64], box: Box) -> NDArray[np.bool_]:

@@ -44,7 +44,7 @@ from gis.revisions import shown
 from gis.settings import MapDefinition
 from layers.model import Layer
 
-__all__ = ["Page", "items"]
+__all__ = ["Page", "items", "page_of", "says_all"]
 
 _GRID = (SortKey("gy"), SortKey("gx"))
 
@@ -91,7 +91,7 @@ def items(
         standing = standing_of(conn, layer, query.rev)
     rev, ready = standing.rev, standing.ready
     box = box_of(query, definition.district) if in_grid_order(layer, query) else None
-    texts = _says_all(query)
+    texts = says_all(query)
     table = shown(layer, definition.district.storage_crs, rev)
     if ready and ready.is_newest and box and texts:
         page = _from_ready(conn, definition, layer, table, standing, box, query)
@@ -157,7 +157,7 @@ def _texts(
     return Texts.of([held[number] for number in row_ids])
 
 
-def _says_all(query: ItemQuery) -> bool:
+def says_all(query: ItemQuery) -> bool:
     """Whether a ready text is what is wanted of a row."""
     return query.as_text and query.geometry and query.properties is None and query.crs == CRS84
 
@@ -203,14 +203,19 @@ def _from_ready(
         )  # fmt: skip
     some = bool(page.texts)
     before, after = (more, some) if back else (place is not None and some, more)
+    return page_of(standing, page, matched, before=before, after=after)
+
+
+def page_of(standing: Standing, chosen: Chosen, matched: int | None, *, before: bool, after: bool) -> Page:
+    """A page of ready texts; ``before`` and ``after``: whether there are more."""
     return Page(
         standing.rev,
         (),
-        len(page.texts),
+        len(chosen.texts),
         matched,
-        page.place(-1) if after else None,
-        page.place(0) if before else None,
-        page.texts,
+        chosen.place(-1) if after else None,
+        chosen.place(0) if before else None,
+        chosen.texts,
     )
 
 

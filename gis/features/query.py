@@ -105,6 +105,8 @@ def chosen_properties(
 
     Raises QueryError for a name that features of ``layer`` do not have.
     """
+    if wanted is None and not unwanted:
+        return None
     known: dict[str, Any] = property_fields(layer)
     for name in (*(wanted or ()), *unwanted):
         if name not in known:
@@ -114,6 +116,4 @@ def chosen_properties(
                 remedy_en=f"Properties: {', '.join(known)}.",
                 remedy_zh=f"可用属性：{'、'.join(known)}。",
             )
-    if wanted is None and not unwanted:
-        return None
     return tuple(name for name in known if (wanted is None or name in wanted) and name not in unwanted)

@@ -8,18 +8,26 @@ shows each role only the forms that are its own (`gis.rights`).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
+from functools import cache
 from typing import Any
 
 from sqlalchemy import Connection
 
-from gis.db import driver_cursor
+from gis.db import Question, driver_cursor
 from gis.features.blocks import BLOCK_ROWS, Block, Chosen, chosen, ends_of
 from gis.features.grid import PLACELESS, Box
 from gis.features.places import Place
 from gis.features.standing import Ready
 
-__all__ = ["count_ready", "place_of", "read_ready", "read_texts"]
+__all__ = [
+    "blocks_asked",
+    "blocks_wanted",
+    "count_asked",
+    "count_ready",
+    "place_of",
+    "read_ready",
+    "read_texts",
+]
 
 
 def read_texts(conn: Connection, ready: Ready, row_ids: Sequence[int]) -> dict[int, bytes]:
@@ -69,7 +77,7 @@ def read_ready(
     ``back``: the last before ``place``. They are in the order of the grid in any case.
     """
     blocks: list[Block] = []
-    most = 2 * -(-limit // BLOCK_ROWS) + _SPARE  # for of many only some features lie in the box
+    most = blocks_wanted(limit)
     while True:
         came = _blocks(conn, ready, box, _end(blocks, place, back=back), most, back=back)
         blocks = [*came[::-1], *blocks] if back else [*blocks, *came]
@@ -79,6 +87,11 @@ def read_ready(
         if more or len(came) < most:
             return found, more
         most *= 2
+
+
+def blocks_wanted(limit: int) -> int:
+    """How many blocks to ask for at first for so many features: of many only some lie in the box."""
+    return 3 * -(-limit // BLOCK_ROWS) // 2 + _SPARE
 
 
 def _end(blocks: Sequence[Block], place: Place | None, *, back: bool) -> Place | None:
@@ -92,22 +105,34 @@ def _blocks(
     conn: Connection, ready: Ready, box: Box, place: Place | None, most: int, *, back: bool
 ) -> list[Block]:
     """The next blocks that reach into ``box``, ``most`` of them; ``back``: before, turned."""
-    bands = _bands(ready, box)
-    values: dict[str, Any] = {
-        "form": ready.form, "most": most, "first_gx": box.first_gx, "last_gx": box.last_gx,
-    }  # fmt: skip
+    asked = blocks_asked(ready.form, box, _bands(ready, box), most, place=place, back=back)
+    with driver_cursor(conn) as cursor:
+        cursor.execute(*asked)
+        return [Block(*row) for row in cursor.fetchall()]
+
+
+def blocks_asked(
+    form: str, box: Box, bands: list[int], most: int, *, place: Place | None = None, back: bool = False
+) -> Question:
+    """What to ask for the first ``most`` blocks of ``bands`` (upwards) that reach into ``box``.
+
+    Behind ``place``, if there is one; ``back``: the last before it, turned. Rows are those of `Block`.
+    """
+    values: dict[str, Any] = {"form": form, "most": most, "first_gx": box.first_gx, "last_gx": box.last_gx}
     if place is not None:
         values["at_gy"], values["at_gx"] = place.values
         values["at_row"] = place.row_id
         bands = [gy for gy in bands if (gy <= place.values[0] if back else gy >= place.values[0])]
-    statement = _BLOCKS.format(
+    return _blocks_statement(back, place is not None), values | {"bands": bands}
+
+
+@cache
+def _blocks_statement(back: bool, placed: bool) -> str:
+    return _BLOCKS.format(
         placeless=PLACELESS,
         down="DESC" if back else "",
-        beyond="" if place is None else _BEFORE if back else _AFTER,
+        beyond="" if not placed else _BEFORE if back else _AFTER,
     )
-    with driver_cursor(conn) as cursor:
-        cursor.execute(statement, values | {"bands": bands})
-        return [Block(*row) for row in cursor.fetchall()]
 
 
 _NTH = """
@@ -129,7 +154,7 @@ ORDER BY band.gy, r.gx, r.row_id LIMIT 1 OFFSET %(before)s
 
 def place_of(conn: Connection, ready: Ready, box: Box, number: int) -> Place | None:
     """The place of row ``number`` (from 1) of those in ``box`` or without a place; None: there is none."""
-    values = {**asdict(box), "form": ready.form, "bands": _bands(ready, box), "before": number - 1}
+    values = {**vars(box), "form": ready.form, "bands": _bands(ready, box), "before": number - 1}
     with driver_cursor(conn) as cursor:
         cursor.execute(_NTH.format(placeless=PLACELESS), values)
         found = cursor.fetchone()
@@ -162,12 +187,16 @@ SELECT (
 """
 
 
+def count_asked(form: str, box: Box, bands: Sequence[int]) -> Question:
+    """What to ask for the number of rows in ``box``, its sides included, of which ``bands`` have some."""
+    inner = [gy for gy in bands if box.first_gy < gy < box.last_gy]
+    return _COUNT, {**vars(box), "form": form, "inner": inner}
+
+
 def count_ready(conn: Connection, ready: Ready, box: Box) -> int:
     """How many rows lie in ``box``, its sides included, or have no place."""
-    inner = [gy for gy in _bands(ready, box) if box.first_gy < gy < box.last_gy]
-    values = {**asdict(box), "form": ready.form, "inner": inner}
     with driver_cursor(conn) as cursor:
-        cursor.execute(_COUNT, values)
+        cursor.execute(*count_asked(ready.form, box, _bands(ready, box)))
         ((found,),) = cursor.fetchall()
     return int(found) + ready.placeless
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,11 +10,20 @@ from sqlalchemy import BigInteger, Connection, Text, and_, bindparam, func, sele
 from sqlalchemy.dialects.postgresql import aggregate_order_by, psycopg
 
 from gis import tables
-from gis.db import driver_cursor, scope_of
+from gis.access import Scope
+from gis.db import Question, driver_cursor, scope_of
 from gis.features.facts import SOURCES
 from layers.model import Layer
 
-__all__ = ["Ready", "Standing", "source_words", "standing_of"]
+__all__ = [
+    "Ready",
+    "Standing",
+    "form_seen",
+    "source_words",
+    "standing_asked",
+    "standing_of",
+    "standing_told",
+]
 
 
 @dataclass(frozen=True)
@@ -81,12 +90,26 @@ def _statement() -> tuple[str, Mapping[str, Any]]:
 _STANDING, _VALUES = _statement()
 
 
+def standing_asked(layer: Layer, form: str | None, rev: int | None = None) -> Question:
+    """What to ask for where ``layer`` stands at ``rev`` (None: now), and for what is ready in ``form``."""
+    return _STANDING, {**_VALUES, "rev": rev, "layer": layer.id, "form": form}
+
+
+def standing_told(row: Sequence[Any]) -> Standing:
+    """What the row that comes of it says."""
+    at, touched, sources, *held = row
+    return Standing(at, touched, sources, None if held[0] is None else Ready(*held))
+
+
+def form_seen(scope: Scope | None, layer: Layer) -> str | None:
+    """The form of ``layer`` that ``scope`` may have whole; None: there is none."""
+    limited = scope is not None and scope.areas is not None
+    return None if limited else tables.form_of(layer)
+
+
 def standing_of(conn: Connection, layer: Layer, rev: int | None = None) -> Standing:
     """Where ``layer`` stands at ``rev`` (None: now) for whoever ``conn`` reads for."""
-    scope = scope_of(conn)
-    limited = scope is not None and scope.areas is not None
-    form = None if limited else tables.form_of(layer)
     with driver_cursor(conn) as cursor:
-        cursor.execute(_STANDING, {**_VALUES, "rev": rev, "layer": layer.id, "form": form})
-        ((at, touched, sources, *held),) = cursor.fetchall()
-    return Standing(at, touched, sources, None if held[0] is None else Ready(*held))
+        cursor.execute(*standing_asked(layer, form_seen(scope_of(conn), layer), rev))
+        (row,) = cursor.fetchall()
+    return standing_told(row)

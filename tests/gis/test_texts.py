@@ -13,23 +13,41 @@ from gis.features.texts import Texts, deflated
 FEATURES = [b'{"id":%d,"of":"%s"}' % (i, b"x" * (i % 50)) for i in range(400)]
 
 
-def of_blocks(seed: int) -> Texts:
-    """The features in parts of several sizes, some of which are kept compressed."""
+def of_blocks(seed: int) -> tuple[Texts, list[bytes]]:
+    """Some of the features, and they themselves: spans of blocks of several sizes."""
     rng = np.random.default_rng(seed)
-    parts, at = [], 0
+    blocks, spans, kept, at, size = [], [], [], 0, 0
+    run = True
     while at < len(FEATURES):
-        count = int(rng.integers(1, 60))
-        part = b"".join(b"," + each for each in FEATURES[at : at + count])
-        parts.append(deflated(part, int(rng.integers(1, 10))) if rng.random() < 0.7 else part)
-        at += count
-    return Texts(parts, [len(each) + 1 for each in FEATURES])
+        block, begun = b"", size
+        for feature in FEATURES[at : (at := at + int(rng.integers(1, 60)))]:
+            start, size = size, size + len(feature) + 1
+            block += b"," + feature
+            run = run != (rng.random() < 0.1)
+            if run:
+                kept.append(feature)
+                spans.append((start, size))
+        assert size - begun == len(block)
+        blocks.append(deflated(block, int(rng.integers(1, 10))))
+    return Texts(blocks, joined(spans), [len(each) + 1 for each in kept]), kept
+
+
+def joined(spans: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Spans that touch made one, as a page has them."""
+    found: list[tuple[int, int]] = []
+    for start, end in spans:
+        if found and found[-1][1] == start:
+            start = found.pop()[0]
+        found.append((start, end))
+    return found
 
 
 @pytest.mark.parametrize("seed", range(20))
-def test_parts_are_joined_plain_and_compressed(seed: int) -> None:
-    texts, whole = of_blocks(seed), b'{"all":[' + b",".join(FEATURES) + b"]}"
+def test_spans_are_joined_plain_and_compressed(seed: int) -> None:
+    texts, kept = of_blocks(seed)
+    whole = b'{"all":[' + b",".join(kept) + b"]}"
     assert texts.within(b'{"all":[', b"]}") == whole
-    assert list(texts) == FEATURES and len(texts) == len(FEATURES)
+    assert list(texts) == kept and len(texts) == len(kept)
     sent = texts.gzipped(b'{"all":[', b"]}")
     assert gzip.decompress(sent) == whole  # which checks sum and size
     stream = zlib.decompressobj(16 + zlib.MAX_WBITS)
@@ -37,7 +55,7 @@ def test_parts_are_joined_plain_and_compressed(seed: int) -> None:
 
 
 def test_no_feature_at_all() -> None:
-    for texts in (Texts([], []), Texts.of([])):
+    for texts in (Texts([], [], []), Texts.of([])):
         assert texts.within(b"[", b"]") == b"[]" == gzip.decompress(texts.gzipped(b"[", b"]"))
         assert not list(texts) and not texts
     assert list(Texts.of(FEATURES)) == FEATURES
