@@ -66,6 +66,8 @@ def compare_staged(
     added, changed = conn.execute(
         select(func.count().filter(news.c.row_id.is_(None)), func.count(news.c.row_id)).select_from(news)
     ).one()
+    if not any(index.unique for index in table.indexes):
+        _refuse_twins(conn, news)
     if mode == "append" and changed:
         raise ImportRefused(
             f"{changed} rows are in the layer already with other content; --mode append adds only new rows.",
@@ -154,6 +156,13 @@ def _find_news(
     _fill(conn, news, select(staged.c.uid, table.c.row_id).select_from(joined).where(new))
     _analyze(conn, news)
     return news
+
+
+def _refuse_twins(conn: Connection, news: Table) -> None:
+    """What an index does for most layers: two rows of one uid would both be current."""
+    twice = select(news.c.uid).group_by(news.c.uid).having(func.count() > 1).limit(1)
+    if (uid := conn.scalar(twice)) is not None:
+        raise AssertionError(f"{news.name}: {uid} is staged twice, or current twice")
 
 
 def _find_gone(

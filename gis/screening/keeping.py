@@ -26,6 +26,7 @@ from sqlalchemy import (
     and_,
     any_,
     delete,
+    false,
     func,
     insert,
     literal,
@@ -67,10 +68,6 @@ _SOURCES = {
         is_demonstration=True,
     ),
 }  # fmt: skip
-
-_SCOPE = Table("judged_scope", MetaData(schema="pg_temp"), Column("layer", Text), Column("uid", Text),
-               Column("zone_layer", Text), Column("rules", Text))  # fmt: skip
-
 
 Columns = Mapping[str, pa.Array]
 """Rows as they are copied."""
@@ -166,6 +163,7 @@ class _Ledger:
         self._has_areas = has_areas(conn, definition)
         self._stage = Stage(conn, layer, self._table, self._to_web)
         self._known: FromClause = self._table
+        self._open: dict[str, dict[str, str]] | None = None
         self.change, self.lists, self.subjects = Change(None, 0, 0, 0, 0), set[str](), 0
 
     def ready(self, found: Rejudged) -> tuple[Rejudged, list[Columns]]:
@@ -187,6 +185,7 @@ class _Ledger:
     def look_up(self) -> None:
         """Find what is on record of the subjects of the scope, once for all that is found of them."""
         self._known = _on_record(self._conn, self._table, self._scope)
+        self._open = {name: _uncovered(self._conn, name, self._scope.uids(name)) for name in self._scope.layers()}
 
     def put(self, found: Rejudged, columns: Iterable[Columns]) -> None:
         """Write what was found of some subjects."""
@@ -197,7 +196,7 @@ class _Ledger:
         self.subjects += found.subjects
         if self._has_areas:
             take_over_areas(conn, self._definition, self._layer, stage.name)
-        within = in_scope(conn, self._known, self._scope, found)
+        within = in_scope(self._known, self._scope, found)
         stage_reweighed(conn, self._definition, table, stage.table, self._scope, self._now, within)
         change = apply_staged(
             conn, table, stage.table, mode="replace", who=self._who, kind="refresh",
@@ -207,7 +206,7 @@ class _Ledger:
         self.change = self.change.and_then(change)
         renew_access(conn, table, stage.table, within)
         stage.clear()
-        _keep_uncovered(conn, self._scope, found, self._now)
+        _keep_uncovered(conn, self._scope, found, self._now, self._open)
 
     def tell(self, told: Retelling) -> None:
         """Write what rules say now, in the revision of the rows, or in one of its own that changes no row."""
@@ -272,39 +271,19 @@ def _on_record(conn: Connection, table: Table, scope: Scope) -> Table:
         mine = table.c.subject_layer == name, table.c.subject_uid == any_(texts(scope.uids(name)))
         rows = select(*(table.c[c.name] for c in known.columns)).where(alive(table, None), *mine)
         conn.execute(insert(known).from_select([c.name for c in known.columns], rows))
-    conn.execute(text("ANALYZE pg_temp.on_record (subject_uid)"))
     return known
 
 
-def in_scope(conn: Connection, known: FromClause, scope: Scope, found: Rejudged) -> SelectBase | None:
+def in_scope(known: FromClause, scope: Scope, found: Rejudged) -> SelectBase | None:
     """The rows of ``known`` (row_id, uid) that the judged scope answers for; None for all.
 
-    ``known`` is the ledger, or what `_on_record` has of it. Makes a temporary table.
+    ``known`` is the ledger, or what `_on_record` has of it.
     """
     if scope.everything:
         return None
-    every = _of_every(known, scope, found)
-    conn.execute(text("DROP TABLE IF EXISTS pg_temp.judged_scope"))
-    conn.execute(
-        text(
-            "CREATE TEMP TABLE judged_scope (layer text, uid text, zone_layer text, rules text) "
-            "ON COMMIT DROP"
-        )
-    )
-    columns = _named(scope, found)
-    if columns:
-        copy_batch(conn, "pg_temp.judged_scope", columns)
-    conn.execute(text("ANALYZE pg_temp.judged_scope"))
-    split = [func.string_to_array(column, " ") for column in (_SCOPE.c.rules, known.c.rules)]
-    ruled = or_(_SCOPE.c.rules.is_(None), split[0].op("&&")(split[1]))
-    meant = and_(_SCOPE.c.zone_layer == func.coalesce(known.c.zone_layer, ""), ruled)
-    same = and_(_SCOPE.c.uid == known.c.subject_uid, _SCOPE.c.layer == known.c.subject_layer)
+    answered = or_(false(), *_of_every(known, scope, found), *_of_named(known, scope, found))
     current = alive(known, None) if "rev_to" in known.c else true()
-    single = select(known.c.row_id, known.c.uid).select_from(_SCOPE.join(known, same))
-    single = single.where(current, or_(_SCOPE.c.zone_layer == WHOLE, meant))
-    if every:
-        return single.union(select(known.c.row_id, known.c.uid).where(current, or_(*every)))
-    return single.distinct()
+    return select(known.c.row_id, known.c.uid).where(current, answered)
 
 
 def _of_every(known: FromClause, scope: Scope, found: Rejudged) -> list[ColumnElement[bool]]:
@@ -321,26 +300,30 @@ def _of_every(known: FromClause, scope: Scope, found: Rejudged) -> list[ColumnEl
     return every
 
 
-def _named(scope: Scope, found: Rejudged) -> Columns:
-    """The subjects that were judged by name, with the parts of the rules; empty without any."""
-    columns: dict[str, list[NDArray[np.object_]]] = {
-        name: [] for name in ("layer", "uid", "zone_layer", "rules")
-    }
+def _of_named(known: FromClause, scope: Scope, found: Rejudged) -> Iterator[ColumnElement[bool]]:
+    """Which rows are answered for on the subjects that were judged by name."""
     for part in found.open:
-        for zone_layer in part.zone_layers - scope.every(part.subject_layer):
-            layer, rules = parted(zone_layer)
-            columns["uid"].append(part.uids)
-            for name, value in (
-                ("layer", part.subject_layer), ("zone_layer", layer), ("rules", " ".join(rules) or None)
-            ):  # fmt: skip
-                columns[name].append(np.full(len(part.uids), value, dtype=object))
-    if not columns["uid"]:
-        return {}
-    return {name: pa.array(np.concatenate(parts), pa.string()) for name, parts in columns.items()}
+        mine = known.c.subject_layer == part.subject_layer, known.c.subject_uid == any_(texts(part.uids))
+        meant: list[ColumnElement[bool]] = []
+        for name in part.zone_layers - scope.every(part.subject_layer):
+            zone_layer, rules = parted(name)
+            if name == WHOLE:
+                meant.append(true())
+                continue
+            held = func.coalesce(known.c.zone_layer, "") == zone_layer
+            listed = func.string_to_array(known.c.rules, " ").op("&&")(literal(list(rules), ARRAY(Text)))
+            meant.append(and_(held, listed) if rules else held)
+        if meant and len(part.uids):
+            yield and_(*mine, or_(*meant))
 
 
-def _keep_uncovered(conn: Connection, scope: Scope, found: Rejudged, now: Judging) -> None:
-    """Write which rules are open; those of other zone layers stay as they were, if they are still on."""
+def _keep_uncovered(
+    conn: Connection, scope: Scope, found: Rejudged, now: Judging, known: Mapping[str, Mapping[str, str]] | None
+) -> None:
+    """Write which rules are open; those of other zone layers stay as they were, if they are still on.
+
+    ``known``: by layer, what was open of all subjects of the scope, where that was looked up already.
+    """
     u = tables.uncovered
     if scope.everything:
         conn.execute(delete(u))
@@ -348,10 +331,16 @@ def _keep_uncovered(conn: Connection, scope: Scope, found: Rejudged, now: Judgin
         parts = [part for part in found.open if part.subject_layer == name]
         uids, rules = [], []
         for part in parts:
-            before = {} if scope.everything else _before(conn, part, now, bool(scope.every(name)))
-            old = np.array([before.get(uid, "") for uid in part.uids], dtype=object) if before else None
-            merged = part.uncovered if old is None else _merged(old, part, now)
-            differ = np.flatnonzero(merged != ("" if old is None else old))
+            before: Mapping[str, str] = {}
+            if known is not None:
+                before = known[name]
+            elif not scope.everything:
+                before = _before(conn, part, now, bool(scope.every(name)))
+            old = np.array([before.get(uid, "") for uid in part.uids], dtype=object)
+            merged, held = part.uncovered.copy(), np.flatnonzero(old != "")
+            if len(held):
+                merged[held] = _merged(old[held], part.uncovered[held], part, now)
+            differ = np.flatnonzero(merged != old)
             uids.append(part.uids[differ])
             rules.append(merged[differ])
         changed, listed = np.concatenate(uids), np.concatenate(rules)
@@ -366,6 +355,14 @@ def _keep_uncovered(conn: Connection, scope: Scope, found: Rejudged, now: Judgin
                 "rules": pa.array(listed[filled], pa.string()),
             }
             copy_batch(conn, "core.uncovered", columns)
+
+
+def _uncovered(conn: Connection, layer: str, uids: NDArray[np.object_]) -> dict[str, str]:
+    """The open rules on record of subjects of a layer."""
+    u = tables.uncovered
+    query = select(u.c.uid, u.c.rules).where(u.c.layer == layer, u.c.uid == any_(texts(uids)))
+    found = read_columns(conn, query)
+    return dict(zip(found["uid"], found["rules"], strict=True))
 
 
 def _before(conn: Connection, part: Open, now: Judging, every: bool) -> dict[str, str]:
@@ -390,9 +387,11 @@ def _others(part: Open, now: Judging) -> set[str]:
     }
 
 
-def _merged(old: NDArray[np.object_], part: Open, now: Judging) -> NDArray[np.object_]:
+def _merged(
+    old: NDArray[np.object_], new: NDArray[np.object_], part: Open, now: Judging
+) -> NDArray[np.object_]:
     """The open rules of subjects after those on some zone layers were applied again."""
     kept = _others(part, now)
-    pairs, place = np.unique(np.stack([old, part.uncovered]).astype(str), axis=1, return_inverse=True)
+    pairs, place = np.unique(np.stack([old, new]).astype(str), axis=1, return_inverse=True)
     texts = [" ".join(sorted((set(before.split()) & kept) | set(open_.split()))) for before, open_ in pairs.T]
     return np.array(texts, dtype=object)[place.reshape(-1)]

@@ -60,9 +60,8 @@ def ledger_rows(
     DataFrame
         Columns `COLUMNS`; geometry ("geom") in the measuring plane, None where missing.
     """
-    empty = no_rows()
     if judged is None or subjects is None or not len(judged.subjects):
-        return empty
+        return no_rows()
     place = {uid: row for row, uid in enumerate(subjects.uids)}
     origin = np.array([place[uid] for uid in judged.subjects.uids], dtype=np.int64)
     frames = []
@@ -74,7 +73,7 @@ def ledger_rows(
             if len(frame):
                 frames.append(_with_next_date(frame, outcome, subjects, zones, judged.law_date))
     if not frames:
-        return empty
+        return no_rows()
     found = pd.concat(frames, ignore_index=True)
     found["judged_rev"] = rev
     for name, decimals in _DECIMALS.items():

@@ -21,7 +21,7 @@ from gis.screening.inputs import PreparedLayer
 from gis.screening.judge import Judgement, judge
 from gis.screening.ledger import ledger_rows, uncovered_rules
 from gis.screening.near import gathered_boxes, rows_in_boxes
-from gis.screening.rows import LayerRows, read_named, read_rows, read_some
+from gis.screening.rows import LayerRows, read_rows, read_some
 from gis.screening.scope import WHOLE, holds
 from gis.screening.snapshot import as_subjects, prepare_rows, take_snapshot
 from gis.screening.touched import Touched, is_local
@@ -130,7 +130,7 @@ def rejudge(
                 else read_some(conn, definition, layer, None, now.rev)
             )
         else:
-            subjects = read_named(conn, definition, layer, scope.uids(name), now.rev)
+            subjects = touched.subjects(name)
         yield from _judge_layer(case, subjects)
     if progress:
         progress("", len(layers), len(layers))
