@@ -269,7 +269,7 @@ def subjects_near(
             some = np.flatnonzero(may & ~counted)
             counted[some] = _close(lying, some, places, reach.metres)
         near.append(rows.take(np.flatnonzero(counted)))
-    return near[0].and_also(near[1:])
+    return near[0].and_also(*near[1:])
 
 
 def _candidates(

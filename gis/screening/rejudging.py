@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -36,7 +37,7 @@ Progress = Callable[[str, int, int], None]
 _NEAR_MOST = 50_000
 # So many subjects are judged at once. Where zones are those near them, fewer, the first fewer still: what was
 # found of some is written while the next are judged. Each batch costs some processor time of its own.
-_BATCH, _NEAR_FIRST, _NEAR_BATCH = 100_000, 4_000, 8_000
+_BATCH, _NEAR_FIRST, _NEAR_BATCH = 100_000, 3_000, 12_000
 # Metres by which a margin may grow before a second look is needed.
 _ROOM_M = 100.0
 
@@ -149,34 +150,55 @@ def _judge_layer(case: _Case, subjects: LayerRows) -> Iterator[Rejudged]:
         yield Rejudged(open=[Open(name, frozenset({WHOLE}), gone, frozenset(), nothing)])
     coarse = np.nan_to_num(subjects.accuracy_m) > case.definition.district.coarse_position_m
     in_force = subjects.in_force(case.touched.now.law_date)
-    for zone_layers, index in scope.groups(name, subjects.uids, coarse):
-        yield from _judge_group(case, subjects, index, in_force[index], zone_layers)
+    alike: dict[frozenset[str], list[_Group]] = {}
+    for parts, index in scope.groups(name, subjects.uids, coarse):
+        ids = _rule_ids(case, name, parts)
+        layers = frozenset(zone_layer_of(rule) for rule in case.rules if rule.id in ids)
+        alike.setdefault(layers, []).append(_Group(parts, ids, index, in_force[index] & bool(ids)))
+    for groups in alike.values():
+        yield from _judge_groups(case, subjects, groups)
 
 
-def _judge_group(
-    case: _Case,
-    subjects: LayerRows,
-    index: NDArray[np.int64],
-    lasts: NDArray[np.bool_],
-    zone_layers: frozenset[str],
-) -> Iterator[Rejudged]:
-    """Judge the subjects at ``index`` by the same rules, no batch too large: what is found takes memory.
+class _Group(NamedTuple):
+    """Subjects that are judged by the same rules: the ``index`` of each, and whether it lasts.
 
-    Those that do not last (``lasts``, one each) are not in force: nothing is found of them.
+    Those that do not are not in force: nothing is found of them.
     """
-    ids = _rule_ids(case, subjects.layer.id, zone_layers)
-    lasts = lasts & bool(ids)
-    ground = _Ground(case, subjects, index[lasts], ids)
-    for some in _batches(len(index), bool(ground.near)):
-        uncovered, rows = np.full(len(some), "", dtype=object), []
-        force = lasts[some]
-        if force.any():
-            first = int(lasts[: some[0]].sum())
-            judged, in_force = ground.judge(first, first + int(force.sum()))
-            rows.append(_rows(case, judged, in_force, ground.zones))
-            uncovered[force] = uncovered_rules(judged)
-        found = Open(subjects.layer.id, zone_layers, subjects.uids[index[some]], ids, uncovered)
-        yield Rejudged(rows, [found], len(some))
+
+    parts: frozenset[str]
+    rules: frozenset[str]
+    index: NDArray[np.int64]
+    lasts: NDArray[np.bool_]
+
+
+def _judge_groups(case: _Case, subjects: LayerRows, groups: list[_Group]) -> Iterator[Rejudged]:
+    """Judge subjects by rules on the same zone layers, no batch too large: what is found takes memory."""
+    every = np.concatenate([group.index[group.lasts] for group in groups])
+    ground = _Ground(case, subjects, every, frozenset().union(*(group.rules for group in groups)))
+    first = np.cumsum([0, *(int(group.lasts.sum()) for group in groups)])
+    batches = [
+        (group, rows, int(start) + int(group.lasts[: rows[0]].sum()) if len(rows) else 0)
+        for group, start in zip(groups, first, strict=False)
+        for rows in _batches(len(group.index), bool(ground.near))
+    ]
+    # What is found of the first is written while the others are judged, the small ones with rules of their own.
+    batches[1:] = sorted(batches[1:], key=lambda batch: len(batch[1]))
+    for group, rows, start in batches:
+        yield _judge_batch(case, subjects, ground, group, rows, start)
+
+
+def _judge_batch(
+    case: _Case, subjects: LayerRows, ground: _Ground, group: _Group, rows: NDArray[np.int64], start: int
+) -> Rejudged:
+    """Judge those of a group at ``rows``; those of them that last are on the ground from ``start`` on."""
+    uncovered, found = np.full(len(rows), "", dtype=object), []
+    force = group.lasts[rows]
+    if force.any():
+        judged, in_force = ground.judge(start, start + int(force.sum()), group.rules)
+        found.append(_rows(case, judged, in_force, ground.zones))
+        uncovered[force] = uncovered_rules(judged)
+    open_ = Open(subjects.layer.id, group.parts, subjects.uids[group.index[rows]], group.rules, uncovered)
+    return Rejudged(found, [open_], len(rows))
 
 
 def _batches(count: int, near: bool) -> list[NDArray[np.int64]]:
@@ -218,7 +240,7 @@ class _Ground:
     def __init__(
         self, case: _Case, subjects: LayerRows, index: NDArray[np.int64], ids: frozenset[str]
     ) -> None:
-        self._case, self._subjects, self._index, self._ids = case, subjects, index, ids
+        self._case, self._subjects, self._index = case, subjects, index
         by_layer: dict[str, list[Rule]] = {}
         for rule in case.rules:
             if rule.id in ids and rule.zone_layer and len(index):
@@ -232,15 +254,15 @@ class _Ground:
         around = subjects.take(index) if close else subjects
         self.near = {n: _Near(case, around, n, rules) for n, rules in by_layer.items() if n in close}
 
-    def judge(self, start: int, stop: int) -> tuple[Judgement, LayerRows]:
-        """The judgement of the subjects from ``start`` to ``stop``, and they."""
+    def judge(self, start: int, stop: int, ids: frozenset[str]) -> tuple[Judgement, LayerRows]:
+        """The judgement of the subjects from ``start`` to ``stop`` by some of the rules, and they."""
         case, subjects = self._case, self._subjects.take(self._index[start:stop])
         while True:
             for name, part in self.near.items():
                 self.zones[name], self._prepared[name] = part.zones, part.prepared
             judged = judge(
                 as_subjects(subjects), self._prepared, case.definition.packs.values(),
-                case.touched.now.law_date, only=self._ids, threads=case.threads,
+                case.touched.now.law_date, only=ids, threads=case.threads,
             )  # fmt: skip
             wider = [part.widen(judged, start) for part in self.near.values()]
             if not any(wider):
@@ -290,8 +312,7 @@ class _Near:
         return np.intersect1d(rows_in_boxes(case.conn, case.definition, self._layer, found), self._in_force)
 
     def _read(self) -> None:
-        case = self._case
-        self.zones = read_some(case.conn, case.definition, self._layer, self._ids, case.touched.now.rev)
+        self.zones = self._case.touched.zones(self._layer.id, self._ids).by_uid()
         self.prepared = prepare_rows(self.zones)
         # Done once here, not once for each rule's selection; points are not asked of pieces.
         self.prepared.every.outline  # noqa: B018

@@ -117,16 +117,21 @@ class LayerRows:
         attributes = {name: column[index] for name, column in self.attributes.items()}
         return replace(self, attributes=attributes, **arrays)
 
-    def and_also(self, others: Sequence[LayerRows]) -> LayerRows:
-        """These rows and ``others`` of the same layer and attributes, each uid once, in order of uid."""
+    def and_also(self, *others: LayerRows) -> LayerRows:
+        """These rows and then ``others``, of the same layer and attributes; revision and coverage stay."""
+        if not others:
+            return self
         every = [self, *others]
         arrays = {name: np.concatenate([getattr(rows, name) for rows in every]) for name in _ARRAYS}
         attributes = {n: np.concatenate([rows.attributes[n] for rows in every]) for n in self.attributes}
-        whole = replace(self, attributes=attributes, **arrays)
-        order = np.asarray(pc.sort_indices(pa.array(whole.uids, pa.string())), dtype=np.int64)
+        return replace(self, attributes=attributes, **arrays)
+
+    def by_uid(self) -> LayerRows:
+        """In order of uid, each uid once."""
+        order = np.asarray(pc.sort_indices(pa.array(self.uids, pa.string())), dtype=np.int64)
         again = np.zeros(len(order), dtype=bool)
-        again[1:] = whole.uids[order[1:]] == whole.uids[order[:-1]]
-        return whole.take(order[~again])
+        again[1:] = self.uids[order[1:]] == self.uids[order[:-1]]
+        return self.take(order[~again])
 
 
 # Layers change rarely and are read for every screening; the key names content, so nothing here can go stale.

@@ -118,7 +118,7 @@ class Touched:
         self._tables: dict[str, Table] = {}
         self._peopled: list[str] | None = None
         self._read: dict[str, list[LayerRows]] = {}
-        self._shapes: dict[tuple[str, bytes], NDArray[Any]] = {}
+        self._zones: dict[str, LayerRows] = {}
 
     def picture(self, zone_layer: str) -> Picture:
         """The layer as it was and as it is."""
@@ -257,12 +257,12 @@ class Touched:
         held = self._read.pop(name, [])
         if not held:
             return read_named(self.conn, self.definition, layer, rest, rev, fields)
-        known = held[0].and_also(held[1:])
+        known = held[0].and_also(*held[1:]).by_uid()
         place = pd.Index(known.uids).get_indexer(pd.Index(rest))
         known, rest = known.take(np.sort(place[place >= 0])), rest[place < 0]
         if not len(rest):
             return known
-        return known.and_also([read_named(self.conn, self.definition, layer, rest, rev, fields)])
+        return known.and_also(read_named(self.conn, self.definition, layer, rest, rev, fields)).by_uid()
 
     def _asked(self, subject: str) -> set[str]:
         """The attributes of a subject layer that rules ask for, or that rows of the ledger name."""
@@ -281,14 +281,18 @@ class Touched:
         return zone_layer if len(groups) == 1 else part_of(zone_layer, [rule.id for rule in group])
 
     def _outlines(self, picture: Picture, zone_layer: str, versions: NDArray[np.int64]) -> NDArray[Any]:
-        """The geometries of versions in the measuring plane; read once for all subject layers."""
-        layer, ids = self.definition.layers[zone_layer], picture.row_ids[versions]
-        key = zone_layer, ids.tobytes()
-        if key not in self._shapes:
-            found = read_some(self.conn, self.definition, layer, ids, self.now.rev)
-            places = pd.Index(found.row_ids).get_indexer(pd.Index(ids))
-            self._shapes[key] = np.asarray(found.geoms[places], dtype=object)
-        return self._shapes[key]
+        """The geometries of versions in the measuring plane."""
+        return self.zones(zone_layer, picture.row_ids[versions]).geoms
+
+    def zones(self, zone_layer: str, row_ids: NDArray[np.int64]) -> LayerRows:
+        """Versions of zones by their ids, in that order; none is read twice."""
+        held = self._zones.get(zone_layer)
+        missing = row_ids if held is None else np.setdiff1d(row_ids, held.row_ids)
+        if held is None or len(missing):
+            layer = self.definition.layers[zone_layer]
+            found = read_some(self.conn, self.definition, layer, missing, self.now.rev)
+            held = self._zones[zone_layer] = found if held is None else held.and_also(found)
+        return held.take(pd.Index(held.row_ids).get_indexer(pd.Index(row_ids)))
 
     def _coverages(self, zone_layer: str) -> list[Any]:
         """Where the layer was complete, and where it is."""
