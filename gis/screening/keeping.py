@@ -51,6 +51,7 @@ from gis.screening.asking import subject_filters, zone_filters
 from gis.screening.basis import Judging
 from gis.screening.columns import read_columns, texts
 from gis.screening.ledger import no_rows
+from gis.screening.onrecord import Recorded, known_margins, open_rules, table_of_known
 from gis.screening.rejudging import Open, Rejudged
 from gis.screening.scope import WHOLE, Scope, holds, parted
 from gis.screening.telling import Retelling, retelling
@@ -97,17 +98,23 @@ def write(
     parts: Iterator[Rejudged],
     now: Judging,
     who: str,
+    recorded: Recorded,
 ) -> Written:
     """Bring the ledger to what was found, as one revision unless it says so already.
 
     ``conn`` is in a transaction that writes; the caller holds the lock of judging. Where the scope is apart,
-    ``parts`` are made by a thread of their own, and written one after the other while the next is made;
-    else they are one.
+    ``parts`` are made by a thread of their own, and written one after the other while the next is made; it
+    is told in ``recorded`` what the ledger has of margins. Else they are one, and nothing is told.
     """
     ledger = _Ledger(conn, definition, layer, scope, now, who)
     if scope.is_apart:
         with _ahead(map(ledger.ready, parts)) as coming:
-            ledger.look_up()
+            try:
+                ledger.look_up(recorded)
+            except BaseException as error:
+                if not recorded.done():
+                    recorded.set_exception(error)
+                raise
             for found, columns in coming:
                 ledger.put(found, columns)
     else:
@@ -163,7 +170,7 @@ class _Ledger:
         self._has_areas = has_areas(conn, definition)
         self._stage = Stage(conn, layer, self._table, self._to_web)
         self._known: FromClause = self._table
-        self._open: dict[str, dict[str, str]] | None = None
+        self._open: dict[str, Mapping[str, str]] | None = None
         self.change, self.lists, self.subjects = Change(None, 0, 0, 0, 0), set[str](), 0
 
     def ready(self, found: Rejudged) -> tuple[Rejudged, list[Columns]]:
@@ -182,10 +189,15 @@ class _Ledger:
                 yield staged_columns(self._stage, rows, first)
             first += len(rows)
 
-    def look_up(self) -> None:
-        """Find what is on record of the subjects of the scope, once for all that is found of them."""
-        self._known = _on_record(self._conn, self._table, self._scope)
-        self._open = {name: _uncovered(self._conn, name, self._scope.uids(name)) for name in self._scope.layers()}
+    def look_up(self, recorded: Recorded) -> None:
+        """Find what is on record of the subjects of the scope, once for all that is found of them.
+
+        Whoever judges waits for the margins in it: they come first.
+        """
+        conn, scope = self._conn, self._scope
+        known = self._known = table_of_known(conn, self._table, scope)
+        recorded.set_result(known_margins(conn, known))
+        self._open = {name: open_rules(conn, name, scope.uids(name)) for name in scope.layers()}
 
     def put(self, found: Rejudged, columns: Iterable[Columns]) -> None:
         """Write what was found of some subjects."""
@@ -257,21 +269,6 @@ def _rests_on(definition: MapDefinition, rows: pd.DataFrame) -> list[tuple[str, 
 def rules_hash(definition: MapDefinition) -> str:
     """SHA-256 over the packs that are on."""
     return hashlib.sha256("".join(sorted(p.hash for p in definition.packs.values())).encode()).hexdigest()
-
-
-def _on_record(conn: Connection, table: Table, scope: Scope) -> Table:
-    """A temporary table of the current rows on the subjects that a scope names."""
-    known = Table(
-        "on_record", MetaData(schema="pg_temp"), Column("row_id", BigInteger),
-        *(Column(name, Text) for name in ("uid", "subject_layer", "subject_uid", "zone_layer", "rules")),
-    )  # fmt: skip
-    listed = ", ".join(f"{c.name} {c.type.compile(dialect=conn.dialect)}" for c in known.columns)
-    conn.execute(text(f"CREATE TEMP TABLE on_record ({listed}) ON COMMIT DROP"))
-    for name in scope.layers():
-        mine = table.c.subject_layer == name, table.c.subject_uid == any_(texts(scope.uids(name)))
-        rows = select(*(table.c[c.name] for c in known.columns)).where(alive(table, None), *mine)
-        conn.execute(insert(known).from_select([c.name for c in known.columns], rows))
-    return known
 
 
 def in_scope(known: FromClause, scope: Scope, found: Rejudged) -> SelectBase | None:
@@ -355,14 +352,6 @@ def _keep_uncovered(
                 "rules": pa.array(listed[filled], pa.string()),
             }
             copy_batch(conn, "core.uncovered", columns)
-
-
-def _uncovered(conn: Connection, layer: str, uids: NDArray[np.object_]) -> dict[str, str]:
-    """The open rules on record of subjects of a layer."""
-    u = tables.uncovered
-    query = select(u.c.uid, u.c.rules).where(u.c.layer == layer, u.c.uid == any_(texts(uids)))
-    found = read_columns(conn, query)
-    return dict(zip(found["uid"], found["rules"], strict=True))
 
 
 def _before(conn: Connection, part: Open, now: Judging, every: bool) -> dict[str, str]:

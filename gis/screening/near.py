@@ -129,9 +129,8 @@ def rows_in_boxes(
     if not len(found):
         return np.empty(0, dtype=np.int64)
     t = tables.table_for(layer, definition.district.storage_crs)
-    box = _boxes(found, definition)
-    query = select(t.c.row_id).distinct().select_from(t.join(box, t.c.geom.op("&&")(box.c.box)))
-    return read_columns(conn, query.where(alive(t, None)))["row_id"].astype(np.int64)
+    query = select(t.c.row_id).where(alive(t, None), _meets_any(t.c.geom, found, definition))
+    return read_columns(conn, query)["row_id"].astype(np.int64)
 
 
 def _boxes(found: NDArray[np.float64], definition: MapDefinition) -> Subquery:
@@ -239,7 +238,7 @@ def subjects_near(
     fields: Collection[str],
     rev: int,
 ) -> LayerRows | None:
-    """The current rows of ``layer`` that any of ``reaches`` counts, in any order; None: there are none.
+    """The current rows of ``layer`` that any of ``reaches`` counts, in order of uid; None: there are none.
 
     Parameters
     ----------
@@ -269,7 +268,7 @@ def subjects_near(
             some = np.flatnonzero(may & ~counted)
             counted[some] = _close(lying, some, places, reach.metres)
         near.append(rows.take(np.flatnonzero(counted)))
-    return near[0].and_also(*near[1:])
+    return near[0].and_also(*near[1:]).by_uid()
 
 
 def _candidates(
@@ -279,37 +278,33 @@ def _candidates(
     metres: NDArray[np.float64],
     reaches: Sequence[Reach],
 ) -> Iterator[ColumnElement[bool]]:
-    """Conditions of the rows whose boxes are within reach of those of the places; no row meets two."""
+    """Conditions of the rows whose boxes are within reach of those of the places; a row may meet several."""
     t = tables.table_for(layer, definition.district.storage_crs)
     district = definition.district
     plane = transformation(district.storage_crs, district.measuring_crs, district.extent)
-    found = _boxes_along(definition, places, metres + tables.COARSE_M + plane.accuracy_m)
+    metres = metres + tables.COARSE_M + plane.accuracy_m
     dx, dy = padding(definition)
     coarse = t.c.accuracy_m > tables.COARSE_M
     around = func.ST_Expand(t.c.geom, t.c.accuracy_m * dx, t.c.accuracy_m * dy)
     may = or_(*(_may_hold(where, t) for reach in reaches for where in reach.filters))
     fine = or_(t.c.accuracy_m.is_(None), ~coarse)
-    yield and_(alive(t, None), fine, may, _meets(t, t.c.geom, found, definition, fine))
-    yield and_(alive(t, None), coarse, may, _meets(t, around, found, definition, coarse))
+    lines = shapely.get_dimensions(places) == 1
+    for found in (
+        boxes(definition, places[~lines], metres[~lines]),
+        _boxes_along(definition, places[lines], metres[lines]),
+    ):
+        if len(found):
+            yield and_(alive(t, None), fine, may, _meets_any(t.c.geom, found, definition))
+            yield and_(alive(t, None), coarse, may, _meets_any(around, found, definition))
 
 
-# So many boxes are asked for one by one: their index is searched for each, but no row is fetched twice.
-_FEW_BOXES = 128
-
-
-def _meets(
-    t: Table, shape: ColumnElement[Any], found: NDArray[np.float64], definition: MapDefinition,
-    which: ColumnElement[bool],
-) -> ColumnElement[bool]:  # fmt: skip
-    """Whether ``shape`` of current rows of ``t`` (those of ``which``) meets any of ``found``."""
-    if len(found) <= _FEW_BOXES:
-        crs = definition.district.storage_crs
-        return or_(*(shape.op("&&")(func.ST_MakeEnvelope(*box, crs)) for box in found.tolist()))
-    box = _boxes(found, definition)
-    # Each row once, though several boxes meet it.
-    met = select(t.c.row_id).select_from(t.join(box, shape.op("&&")(box.c.box)))
-    met = met.where(alive(t, None), which).distinct()
-    return t.c.row_id == any_(func.array(met.correlate(None).scalar_subquery()))
+def _meets_any(
+    shape: ColumnElement[Any], found: NDArray[np.float64], definition: MapDefinition
+) -> ColumnElement[bool]:
+    """Whether ``shape`` meets any of the boxes: their index is searched for each, and no row fetched twice."""
+    every = func.array(select(_boxes(found, definition).c.box).scalar_subquery())
+    met: ColumnElement[bool] = shape.op("&&")(any_(every))
+    return met
 
 
 def _may_hold(where: Where, t: Table) -> ColumnElement[bool]:
@@ -327,10 +322,9 @@ def _may_hold(where: Where, t: Table) -> ColumnElement[bool]:
 def _boxes_along(
     definition: MapDefinition, places: NDArray[np.object_], metres: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """As `boxes`, but many along a line: the one around the rim of a coverage would hold the district."""
-    lines = shapely.get_dimensions(places) == 1
-    found = [boxes(definition, places[~lines], metres[~lines])]
-    for place, reach in zip(places[lines], metres[lines], strict=True):
+    """As `boxes`, but many along each line: the one around the rim of a coverage would hold the district."""
+    found = [np.empty((0, 4))]
+    for place, reach in zip(places, metres, strict=True):
         xy, part = shapely.get_coordinates(
             shapely.get_parts(shapely.segmentize(place, _CELL_M)), return_index=True
         )

@@ -10,8 +10,7 @@ import numpy as np
 import pandas as pd
 import shapely
 from numpy.typing import NDArray
-from sqlalchemy import Connection, Text, any_, func, literal, select
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy import Connection, any_, func, select
 
 from gis import tables
 from gis.kernel import CLEAR
@@ -22,6 +21,7 @@ from gis.screening.inputs import PreparedLayer
 from gis.screening.judge import Judgement, judge
 from gis.screening.ledger import ledger_rows, uncovered_rules
 from gis.screening.near import gathered_boxes, rows_in_boxes
+from gis.screening.onrecord import Recorded
 from gis.screening.rows import LayerRows, read_rows, read_some
 from gis.screening.scope import WHOLE, holds
 from gis.screening.snapshot import as_subjects, prepare_rows, take_snapshot
@@ -37,7 +37,7 @@ Progress = Callable[[str, int, int], None]
 _NEAR_MOST = 50_000
 # So many subjects are judged at once. Where zones are those near them, fewer, the first fewer still: what was
 # found of some is written while the next are judged. Each batch costs some processor time of its own.
-_BATCH, _NEAR_FIRST, _NEAR_BATCH = 100_000, 3_000, 12_000
+_BATCH, _NEAR_FIRST, _NEAR_BATCH = 100_000, 3_000, 6_000
 # Metres by which a margin may grow before a second look is needed.
 _ROOM_M = 100.0
 
@@ -91,6 +91,7 @@ class _Case:
     touched: Touched
     threads: int
     keep: bool
+    recorded: Recorded | None
 
     @property
     def rules(self) -> tuple[Rule, ...]:
@@ -105,6 +106,7 @@ def rejudge(
     threads: int = 2,
     keep: bool = True,
     progress: Progress | None = None,
+    recorded: Recorded | None = None,
 ) -> Iterator[Rejudged]:
     """Judge all subjects in the scope of ``touched`` as things are now, some after the other; each once.
 
@@ -114,8 +116,10 @@ def rejudge(
         Whether what is read may be kept for later answers; not where it was never committed.
     progress : callable, optional
         Called with (layer id, done, total) before each subject layer and at the end.
+    recorded : Recorded, optional
+        What the ledger has of margins, where somebody else looks it up; it is waited for.
     """
-    case = _Case(conn, definition, touched, threads, keep)
+    case = _Case(conn, definition, touched, threads, keep, recorded)
     scope, now = touched.scope, touched.now
     layers = _subject_layers(case) if scope.everything else scope.layers()
     for done, name in enumerate(layers):
@@ -321,18 +325,19 @@ class _Near:
 
     def _margins(self) -> NDArray[np.float64]:
         """The margins on record: most often they are what they were, and then one look is enough."""
-        case, margins = self._case, np.zeros(len(self._subjects.uids))
-        ledger = case.definition.derived("conflicts")
+        case, subjects = self._case, self._subjects
+        if case.recorded is not None:
+            return case.recorded.result().of(subjects.layer.id, self._layer.id, subjects.uids)
+        margins, ledger = np.zeros(len(subjects.uids)), case.definition.derived("conflicts")
         if ledger is None:
             return margins
         t = tables.table_for(ledger, case.definition.district.storage_crs)
         query = select(t.c.subject_uid, func.max(t.c.margin_m).label("margin_m")).where(
-            alive(t, None), t.c.subject_layer == self._subjects.layer.id, t.c.margin_m > 0,
-            func.string_to_array(t.c.rules, " ").op("&&")(literal(sorted(self._rules), ARRAY(Text))),
-            t.c.subject_uid == any_(texts(self._subjects.uids)),
+            alive(t, None), t.c.subject_layer == subjects.layer.id, t.c.zone_layer == self._layer.id,
+            t.c.margin_m > 0, t.c.subject_uid == any_(texts(subjects.uids)),
         )  # fmt: skip
         found = read_columns(case.conn, query.group_by(t.c.subject_uid))
-        place = pd.Index(self._subjects.uids).get_indexer(pd.Index(found["subject_uid"]))
+        place = pd.Index(subjects.uids).get_indexer(pd.Index(found["subject_uid"]))
         np.maximum.at(margins, place, found["margin_m"].astype(float))
         return margins
 
