@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Literal
 
 from sqlalchemy import (
@@ -108,18 +109,22 @@ def _analyze(conn: Connection, table: Table) -> None:
     conn.execute(text(f'ANALYZE pg_temp."{table.name}"'))
 
 
+# The same each time, so that statements about them are put into words once.
+@lru_cache(maxsize=64)
 def _held(table: Table) -> Table:
     """The current rows that are compared where a write answers for some only."""
     columns = Column("uid", Text), Column("row_id", BigInteger), Column("answered", Boolean)
     return Table(f"held_{table.name}", MetaData(schema="pg_temp"), *columns)
 
 
+@lru_cache(maxsize=64)
 def _news(table: Table) -> Table:
     """The staged rows that say something new, with the row that each replaces, if any."""
     columns = Column("uid", Text), Column("row_id", BigInteger)
     return Table(f"news_{table.name}", MetaData(schema="pg_temp"), *columns)
 
 
+@lru_cache(maxsize=64)
 def _gone(table: Table) -> Table:
     """The current rows that a "replace" closes."""
     return Table(f"gone_{table.name}", MetaData(schema="pg_temp"), Column("row_id", BigInteger))

@@ -23,8 +23,8 @@ from gis.errors import NotFound
 from gis.locks import Lock, take
 from gis.revisions import Change, alive, head
 from gis.screening.basis import Basis, Judging
-from gis.screening.onrecord import Recorded
 from gis.screening.keeping import Written, rules_hash, write
+from gis.screening.onrecord import Recorded
 from gis.screening.rejudging import Progress, Rejudged, rejudge
 from gis.screening.scope import Scope
 from gis.screening.touched import Touched, touched

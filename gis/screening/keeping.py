@@ -14,14 +14,10 @@ import pandas as pd
 import pyarrow as pa
 from numpy.typing import NDArray
 from sqlalchemy import (
-    BigInteger,
-    Column,
     ColumnElement,
     Connection,
     FromClause,
-    MetaData,
     SelectBase,
-    Table,
     Text,
     and_,
     any_,
@@ -32,7 +28,6 @@ from sqlalchemy import (
     literal,
     or_,
     select,
-    text,
     true,
 )
 from sqlalchemy.dialects.postgresql import ARRAY
@@ -261,9 +256,9 @@ def _rests_on(definition: MapDefinition, rows: pd.DataFrame) -> list[tuple[str, 
             names |= {f"{rule.zone_layer}.{name}" for where in zone_filters(rule, asked) for name in where}
         return tuple(sorted(names))
 
-    place, pairs = pd.MultiIndex.from_frame(rows[["subject_layer", "rules"]]).factorize()
-    found = [looked_at(*pair) for pair in pairs]
-    return [found[kind] for kind in place.tolist()]
+    pairs = list(zip(rows["subject_layer"].tolist(), rows["rules"].tolist(), strict=True))
+    found = {pair: looked_at(*pair) for pair in dict.fromkeys(pairs)}
+    return [found[pair] for pair in pairs]
 
 
 def rules_hash(definition: MapDefinition) -> str:
@@ -315,7 +310,11 @@ def _of_named(known: FromClause, scope: Scope, found: Rejudged) -> Iterator[Colu
 
 
 def _keep_uncovered(
-    conn: Connection, scope: Scope, found: Rejudged, now: Judging, known: Mapping[str, Mapping[str, str]] | None
+    conn: Connection,
+    scope: Scope,
+    found: Rejudged,
+    now: Judging,
+    known: Mapping[str, Mapping[str, str]] | None,
 ) -> None:
     """Write which rules are open; those of other zone layers stay as they were, if they are still on.
 

@@ -278,7 +278,7 @@ def _candidates(
     metres: NDArray[np.float64],
     reaches: Sequence[Reach],
 ) -> Iterator[ColumnElement[bool]]:
-    """Conditions of the rows whose boxes are within reach of those of the places; a row may meet several."""
+    """Conditions of the rows whose boxes are within reach of those of places; a row may meet several."""
     t = tables.table_for(layer, definition.district.storage_crs)
     district = definition.district
     plane = transformation(district.storage_crs, district.measuring_crs, district.extent)
@@ -301,7 +301,7 @@ def _candidates(
 def _meets_any(
     shape: ColumnElement[Any], found: NDArray[np.float64], definition: MapDefinition
 ) -> ColumnElement[bool]:
-    """Whether ``shape`` meets any of the boxes: their index is searched for each, and no row fetched twice."""
+    """Whether ``shape`` meets any of the boxes: the index is searched for each, and no row fetched twice."""
     every = func.array(select(_boxes(found, definition).c.box).scalar_subquery())
     met: ColumnElement[bool] = shape.op("&&")(any_(every))
     return met

@@ -34,7 +34,7 @@ __all__ = ["Margins", "Recorded", "known_margins", "open_rules", "table_of_known
 
 @dataclass(frozen=True, eq=False)
 class Margins:
-    """The largest margin, in metres, on record of pairs of a subject and a zone layer, where any is above 0."""
+    """The largest margin on record of pairs of a subject and a zone layer, in metres, where it is above 0."""
 
     subject_layer: NDArray[np.object_]
     subject_uid: NDArray[np.object_]
@@ -53,21 +53,22 @@ class Margins:
 Recorded = Future[Margins]
 """Margins that somebody looks up meanwhile."""
 
-_KNOWN = ("uid", "subject_layer", "subject_uid", "zone_layer", "rules")
+_KNOWN = Table(
+    "on_record", MetaData(schema="pg_temp"), Column("row_id", BigInteger), Column("margin_m", Double),
+    *(Column(name, Text) for name in ("uid", "subject_layer", "subject_uid", "zone_layer", "rules")),
+)  # fmt: skip
 
 
 def table_of_known(conn: Connection, ledger: Table, scope: Scope) -> Table:
-    """A temporary table of the current rows on the subjects that a scope names: row_id, margin_m and names."""
-    columns = Column("row_id", BigInteger), Column("margin_m", Double), *(Column(n, Text) for n in _KNOWN)
-    known = Table("on_record", MetaData(schema="pg_temp"), *columns)
-    listed = ", ".join(f"{c.name} {c.type.compile(dialect=conn.dialect)}" for c in known.columns)
+    """A temporary table of the current rows on the subjects that a scope names."""
+    listed = ", ".join(f"{c.name} {c.type.compile(dialect=conn.dialect)}" for c in _KNOWN.columns)
     conn.execute(text(f"CREATE TEMP TABLE on_record ({listed}) ON COMMIT DROP"))
-    names = [column.name for column in known.columns]
+    names = [column.name for column in _KNOWN.columns]
     for name in scope.layers():
         mine = ledger.c.subject_layer == name, ledger.c.subject_uid == any_(texts(scope.uids(name)))
         rows = select(*(ledger.c[n] for n in names)).where(alive(ledger, None), *mine)
-        conn.execute(insert(known).from_select(names, rows))
-    return known
+        conn.execute(insert(_KNOWN).from_select(names, rows))
+    return _KNOWN
 
 
 def known_margins(conn: Connection, known: Table) -> Margins:

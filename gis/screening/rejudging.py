@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -135,7 +134,7 @@ def rejudge(
                 else read_some(conn, definition, layer, None, now.rev)
             )
         else:
-            subjects = touched.subjects(name)
+            subjects = touched.rows.subjects(name, scope.uids(name))
         yield from _judge_layer(case, subjects)
     if progress:
         progress("", len(layers), len(layers))
@@ -163,7 +162,8 @@ def _judge_layer(case: _Case, subjects: LayerRows) -> Iterator[Rejudged]:
         yield from _judge_groups(case, subjects, groups)
 
 
-class _Group(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class _Group:
     """Subjects that are judged by the same rules: the ``index`` of each, and whether it lasts.
 
     Those that do not are not in force: nothing is found of them.
@@ -185,7 +185,8 @@ def _judge_groups(case: _Case, subjects: LayerRows, groups: list[_Group]) -> Ite
         for group, start in zip(groups, first, strict=False)
         for rows in _batches(len(group.index), bool(ground.near))
     ]
-    # What is found of the first is written while the others are judged, the small ones with rules of their own.
+    # What is found of the first is written while the others are judged; the small ones, each with rules of
+    # its own, take long for their size.
     batches[1:] = sorted(batches[1:], key=lambda batch: len(batch[1]))
     for group, rows, start in batches:
         yield _judge_batch(case, subjects, ground, group, rows, start)
@@ -316,7 +317,7 @@ class _Near:
         return np.intersect1d(rows_in_boxes(case.conn, case.definition, self._layer, found), self._in_force)
 
     def _read(self) -> None:
-        self.zones = self._case.touched.zones(self._layer.id, self._ids).by_uid()
+        self.zones = self._case.touched.rows.zones(self._layer.id, self._ids).by_uid()
         self.prepared = prepare_rows(self.zones)
         # Done once here, not once for each rule's selection; points are not asked of pieces.
         self.prepared.every.outline  # noqa: B018

@@ -122,7 +122,9 @@ class LayerRows:
         if not others:
             return self
         every = [self, *others]
-        arrays = {name: np.concatenate([getattr(rows, name) for rows in every]) for name in _ARRAYS}
+        arrays: dict[str, Any] = {
+            name: np.concatenate([getattr(rows, name) for rows in every]) for name in _ARRAYS
+        }
         attributes = {n: np.concatenate([rows.attributes[n] for rows in every]) for n in self.attributes}
         return replace(self, attributes=attributes, **arrays)
 
@@ -222,9 +224,9 @@ def read_where(
     conn: Connection, definition: MapDefinition, layer: Layer, where: ColumnElement[bool],
     fields: Collection[str], rev: int,
 ) -> LayerRows:  # fmt: skip
-    """The rows of the layer's table for which ``where`` holds, in any order, with some of the ``fields`` only.
+    """The rows of the layer's table for which ``where`` holds, in any order, with no other ``fields``.
 
-    No coverage. Raises what `read_rows` raises.
+    Without a coverage. Raises what `read_rows` raises.
     """
     names = [field.name for field in layer.fields if field.name in fields]
     columns = read_columns(conn, _query(definition, layer, names).where(where))

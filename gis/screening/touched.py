@@ -54,10 +54,11 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from gis import tables
 from gis.crs import transformation
 from gis.revisions import alive, differs
-from gis.screening.asking import subject_fields, subject_filters
+from gis.screening.asking import subject_filters
 from gis.screening.basis import JudgedRule, Judging, network_of, zone_layer_of
 from gis.screening.columns import read_columns, texts
 from gis.screening.dates import dated
+from gis.screening.gathered import Gathered
 from gis.screening.near import (
     SLACK_M,
     Places,
@@ -69,7 +70,7 @@ from gis.screening.near import (
 )
 from gis.screening.picture import Picture, linked, read_picture
 from gis.screening.redrawn import differing_lines
-from gis.screening.rows import LayerRows, read_coverage, read_named, read_some
+from gis.screening.rows import read_coverage
 from gis.screening.scope import WHOLE, Scope, part_of, parted
 from gis.screening.snapshot import enabled_rules
 from gis.screening.telling import lists_with
@@ -103,6 +104,8 @@ class Touched:
         What has to be judged.
     pictures : dict of layer id to Picture
         The zone layers that were looked at.
+    rows : Gathered
+        What was read of subjects and zones, and more of it for whoever judges.
     """
 
     def __init__(
@@ -114,11 +117,10 @@ class Touched:
         self.scope = Scope()
         self.pictures: dict[str, Picture] = {}
         self.rules = enabled_rules(definition)
+        self.rows = Gathered(conn, definition, self.rules, now.rev)
         self._dates = last.law_date, now.law_date
         self._tables: dict[str, Table] = {}
         self._peopled: list[str] | None = None
-        self._read: dict[str, list[LayerRows]] = {}
-        self._zones: dict[str, LayerRows] = {}
 
     def picture(self, zone_layer: str) -> Picture:
         """The layer as it was and as it is."""
@@ -240,38 +242,12 @@ class Touched:
         layer = self.definition.layers[subject]
         near = subjects_near(
             self.conn, self.definition, layer, places, reaches, self.now.law_date,
-            self._asked(subject), self.now.rev,
+            self.rows.fields(subject), self.now.rev,
         )  # fmt: skip
         if near is None:
             return np.empty(0, dtype=object)
-        self._read.setdefault(subject, []).append(near)
+        self.rows.keep(near)
         return near.uids
-
-    def subjects(self, name: str) -> LayerRows:
-        """The current rows of a layer that the scope names; of attributes those that judging asks for.
-
-        Most were read in order to find them.
-        """
-        layer, rest = self.definition.layers[name], self.scope.uids(name)
-        fields, rev = self._asked(name), self.now.rev
-        held = self._read.pop(name, [])
-        if not held:
-            return read_named(self.conn, self.definition, layer, rest, rev, fields)
-        known = held[0].and_also(*held[1:]).by_uid()
-        place = pd.Index(known.uids).get_indexer(pd.Index(rest))
-        known, rest = known.take(np.sort(place[place >= 0])), rest[place < 0]
-        if not len(rest):
-            return known
-        return known.and_also(read_named(self.conn, self.definition, layer, rest, rev, fields)).by_uid()
-
-    def _asked(self, subject: str) -> set[str]:
-        """The attributes of a subject layer that rules ask for, or that rows of the ledger name."""
-        names = self.definition.layers[subject].names
-        asked = {name for name in (names.township, names.county) if name}
-        for rule in self.rules:
-            if subject in rule.subjects:
-                asked |= subject_fields(rule, self.definition.packs[rule.pack].deciding(rule))
-        return asked
 
     def _part(self, name: str, zone_layer: str) -> str:
         """The part of the rules on a zone layer that is judged together with one of them."""
@@ -282,17 +258,7 @@ class Touched:
 
     def _outlines(self, picture: Picture, zone_layer: str, versions: NDArray[np.int64]) -> NDArray[Any]:
         """The geometries of versions in the measuring plane."""
-        return self.zones(zone_layer, picture.row_ids[versions]).geoms
-
-    def zones(self, zone_layer: str, row_ids: NDArray[np.int64]) -> LayerRows:
-        """Versions of zones by their ids, in that order; none is read twice."""
-        held = self._zones.get(zone_layer)
-        missing = row_ids if held is None else np.setdiff1d(row_ids, held.row_ids)
-        if held is None or len(missing):
-            layer = self.definition.layers[zone_layer]
-            found = read_some(self.conn, self.definition, layer, missing, self.now.rev)
-            held = self._zones[zone_layer] = found if held is None else held.and_also(found)
-        return held.take(pd.Index(held.row_ids).get_indexer(pd.Index(row_ids)))
+        return self.rows.zones(zone_layer, picture.row_ids[versions]).geoms
 
     def _coverages(self, zone_layer: str) -> list[Any]:
         """Where the layer was complete, and where it is."""

@@ -153,8 +153,8 @@ def _make(layer: Layer, storage_crs: int) -> Table:
     table = Table(layer.id, metadata, *columns, *checks, comment=title, info={"layer": layer})
     current = table.c.rev_to.is_(None)
     if layer.role == "derived":
-        # Long names, written by the ten thousand: hashes cost less to keep. That no two current rows share one
-        # is seen to where they are compared (`gis.applying`), which nothing goes around.
+        # Long names, written by the ten thousand: hashes cost less to keep. That no two current rows share
+        # one is seen to where they are compared (`gis.applying`), which nothing goes around.
         Index(f"ix_{layer.id}_uid", table.c.uid, postgresql_using="hash")
     else:
         Index(f"uq_{layer.id}_current_uid", table.c.uid, unique=True, postgresql_where=current)

@@ -233,7 +233,11 @@ class _Drawing:
         return lives if self.kept is None else and_(lives, self.kept)
 
     def _many(self) -> Select[Any]:
-        some = select(literal(1)).select_from(self.table).where(self._condition(), inside(self.layer, self.table))
+        some = (
+            select(literal(1))
+            .select_from(self.table)
+            .where(self._condition(), inside(self.layer, self.table))
+        )
         return select(func.count()).select_from(some.limit(bindparam("enough", type_=Integer)).subquery())
 
     def _touched(self) -> Select[Any]:

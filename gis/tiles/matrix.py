@@ -245,7 +245,9 @@ _WIDER_DEG = 1e-9
 def square(name: Literal["tile", "more", "web", "degrees"], srid: int) -> Expression:
     """A square around any tile: its own, one that is larger in its plane, or its buffered one in EPSG:3857.
 
-    "degrees" is a hair wider than the last, in what `gis.crs.has_web_degrees` knows. The numbers are parameters that `Tile.numbers` gives, so that one statement serves all tiles.
+    "degrees" is a hair wider than the last, in degrees as `gis.crs.has_web_degrees` has them.
+
+    The numbers are parameters that `Tile.numbers` gives, so that one statement serves all tiles.
     """
     return func.ST_MakeEnvelope(*(bindparam(f"{name}_{side}", type_=Double) for side in _SIDES), srid)
 

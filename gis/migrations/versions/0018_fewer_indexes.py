@@ -35,12 +35,12 @@ def _of_uids(layer: str) -> list[str]:
     return [f"ix_{layer}_{column}" for column in _MADE_FROM]
 
 
-def _found() -> list[sa.Row]:
-    """The indexes of derived layers, which are the tables that say what a row rests on: name, layer, method."""
+def _found() -> list[tuple[str, str, str]]:
+    """The indexes of derived layers (the tables that say what a row rests on): name, layer and method."""
     query = sa.text(
         "SELECT c.relname, t.relname, m.amname FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid "
         "JOIN pg_am m ON m.oid = c.relam JOIN pg_class t ON t.oid = i.indrelid "
         "JOIN pg_namespace n ON n.oid = t.relnamespace JOIN pg_attribute a ON a.attrelid = t.oid "
         "WHERE n.nspname = 'layer' AND a.attname = 'rests_on'"
     )
-    return list(op.get_bind().execute(query))
+    return [(index, layer, method) for index, layer, method in op.get_bind().execute(query)]
