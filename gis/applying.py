@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Literal
 
 from sqlalchemy import (
@@ -66,6 +67,8 @@ def compare_staged(
     added, changed = conn.execute(
         select(func.count().filter(news.c.row_id.is_(None)), func.count(news.c.row_id)).select_from(news)
     ).one()
+    if not any(index.unique for index in table.indexes):
+        _refuse_twins(conn, news)
     if mode == "append" and changed:
         raise ImportRefused(
             f"{changed} rows are in the layer already with other content; --mode append adds only new rows.",
@@ -106,18 +109,22 @@ def _analyze(conn: Connection, table: Table) -> None:
     conn.execute(text(f'ANALYZE pg_temp."{table.name}"'))
 
 
+# The same each time, so that statements about them are put into words once.
+@lru_cache(maxsize=64)
 def _held(table: Table) -> Table:
     """The current rows that are compared where a write answers for some only."""
     columns = Column("uid", Text), Column("row_id", BigInteger), Column("answered", Boolean)
     return Table(f"held_{table.name}", MetaData(schema="pg_temp"), *columns)
 
 
+@lru_cache(maxsize=64)
 def _news(table: Table) -> Table:
     """The staged rows that say something new, with the row that each replaces, if any."""
     columns = Column("uid", Text), Column("row_id", BigInteger)
     return Table(f"news_{table.name}", MetaData(schema="pg_temp"), *columns)
 
 
+@lru_cache(maxsize=64)
 def _gone(table: Table) -> Table:
     """The current rows that a "replace" closes."""
     return Table(f"gone_{table.name}", MetaData(schema="pg_temp"), Column("row_id", BigInteger))
@@ -154,6 +161,13 @@ def _find_news(
     _fill(conn, news, select(staged.c.uid, table.c.row_id).select_from(joined).where(new))
     _analyze(conn, news)
     return news
+
+
+def _refuse_twins(conn: Connection, news: Table) -> None:
+    """What an index does for most layers: two rows of one uid would both be current."""
+    twice = select(news.c.uid).group_by(news.c.uid).having(func.count() > 1).limit(1)
+    if (uid := conn.scalar(twice)) is not None:
+        raise AssertionError(f"{news.name}: {uid} is staged twice, or current twice")
 
 
 def _find_gone(

@@ -21,7 +21,15 @@ from pyproj.transformer import TransformerGroup
 
 from gis.errors import CrsError
 
-__all__ = ["LONLAT", "WEB_MERCATOR", "Transformation", "ellipsoidal_area_m2", "parse_crs", "transformation"]
+__all__ = [
+    "LONLAT",
+    "WEB_MERCATOR",
+    "Transformation",
+    "ellipsoidal_area_m2",
+    "has_web_degrees",
+    "parse_crs",
+    "transformation",
+]
 
 LONLAT = 4326
 WEB_MERCATOR = 3857
@@ -90,6 +98,11 @@ def _label(crs: pyproj.CRS) -> str:
 
 def _geodetic_code(crs: pyproj.CRS) -> int | None:
     return crs.geodetic_crs.to_epsg() if crs.geodetic_crs is not None else None
+
+
+def has_web_degrees(crs: int) -> bool:
+    """Whether Web Mercator's formula takes the degrees of EPSG:``crs`` as they are, each axis by itself."""
+    return crs == LONLAT or frozenset({crs, LONLAT}) in _EQUIVALENT_FRAMES_M
 
 
 @lru_cache(maxsize=256)

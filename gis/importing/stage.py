@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -43,9 +44,7 @@ class Stage:
         self._srids = {c: _srid(table, c) for c in ("geom", "geom_web")} if layer.has_geometry else {}
         self.name = f'pg_temp."staged_{table.name}"'
         _create_like(conn, table)
-        # "pg_temp" is the session's own schema for temporary tables, whatever its real name is.
-        self.table = table.to_metadata(MetaData(), schema="pg_temp", name=f"staged_{table.name}")
-        self.table.append_column(Column(ROW_NO, BigInteger))
+        self.table = _staged(table)
 
     def columns(
         self,
@@ -144,6 +143,15 @@ def staged_columns(stage: Stage, rows: pd.DataFrame, first: int = 0) -> dict[str
     numbers = np.arange(first, first + len(rows))
     uids = _arrow(rows["uid"], pa.string())
     return stage.columns(numbers, values, geometry, uids, rows["source_id"].to_numpy(np.int32))
+
+
+@lru_cache(maxsize=64)
+def _staged(table: Table) -> Table:
+    """The same each time, so that statements about it are put into words once."""
+    # "pg_temp" is the session's own schema for temporary tables, whatever its real name is.
+    staged = table.to_metadata(MetaData(), schema="pg_temp", name=f"staged_{table.name}")
+    staged.append_column(Column(ROW_NO, BigInteger))
+    return staged
 
 
 def _srid(table: Table, column: str) -> int:

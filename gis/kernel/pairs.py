@@ -79,6 +79,8 @@ def intersecting(
         For a missing or invalid subject.
     """
     array = geometries(subjects, "subjects", check=check)
+    if not len(array):  # nothing is cut for nobody
+        return np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64)
     if len(array) <= FEW_SUBJECTS:
         return _few_intersecting(array, zones)
     if _all_points(array):

@@ -25,7 +25,16 @@ from gis.screening.hits import Hits
 from layers.predicates import Bounds, DWithin, DWithinBy, DWithinStated, Predicate, Where, both_of
 from layers.rulemodel import Rule, Table, TableRow
 
-__all__ = ["Ask", "asks_of", "merged_filter", "subject_filters", "worst_of", "worst_pairs", "zone_filters"]
+__all__ = [
+    "Ask",
+    "asks_of",
+    "merged_filter",
+    "subject_fields",
+    "subject_filters",
+    "worst_of",
+    "worst_pairs",
+    "zone_filters",
+]
 
 
 @dataclass(frozen=True, eq=False)
@@ -192,6 +201,14 @@ def subject_filters(rule: Rule, tables: Sequence[Table] = ()) -> list[Where]:
     """All filters of subjects that a rule may ask: its own, its exceptions', and those of tables' rows."""
     exceptions = [unless.where for unless in rule.unless]
     return [rule.subject_where, *exceptions, *(row.subject for table in tables for row in table.deciding)]
+
+
+def subject_fields(rule: Rule, tables: Sequence[Table] = ()) -> set[str]:
+    """The attributes of subjects that a rule may ask for."""
+    asked = {name for where in subject_filters(rule, tables) for name in where}
+    if isinstance(rule.predicate, DWithinStated):
+        asked.add(rule.predicate.attribute)
+    return asked | {str(table.decides) for table in tables}
 
 
 def zone_filters(rule: Rule, tables: Sequence[Table] = ()) -> list[Where]:

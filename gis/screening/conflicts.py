@@ -24,6 +24,7 @@ from gis.locks import Lock, take
 from gis.revisions import Change, alive, head
 from gis.screening.basis import Basis, Judging
 from gis.screening.keeping import Written, rules_hash, write
+from gis.screening.onrecord import Recorded
 from gis.screening.rejudging import Progress, Rejudged, rejudge
 from gis.screening.scope import Scope
 from gis.screening.touched import Touched, touched
@@ -157,12 +158,16 @@ def _run(
             found = scope_since(conn, definition, layer, last, now)
             if at_most is not None and _size(conn, definition, found.scope) > at_most:
                 return None
-            parts = rejudge(conn, definition, found, threads=threads, progress=progress)
-            whole = None if found.scope.is_apart else Rejudged.of(parts)
+            is_apart, recorded = found.scope.is_apart, Recorded()
+            parts = rejudge(
+                conn, definition, found, threads=threads, progress=progress,
+                recorded=recorded if is_apart else None,
+            )  # fmt: skip
+            whole = None if is_apart else Rejudged.of(parts)
             if whole is None:
-                done = _write(engine, definition, found.scope, parts, now, who)
+                done = _write(engine, definition, found.scope, parts, now, who, recorded)
         if whole is not None:  # and nobody reads the ledger any more, so that an empty one can be swapped
-            done = _write(engine, definition, found.scope, iter([whole]), now, who)
+            done = _write(engine, definition, found.scope, iter([whole]), now, who, recorded)
     return RefreshResult(done.change, now.rev, law_date, done.subjects, done.retold, found.scope.everything)
 
 
@@ -173,10 +178,11 @@ def _write(
     parts: Iterator[Rejudged],
     now: Judging,
     who: str,
+    recorded: Recorded,
 ) -> Written:
     with connect(engine, write=True) as conn:
         conn.execute(text("SET LOCAL statement_timeout = 0"))
-        return write(conn, definition, conflicts_layer(definition), scope, parts, now, who)
+        return write(conn, definition, conflicts_layer(definition), scope, parts, now, who, recorded)
 
 
 def totals(conn: Connection, definition: MapDefinition) -> Totals:

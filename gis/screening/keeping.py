@@ -14,24 +14,20 @@ import pandas as pd
 import pyarrow as pa
 from numpy.typing import NDArray
 from sqlalchemy import (
-    BigInteger,
-    Column,
     ColumnElement,
     Connection,
     FromClause,
-    MetaData,
     SelectBase,
-    Table,
     Text,
     and_,
     any_,
     delete,
+    false,
     func,
     insert,
     literal,
     or_,
     select,
-    text,
     true,
 )
 from sqlalchemy.dialects.postgresql import ARRAY
@@ -50,6 +46,7 @@ from gis.screening.asking import subject_filters, zone_filters
 from gis.screening.basis import Judging
 from gis.screening.columns import read_columns, texts
 from gis.screening.ledger import no_rows
+from gis.screening.onrecord import Recorded, known_margins, open_rules, table_of_known
 from gis.screening.rejudging import Open, Rejudged
 from gis.screening.scope import WHOLE, Scope, holds, parted
 from gis.screening.telling import Retelling, retelling
@@ -67,10 +64,6 @@ _SOURCES = {
         is_demonstration=True,
     ),
 }  # fmt: skip
-
-_SCOPE = Table("judged_scope", MetaData(schema="pg_temp"), Column("layer", Text), Column("uid", Text),
-               Column("zone_layer", Text), Column("rules", Text))  # fmt: skip
-
 
 Columns = Mapping[str, pa.Array]
 """Rows as they are copied."""
@@ -100,17 +93,23 @@ def write(
     parts: Iterator[Rejudged],
     now: Judging,
     who: str,
+    recorded: Recorded,
 ) -> Written:
     """Bring the ledger to what was found, as one revision unless it says so already.
 
     ``conn`` is in a transaction that writes; the caller holds the lock of judging. Where the scope is apart,
-    ``parts`` are made by a thread of their own, and written one after the other while the next is made;
-    else they are one.
+    ``parts`` are made by a thread of their own, and written one after the other while the next is made; it
+    is told in ``recorded`` what the ledger has of margins. Else they are one, and nothing is told.
     """
     ledger = _Ledger(conn, definition, layer, scope, now, who)
     if scope.is_apart:
         with _ahead(map(ledger.ready, parts)) as coming:
-            ledger.look_up()
+            try:
+                ledger.look_up(recorded)
+            except BaseException as error:
+                if not recorded.done():
+                    recorded.set_exception(error)
+                raise
             for found, columns in coming:
                 ledger.put(found, columns)
     else:
@@ -166,6 +165,7 @@ class _Ledger:
         self._has_areas = has_areas(conn, definition)
         self._stage = Stage(conn, layer, self._table, self._to_web)
         self._known: FromClause = self._table
+        self._open: dict[str, Mapping[str, str]] | None = None
         self.change, self.lists, self.subjects = Change(None, 0, 0, 0, 0), set[str](), 0
 
     def ready(self, found: Rejudged) -> tuple[Rejudged, list[Columns]]:
@@ -184,9 +184,15 @@ class _Ledger:
                 yield staged_columns(self._stage, rows, first)
             first += len(rows)
 
-    def look_up(self) -> None:
-        """Find what is on record of the subjects of the scope, once for all that is found of them."""
-        self._known = _on_record(self._conn, self._table, self._scope)
+    def look_up(self, recorded: Recorded) -> None:
+        """Find what is on record of the subjects of the scope, once for all that is found of them.
+
+        Whoever judges waits for the margins in it: they come first.
+        """
+        conn, scope = self._conn, self._scope
+        known = self._known = table_of_known(conn, self._table, scope)
+        recorded.set_result(known_margins(conn, known))
+        self._open = {name: open_rules(conn, name, scope.uids(name)) for name in scope.layers()}
 
     def put(self, found: Rejudged, columns: Iterable[Columns]) -> None:
         """Write what was found of some subjects."""
@@ -197,7 +203,7 @@ class _Ledger:
         self.subjects += found.subjects
         if self._has_areas:
             take_over_areas(conn, self._definition, self._layer, stage.name)
-        within = in_scope(conn, self._known, self._scope, found)
+        within = in_scope(self._known, self._scope, found)
         stage_reweighed(conn, self._definition, table, stage.table, self._scope, self._now, within)
         change = apply_staged(
             conn, table, stage.table, mode="replace", who=self._who, kind="refresh",
@@ -207,7 +213,7 @@ class _Ledger:
         self.change = self.change.and_then(change)
         renew_access(conn, table, stage.table, within)
         stage.clear()
-        _keep_uncovered(conn, self._scope, found, self._now)
+        _keep_uncovered(conn, self._scope, found, self._now, self._open)
 
     def tell(self, told: Retelling) -> None:
         """Write what rules say now, in the revision of the rows, or in one of its own that changes no row."""
@@ -250,9 +256,9 @@ def _rests_on(definition: MapDefinition, rows: pd.DataFrame) -> list[tuple[str, 
             names |= {f"{rule.zone_layer}.{name}" for where in zone_filters(rule, asked) for name in where}
         return tuple(sorted(names))
 
-    place, pairs = pd.MultiIndex.from_frame(rows[["subject_layer", "rules"]]).factorize()
-    found = [looked_at(*pair) for pair in pairs]
-    return [found[kind] for kind in place.tolist()]
+    pairs = list(zip(rows["subject_layer"].tolist(), rows["rules"].tolist(), strict=True))
+    found = {pair: looked_at(*pair) for pair in dict.fromkeys(pairs)}
+    return [found[pair] for pair in pairs]
 
 
 def rules_hash(definition: MapDefinition) -> str:
@@ -260,51 +266,16 @@ def rules_hash(definition: MapDefinition) -> str:
     return hashlib.sha256("".join(sorted(p.hash for p in definition.packs.values())).encode()).hexdigest()
 
 
-def _on_record(conn: Connection, table: Table, scope: Scope) -> Table:
-    """A temporary table of the current rows on the subjects that a scope names."""
-    known = Table(
-        "on_record", MetaData(schema="pg_temp"), Column("row_id", BigInteger),
-        *(Column(name, Text) for name in ("uid", "subject_layer", "subject_uid", "zone_layer", "rules")),
-    )  # fmt: skip
-    listed = ", ".join(f"{c.name} {c.type.compile(dialect=conn.dialect)}" for c in known.columns)
-    conn.execute(text(f"CREATE TEMP TABLE on_record ({listed}) ON COMMIT DROP"))
-    for name in scope.layers():
-        mine = table.c.subject_layer == name, table.c.subject_uid == any_(texts(scope.uids(name)))
-        rows = select(*(table.c[c.name] for c in known.columns)).where(alive(table, None), *mine)
-        conn.execute(insert(known).from_select([c.name for c in known.columns], rows))
-    conn.execute(text("ANALYZE pg_temp.on_record (subject_uid)"))
-    return known
-
-
-def in_scope(conn: Connection, known: FromClause, scope: Scope, found: Rejudged) -> SelectBase | None:
+def in_scope(known: FromClause, scope: Scope, found: Rejudged) -> SelectBase | None:
     """The rows of ``known`` (row_id, uid) that the judged scope answers for; None for all.
 
-    ``known`` is the ledger, or what `_on_record` has of it. Makes a temporary table.
+    ``known`` is the ledger, or what `_on_record` has of it.
     """
     if scope.everything:
         return None
-    every = _of_every(known, scope, found)
-    conn.execute(text("DROP TABLE IF EXISTS pg_temp.judged_scope"))
-    conn.execute(
-        text(
-            "CREATE TEMP TABLE judged_scope (layer text, uid text, zone_layer text, rules text) "
-            "ON COMMIT DROP"
-        )
-    )
-    columns = _named(scope, found)
-    if columns:
-        copy_batch(conn, "pg_temp.judged_scope", columns)
-    conn.execute(text("ANALYZE pg_temp.judged_scope"))
-    split = [func.string_to_array(column, " ") for column in (_SCOPE.c.rules, known.c.rules)]
-    ruled = or_(_SCOPE.c.rules.is_(None), split[0].op("&&")(split[1]))
-    meant = and_(_SCOPE.c.zone_layer == func.coalesce(known.c.zone_layer, ""), ruled)
-    same = and_(_SCOPE.c.uid == known.c.subject_uid, _SCOPE.c.layer == known.c.subject_layer)
+    answered = or_(false(), *_of_every(known, scope, found), *_of_named(known, scope, found))
     current = alive(known, None) if "rev_to" in known.c else true()
-    single = select(known.c.row_id, known.c.uid).select_from(_SCOPE.join(known, same))
-    single = single.where(current, or_(_SCOPE.c.zone_layer == WHOLE, meant))
-    if every:
-        return single.union(select(known.c.row_id, known.c.uid).where(current, or_(*every)))
-    return single.distinct()
+    return select(known.c.row_id, known.c.uid).where(current, answered)
 
 
 def _of_every(known: FromClause, scope: Scope, found: Rejudged) -> list[ColumnElement[bool]]:
@@ -321,26 +292,34 @@ def _of_every(known: FromClause, scope: Scope, found: Rejudged) -> list[ColumnEl
     return every
 
 
-def _named(scope: Scope, found: Rejudged) -> Columns:
-    """The subjects that were judged by name, with the parts of the rules; empty without any."""
-    columns: dict[str, list[NDArray[np.object_]]] = {
-        name: [] for name in ("layer", "uid", "zone_layer", "rules")
-    }
+def _of_named(known: FromClause, scope: Scope, found: Rejudged) -> Iterator[ColumnElement[bool]]:
+    """Which rows are answered for on the subjects that were judged by name."""
     for part in found.open:
-        for zone_layer in part.zone_layers - scope.every(part.subject_layer):
-            layer, rules = parted(zone_layer)
-            columns["uid"].append(part.uids)
-            for name, value in (
-                ("layer", part.subject_layer), ("zone_layer", layer), ("rules", " ".join(rules) or None)
-            ):  # fmt: skip
-                columns[name].append(np.full(len(part.uids), value, dtype=object))
-    if not columns["uid"]:
-        return {}
-    return {name: pa.array(np.concatenate(parts), pa.string()) for name, parts in columns.items()}
+        mine = known.c.subject_layer == part.subject_layer, known.c.subject_uid == any_(texts(part.uids))
+        meant: list[ColumnElement[bool]] = []
+        for name in part.zone_layers - scope.every(part.subject_layer):
+            zone_layer, rules = parted(name)
+            if name == WHOLE:
+                meant.append(true())
+                continue
+            held = func.coalesce(known.c.zone_layer, "") == zone_layer
+            listed = func.string_to_array(known.c.rules, " ").op("&&")(literal(list(rules), ARRAY(Text)))
+            meant.append(and_(held, listed) if rules else held)
+        if meant and len(part.uids):
+            yield and_(*mine, or_(*meant))
 
 
-def _keep_uncovered(conn: Connection, scope: Scope, found: Rejudged, now: Judging) -> None:
-    """Write which rules are open; those of other zone layers stay as they were, if they are still on."""
+def _keep_uncovered(
+    conn: Connection,
+    scope: Scope,
+    found: Rejudged,
+    now: Judging,
+    known: Mapping[str, Mapping[str, str]] | None,
+) -> None:
+    """Write which rules are open; those of other zone layers stay as they were, if they are still on.
+
+    ``known``: by layer, what was open of all subjects of the scope, where that was looked up already.
+    """
     u = tables.uncovered
     if scope.everything:
         conn.execute(delete(u))
@@ -348,10 +327,16 @@ def _keep_uncovered(conn: Connection, scope: Scope, found: Rejudged, now: Judgin
         parts = [part for part in found.open if part.subject_layer == name]
         uids, rules = [], []
         for part in parts:
-            before = {} if scope.everything else _before(conn, part, now, bool(scope.every(name)))
-            old = np.array([before.get(uid, "") for uid in part.uids], dtype=object) if before else None
-            merged = part.uncovered if old is None else _merged(old, part, now)
-            differ = np.flatnonzero(merged != ("" if old is None else old))
+            before: Mapping[str, str] = {}
+            if known is not None:
+                before = known[name]
+            elif not scope.everything:
+                before = _before(conn, part, now, bool(scope.every(name)))
+            old = np.array([before.get(uid, "") for uid in part.uids], dtype=object)
+            merged, held = part.uncovered.copy(), np.flatnonzero(old != "")
+            if len(held):
+                merged[held] = _merged(old[held], part.uncovered[held], part, now)
+            differ = np.flatnonzero(merged != old)
             uids.append(part.uids[differ])
             rules.append(merged[differ])
         changed, listed = np.concatenate(uids), np.concatenate(rules)
@@ -390,9 +375,11 @@ def _others(part: Open, now: Judging) -> set[str]:
     }
 
 
-def _merged(old: NDArray[np.object_], part: Open, now: Judging) -> NDArray[np.object_]:
+def _merged(
+    old: NDArray[np.object_], new: NDArray[np.object_], part: Open, now: Judging
+) -> NDArray[np.object_]:
     """The open rules of subjects after those on some zone layers were applied again."""
     kept = _others(part, now)
-    pairs, place = np.unique(np.stack([old, part.uncovered]).astype(str), axis=1, return_inverse=True)
+    pairs, place = np.unique(np.stack([old, new]).astype(str), axis=1, return_inverse=True)
     texts = [" ".join(sorted((set(before.split()) & kept) | set(open_.split()))) for before, open_ in pairs.T]
     return np.array(texts, dtype=object)[place.reshape(-1)]

@@ -19,6 +19,9 @@ from layers.rulemodel import SEVERITIES
 
 __all__ = ["COLUMNS", "ledger_rows", "no_rows", "uncovered_rules"]
 
+Columns = dict[str, NDArray[Any]]
+"""Rows by their columns."""
+
 # The contract between this module and the definition of the derived layer "conflicts".
 COLUMNS = (
     "uid", "verdict", "severity", "severity_if_official", "rule_group", "rules", "subject_layer",
@@ -60,30 +63,33 @@ def ledger_rows(
     DataFrame
         Columns `COLUMNS`; geometry ("geom") in the measuring plane, None where missing.
     """
-    empty = no_rows()
     if judged is None or subjects is None or not len(judged.subjects):
-        return empty
-    place = {uid: row for row, uid in enumerate(subjects.uids)}
-    origin = np.array([place[uid] for uid in judged.subjects.uids], dtype=np.int64)
-    frames = []
+        return no_rows()
+    origin = pd.Index(subjects.uids).get_indexer(pd.Index(judged.subjects.uids))
+    parts = []
     for outcome in judged.outcomes:
-        for frame in (
+        for part in (
             _met(outcome, subjects, origin, zones),
             _alone(outcome, judged, subjects, origin),
         ):
-            if len(frame):
-                frames.append(_with_next_date(frame, outcome, subjects, zones, judged.law_date))
-    if not frames:
-        return empty
-    found = pd.concat(frames, ignore_index=True)
-    found["judged_rev"] = rev
+            if part:
+                parts.append(_with_next_date(part, outcome, subjects, zones, judged.law_date))
+    if not parts:
+        return no_rows()
+    found = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    found["judged_rev"] = np.full(len(found["uid"]), rev)
     for name, decimals in _DECIMALS.items():
-        found[name] = found[name].astype(float).round(decimals)
-    at = dict(zip(subjects.uids, subjects.geoms, strict=True))
+        found[name] = np.round(found[name], decimals)
     coarse = set(subjects.uids[np.nan_to_num(subjects.accuracy_m) > coarse_m])
-    merged = _merge_doubts(found, coarse, at)[list(COLUMNS)]
+    merged = _merge_doubts(found, coarse, subjects)[list(COLUMNS)]
     merged["next_date"] = merged["next_date"].where(merged["next_date"] != FAR, None)
     return merged
+
+
+def _frame(columns: Columns, rows: NDArray[Any]) -> pd.DataFrame:
+    """The columns at ``rows`` as they are: pandas would look at each text to find it a type of its own."""
+    taken = {name: values[rows] for name, values in columns.items()}
+    return pd.DataFrame({name: pd.Series(values, dtype=values.dtype) for name, values in taken.items()})
 
 
 def no_rows() -> pd.DataFrame:
@@ -112,17 +118,13 @@ def uncovered_rules(judged: Judgement) -> NDArray[np.object_]:
 
 
 def _with_next_date(
-    frame: pd.DataFrame,
-    outcome: RuleOutcome,
-    subjects: LayerRows,
-    zones: Mapping[str, LayerRows],
-    law_date: date,
-) -> pd.DataFrame:
+    part: Columns, outcome: RuleOutcome, subjects: LayerRows, zones: Mapping[str, LayerRows], law_date: date
+) -> Columns:
     """Add the next day on which each row may become another: of the subject, or the zone.
 
     That of the law is told with the rules; see `gis.screening.telling`.
     """
-    rule, s, z = outcome.rule, frame.pop("_subject").to_numpy(), frame.pop("_zone").to_numpy()
+    rule, s, z = outcome.rule, part.pop("_subject"), part.pop("_zone")
     soonest = valid_until(subjects.valid_to[s])
     named = {name for where in (rule.subject_where, *(u.where for u in rule.unless)) for name in dated(where)}
     for name in sorted(named & subjects.attributes.keys()):
@@ -133,12 +135,12 @@ def _with_next_date(
         soonest[met] = np.minimum(soonest[met], valid_until(zone.valid_to[z]))
         for name in sorted(set(dated(rule.zone_where)) & zone.attributes.keys()):
             soonest[met] = np.minimum(soonest[met], next_days(zone.attributes[name][z], law_date))
-    return frame.assign(next_date=soonest)
+    return {**part, "next_date": soonest}
 
 
 def _met(
     outcome: RuleOutcome, subjects: LayerRows, origin: NDArray[np.int64], zones: Mapping[str, LayerRows]
-) -> pd.DataFrame:
+) -> Columns:
     """Pairs of a subject and a zone behind findings that are not clear.
 
     A zone near a subject that does not state the rule's distance is no hit: the pair is left out.
@@ -147,94 +149,104 @@ def _met(
     code = h.code
     keep = np.flatnonzero((code != CLEAR) & ~np.isnan(h.limit_m))
     if not len(keep) or rule.zone_layer is None:
-        return pd.DataFrame()
+        return {}
     s, z = origin[h.subject[keep]], h.zone[keep]
     zone = zones[rule.zone_layer]
-    frame = pd.DataFrame(
-        {
-            "verdict": _words(code[keep]),
-            "severity": np.where(h.is_indicative[keep], outcome.severity(True), outcome.severity(False)),
-            "overlap_m2": np.where(h.dimension[keep] == 2, h.overlap[keep], np.nan),
-            "share": h.share[keep], "distance_m": h.distance_m[keep], "margin_m": h.margin_m[keep],
-            "error_m": h.error_m[keep], "on_boundary": h.on_boundary[keep],
-            "is_indicative": h.is_indicative[keep],
-            "is_demonstration": subjects.is_demonstration[s] | zone.is_demonstration[z],
-            "zone_layer": rule.zone_layer, "zone_uid": zone.uids[z], "zone_name": zone.labels[z],
-            "missing": _missing(outcome, h.subject[keep]), "geom": h.witness[keep], "_zone": z,
-        }
-    )  # fmt: skip
-    return _described(frame, outcome, subjects, s)
+    severity = _texts(outcome.severity(False), outcome.severity(True))[h.is_indicative[keep].astype(int)]
+    part = {
+        "verdict": _words(code[keep]),
+        "severity": severity,
+        "overlap_m2": np.where(h.dimension[keep] == 2, h.overlap[keep], np.nan),
+        "share": h.share[keep], "distance_m": h.distance_m[keep], "margin_m": h.margin_m[keep],
+        "error_m": h.error_m[keep], "on_boundary": h.on_boundary[keep],
+        "is_indicative": h.is_indicative[keep],
+        "is_demonstration": subjects.is_demonstration[s] | zone.is_demonstration[z],
+        "zone_layer": _alike(rule.zone_layer, len(s)), "zone_uid": zone.uids[z], "zone_name": zone.labels[z],
+        "missing": _missing(outcome, h.subject[keep]), "geom": h.witness[keep], "_zone": z,
+    }  # fmt: skip
+    return _described(part, outcome, subjects, s)
 
 
 def _alone(
     outcome: RuleOutcome, judged: Judgement, subjects: LayerRows, origin: NDArray[np.int64]
-) -> pd.DataFrame:
+) -> Columns:
     """Conflicts and edges that no zone stands behind: lying in no zone, or outside by too much."""
     answer = outcome.answer
     open_ = (answer.code == CONFLICT) | (answer.code == EDGE)
     open_[outcome.hits.subject] = False
     rows = np.flatnonzero(open_)
     if not len(rows):
-        return pd.DataFrame()
-    s = origin[rows]
+        return {}
+    s, nothing, nowhere = origin[rows], _alike(None, len(rows)), np.full(len(rows), np.nan)
     capped = answer.capped[rows]
-    frame = pd.DataFrame(
-        {
-            "verdict": _words(answer.code[rows]),
-            "severity": np.where(capped, outcome.severity(True), outcome.severity(False)),
-            "overlap_m2": np.nan, "share": np.nan, "distance_m": np.nan, "margin_m": answer.margin_m[rows],
-            "error_m": answer.error_m[rows], "on_boundary": answer.on_boundary[rows], "is_indicative": capped,
-            "is_demonstration": subjects.is_demonstration[s], "zone_layer": outcome.rule.zone_layer,
-            "zone_uid": None, "zone_name": None, "missing": None, "geom": judged.subjects.geoms[rows],
-            "_zone": -1,
-        }
-    )  # fmt: skip
-    return _described(frame, outcome, subjects, s)
+    part = {
+        "verdict": _words(answer.code[rows]),
+        "severity": _texts(outcome.severity(False), outcome.severity(True))[capped.astype(int)],
+        "overlap_m2": nowhere, "share": nowhere, "distance_m": nowhere, "margin_m": answer.margin_m[rows],
+        "error_m": answer.error_m[rows], "on_boundary": answer.on_boundary[rows], "is_indicative": capped,
+        "is_demonstration": subjects.is_demonstration[s],
+        "zone_layer": _alike(outcome.rule.zone_layer, len(s)), "zone_uid": nothing, "zone_name": nothing,
+        "missing": nothing, "geom": judged.subjects.geoms[rows], "_zone": np.full(len(s), -1),
+    }  # fmt: skip
+    return _described(part, outcome, subjects, s)
+
+
+def _texts(*values: str | None) -> NDArray[np.object_]:
+    return np.array(values, dtype=object)
+
+
+def _alike(value: str | None, count: int) -> NDArray[np.object_]:
+    return np.full(count, value, dtype=object)
 
 
 def _words(codes: NDArray[Any]) -> NDArray[np.object_]:
-    return np.array([VERDICTS[int(code)] for code in codes], dtype=object)
+    return _texts(*(VERDICTS[code] for code in range(len(VERDICTS))))[codes.astype(np.int64)]
 
 
 def _missing(outcome: RuleOutcome, rows: NDArray[np.int64]) -> NDArray[np.object_]:
     """The names each row lacks, in order, joined by spaces; None where nothing is missing."""
-    joined = np.full(len(rows), "", dtype=object)
-    for name, lacks in sorted(outcome.answer.missing.items()):
-        joined = joined + np.where(lacks[rows], f" {name}", "").astype(object)
-    return np.array([text.strip() or None for text in joined], dtype=object)
+    lacking = sorted(outcome.answer.missing.items())
+    if not lacking:
+        return _alike(None, len(rows))
+    flags = np.stack([lacks[rows] for _, lacks in lacking], axis=1)
+    kinds, kind = np.unique(flags, axis=0, return_inverse=True)
+    names = np.array([name for name, _ in lacking], dtype=object)
+    return _texts(*(" ".join(names[row]) or None for row in kinds))[kind.reshape(-1)]
 
 
-def _described(
-    frame: pd.DataFrame, outcome: RuleOutcome, subjects: LayerRows, s: NDArray[np.int64]
-) -> pd.DataFrame:
+def _described(part: Columns, outcome: RuleOutcome, subjects: LayerRows, s: NDArray[np.int64]) -> Columns:
     """Add what the rule and the subject say to each row."""
-    rule, names = outcome.rule, subjects.layer.names
-    nothing = np.full(len(s), None, dtype=object)
+    rule, names, layer = outcome.rule, subjects.layer.names, subjects.layer.id
     at = {
-        n: subjects.attributes[f][s] if f else nothing
+        n: subjects.attributes[f][s] if f else _alike(None, len(s))
         for n, f in (("township", names.township), ("county", names.county))
     }
-    frame = frame.assign(
-        **at, severity_if_official=outcome.severity_if_official, rule_group=rule.group, rules=rule.id,
-        subject_layer=subjects.layer.id, subject_uid=subjects.uids[s], subject_name=subjects.labels[s],
-        _subject=s,
-    )  # fmt: skip
-    zone = frame["zone_layer"].fillna("").astype(str) + "/" + frame["zone_uid"].fillna("").astype(str)
-    frame["_pair"] = frame["subject_layer"] + "/" + frame["subject_uid"].astype(str) + "|" + zone
-    frame["uid"] = frame["_pair"] + "|" + frame["rules"]
-    return frame
+    zones = zip(part["zone_layer"].tolist(), part["zone_uid"].tolist(), strict=True)
+    uids = subjects.uids[s]
+    pairs = [
+        f"{layer}/{uid}|{zone_layer or ''}/{zone or ''}"
+        for uid, (zone_layer, zone) in zip(uids.tolist(), zones, strict=True)
+    ]
+    return {
+        **part, **at, "severity_if_official": _alike(outcome.severity_if_official, len(s)),
+        "rule_group": _alike(rule.group, len(s)), "rules": _alike(rule.id, len(s)),
+        "subject_layer": _alike(layer, len(s)), "subject_uid": uids, "subject_name": subjects.labels[s],
+        "uid": _texts(*(f"{pair}|{rule.id}" for pair in pairs)), "_pair": _texts(*pairs), "_subject": s,
+    }  # fmt: skip
 
 
-def _merge_doubts(found: pd.DataFrame, coarse: set[str], at: Mapping[str, Any]) -> pd.DataFrame:
+def _merge_doubts(found: Columns, coarse: set[str], subjects: LayerRows) -> pd.DataFrame:
     """Make one row of what is open between a subject and a zone, and of all doubts on a coarse subject.
 
-    The severest row stands for all, with the rules and missing names of each; at ``at`` for a coarse subject.
+    The severest row stands for all, with the rules and missing names of each; where it lies for a coarse
+    subject.
     """
-    is_coarse = found["subject_uid"].isin(coarse).to_numpy()
-    merged = (is_coarse & (found["verdict"] != "conflict").to_numpy()) | (found["verdict"] == "unknown")
+    is_coarse = np.array([uid in coarse for uid in found["subject_uid"].tolist()], dtype=bool)
+    merged = (is_coarse & (found["verdict"] != "conflict")) | (found["verdict"] == "unknown")
     if not merged.any():
-        return found
-    rows = found[merged].sort_values(["rules", "zone_layer", "zone_uid"], kind="stable")
+        return _frame(found, np.arange(len(merged)))
+    rows = _frame(found, np.flatnonzero(merged))
+    rows = rows.sort_values(["rules", "zone_layer", "zone_uid"], kind="stable")
     apart = ~rows["subject_uid"].isin(coarse)
     key = [rows["subject_uid"], rows["verdict"], *(rows[n].where(apart) for n in ("zone_layer", "zone_uid"))]
     group = pd.DataFrame(dict(enumerate(key))).groupby([0, 1, 2, 3], sort=False, dropna=False)
@@ -242,8 +254,10 @@ def _merge_doubts(found: pd.DataFrame, coarse: set[str], at: Mapping[str, Any]) 
     joined = _joined(rows, groups, ranks)
     folded = np.flatnonzero(joined["subject_uid"].isin(coarse))
     if len(folded):
+        at = dict(zip(subjects.uids, subjects.geoms, strict=True))
         joined = _folded(joined, folded, at)
-    return pd.concat([found[~merged], joined.drop(columns="_nearest")], ignore_index=True)
+    single = _frame(found, np.flatnonzero(~merged))
+    return pd.concat([single, joined.drop(columns="_nearest")], ignore_index=True)
 
 
 def _joined(rows: pd.DataFrame, group: NDArray[np.int64], rank: NDArray[np.int64]) -> pd.DataFrame:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import cache
+from typing import Any
 
 import numpy as np
 import pyproj
@@ -35,6 +36,7 @@ from gis.kernel.boundary import Boundary
 from gis.revisions import alive
 from gis.screening.columns import read_columns
 from gis.screening.filters import Attributes, evaluate
+from gis.screening.rows import LayerRows, read_where
 from gis.settings import MapDefinition
 from layers.model import Layer
 from layers.predicates import Where
@@ -127,9 +129,8 @@ def rows_in_boxes(
     if not len(found):
         return np.empty(0, dtype=np.int64)
     t = tables.table_for(layer, definition.district.storage_crs)
-    box = _boxes(found, definition)
-    query = select(t.c.row_id).distinct().select_from(t.join(box, t.c.geom.op("&&")(box.c.box)))
-    return read_columns(conn, query.where(alive(t, None)))["row_id"].astype(np.int64)
+    query = select(t.c.row_id).where(alive(t, None), _meets_any(t.c.geom, found, definition))
+    return read_columns(conn, query)["row_id"].astype(np.int64)
 
 
 def _boxes(found: NDArray[np.float64], definition: MapDefinition) -> Subquery:
@@ -234,8 +235,10 @@ def subjects_near(
     places: Places,
     reaches: Sequence[Reach],
     law_date: date,
-) -> NDArray[np.object_]:
-    """Uids of the current rows of ``layer`` that any of ``reaches`` counts.
+    fields: Collection[str],
+    rev: int,
+) -> LayerRows | None:
+    """The current rows of ``layer`` that any of ``reaches`` counts, in order of uid; None: there are none.
 
     Parameters
     ----------
@@ -243,57 +246,65 @@ def subjects_near(
         Empty ones have nothing near.
     law_date : datetime.date
         What filters compare with.
+    fields : collection of str
+        The attributes that the rows are to have, beside those that filters ask for.
+    rev : int
+        The newest revision.
     """
     farthest = np.max([reach.metres for reach in reaches], axis=0)
     filled = np.flatnonzero(~shapely.is_empty(places.geoms) & (farthest >= 0))
     if not len(filled):
-        return np.empty(0, dtype=object)
+        return None
     # The nearest first: whom it counts need not be looked at again.
     reaches = sorted(reaches, key=lambda reach: float(reach.metres.max()))
-    uids = []
-    for columns in _candidates(conn, definition, layer, places.geoms[filled], farthest[filled], reaches):
-        lying = _lying(columns, definition)
-        attributes = Attributes(columns, len(columns["uid"]))
-        counted = np.zeros(len(columns["uid"]), dtype=bool)
+    asked = {name for reach in reaches for where in reach.filters for name in where} | set(fields)
+    near = []
+    for where in _candidates(definition, layer, places.geoms[filled], farthest[filled], reaches):
+        rows = read_where(conn, definition, layer, where, asked, rev)
+        lying, attributes = _lying(rows, definition), Attributes(rows.attributes, len(rows.uids))
+        counted = np.zeros(len(rows.uids), dtype=bool)
         for reach in reaches:
-            may = ~np.all([evaluate(where, attributes, law_date).no for where in reach.filters], axis=0)
-            rows = np.flatnonzero(may & ~counted)
-            counted[rows] = _close(lying, rows, places, reach.metres)
-        uids.append(columns["uid"][counted])
-    return np.unique(np.concatenate(uids)) if uids else np.empty(0, dtype=object)
+            may = ~np.all([evaluate(each, attributes, law_date).no for each in reach.filters], axis=0)
+            some = np.flatnonzero(may & ~counted)
+            counted[some] = _close(lying, some, places, reach.metres)
+        near.append(rows.take(np.flatnonzero(counted)))
+    return near[0].and_also(*near[1:]).by_uid()
 
 
 def _candidates(
-    conn: Connection,
     definition: MapDefinition,
     layer: Layer,
     places: NDArray[np.object_],
     metres: NDArray[np.float64],
     reaches: Sequence[Reach],
-) -> Iterator[dict[str, NDArray[np.object_]]]:
-    """The rows whose boxes are within reach of those of the places, with what is asked of them."""
+) -> Iterator[ColumnElement[bool]]:
+    """Conditions of the rows whose boxes are within reach of those of places; a row may meet several."""
     t = tables.table_for(layer, definition.district.storage_crs)
     district = definition.district
     plane = transformation(district.storage_crs, district.measuring_crs, district.extent)
-    box = _boxes(_boxes_along(definition, places, metres + tables.COARSE_M + plane.accuracy_m), definition)
+    metres = metres + tables.COARSE_M + plane.accuracy_m
     dx, dy = padding(definition)
     coarse = t.c.accuracy_m > tables.COARSE_M
     around = func.ST_Expand(t.c.geom, t.c.accuracy_m * dx, t.c.accuracy_m * dy)
-    asked = {name for reach in reaches for where in reach.filters for name in where}
-    named = asked & {field.name for field in layer.fields} - {"uid", "accuracy_m"}
-    columns = (t.c.uid, t.c.accuracy_m, func.ST_AsBinary(t.c.geom).label("wkb"))
     may = or_(*(_may_hold(where, t) for reach in reaches for where in reach.filters))
-    for meets, which in (
-        (t.c.geom.op("&&")(box.c.box), or_(t.c.accuracy_m.is_(None), ~coarse)),
-        (around.op("&&")(box.c.box), coarse),
+    fine = or_(t.c.accuracy_m.is_(None), ~coarse)
+    lines = shapely.get_dimensions(places) == 1
+    for found in (
+        boxes(definition, places[~lines], metres[~lines]),
+        _boxes_along(definition, places[lines], metres[lines]),
     ):
-        # Each row once, though several boxes meet it: old and new outlines mostly lie on each other.
-        met = select(t.c.row_id).select_from(t.join(box, meets)).where(alive(t, None), which, may).distinct()
-        query = select(*columns, *(t.c[name] for name in sorted(named)))
-        query = query.where(t.c.row_id == any_(func.array(met.correlate(None).scalar_subquery())))
-        found = read_columns(conn, query)
-        if len(found["uid"]):
-            yield found
+        if len(found):
+            yield and_(alive(t, None), fine, may, _meets_any(t.c.geom, found, definition))
+            yield and_(alive(t, None), coarse, may, _meets_any(around, found, definition))
+
+
+def _meets_any(
+    shape: ColumnElement[Any], found: NDArray[np.float64], definition: MapDefinition
+) -> ColumnElement[bool]:
+    """Whether ``shape`` meets any of the boxes: the index is searched for each, and no row fetched twice."""
+    every = func.array(select(_boxes(found, definition).c.box).scalar_subquery())
+    met: ColumnElement[bool] = shape.op("&&")(any_(every))
+    return met
 
 
 def _may_hold(where: Where, t: Table) -> ColumnElement[bool]:
@@ -311,10 +322,9 @@ def _may_hold(where: Where, t: Table) -> ColumnElement[bool]:
 def _boxes_along(
     definition: MapDefinition, places: NDArray[np.object_], metres: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """As `boxes`, but many along a line: the one around the rim of a coverage would hold the district."""
-    lines = shapely.get_dimensions(places) == 1
-    found = [boxes(definition, places[~lines], metres[~lines])]
-    for place, reach in zip(places[lines], metres[lines], strict=True):
+    """As `boxes`, but many along each line: the one around the rim of a coverage would hold the district."""
+    found = [np.empty((0, 4))]
+    for place, reach in zip(places, metres, strict=True):
         xy, part = shapely.get_coordinates(
             shapely.get_parts(shapely.segmentize(place, _CELL_M)), return_index=True
         )
@@ -333,12 +343,11 @@ class _Lying:
     error_m: NDArray[np.float64]
 
 
-def _lying(columns: Mapping[str, NDArray[np.object_]], definition: MapDefinition) -> _Lying:
+def _lying(rows: LayerRows, definition: MapDefinition) -> _Lying:
     district = definition.district
     plane = transformation(district.storage_crs, district.measuring_crs, district.extent)
-    geoms = plane.geometries(columns["wkb"])
-    error = np.nan_to_num(columns["accuracy_m"].astype(float)) + plane.accuracy_m
-    return _Lying(geoms, np.asarray(shapely.bounds(geoms)), error)
+    error = np.nan_to_num(rows.accuracy_m, nan=plane.accuracy_m)
+    return _Lying(rows.geoms, np.asarray(shapely.bounds(rows.geoms)).reshape(-1, 4), error)
 
 
 def _close(

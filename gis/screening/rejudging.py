@@ -9,8 +9,7 @@ import numpy as np
 import pandas as pd
 import shapely
 from numpy.typing import NDArray
-from sqlalchemy import Connection, Text, any_, func, literal, select
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy import Connection, any_, func, select
 
 from gis import tables
 from gis.kernel import CLEAR
@@ -21,7 +20,8 @@ from gis.screening.inputs import PreparedLayer
 from gis.screening.judge import Judgement, judge
 from gis.screening.ledger import ledger_rows, uncovered_rules
 from gis.screening.near import gathered_boxes, rows_in_boxes
-from gis.screening.rows import LayerRows, read_named, read_rows, read_some
+from gis.screening.onrecord import Recorded
+from gis.screening.rows import LayerRows, read_rows, read_some
 from gis.screening.scope import WHOLE, holds
 from gis.screening.snapshot import as_subjects, prepare_rows, take_snapshot
 from gis.screening.touched import Touched, is_local
@@ -36,7 +36,7 @@ Progress = Callable[[str, int, int], None]
 _NEAR_MOST = 50_000
 # So many subjects are judged at once. Where zones are those near them, fewer, the first fewer still: what was
 # found of some is written while the next are judged. Each batch costs some processor time of its own.
-_BATCH, _NEAR_FIRST, _NEAR_BATCH = 100_000, 4_000, 8_000
+_BATCH, _NEAR_FIRST, _NEAR_BATCH = 100_000, 3_000, 6_000
 # Metres by which a margin may grow before a second look is needed.
 _ROOM_M = 100.0
 
@@ -90,6 +90,7 @@ class _Case:
     touched: Touched
     threads: int
     keep: bool
+    recorded: Recorded | None
 
     @property
     def rules(self) -> tuple[Rule, ...]:
@@ -104,6 +105,7 @@ def rejudge(
     threads: int = 2,
     keep: bool = True,
     progress: Progress | None = None,
+    recorded: Recorded | None = None,
 ) -> Iterator[Rejudged]:
     """Judge all subjects in the scope of ``touched`` as things are now, some after the other; each once.
 
@@ -113,8 +115,10 @@ def rejudge(
         Whether what is read may be kept for later answers; not where it was never committed.
     progress : callable, optional
         Called with (layer id, done, total) before each subject layer and at the end.
+    recorded : Recorded, optional
+        What the ledger has of margins, where somebody else looks it up; it is waited for.
     """
-    case = _Case(conn, definition, touched, threads, keep)
+    case = _Case(conn, definition, touched, threads, keep, recorded)
     scope, now = touched.scope, touched.now
     layers = _subject_layers(case) if scope.everything else scope.layers()
     for done, name in enumerate(layers):
@@ -130,7 +134,7 @@ def rejudge(
                 else read_some(conn, definition, layer, None, now.rev)
             )
         else:
-            subjects = read_named(conn, definition, layer, scope.uids(name), now.rev)
+            subjects = touched.rows.subjects(name, scope.uids(name))
         yield from _judge_layer(case, subjects)
     if progress:
         progress("", len(layers), len(layers))
@@ -149,34 +153,57 @@ def _judge_layer(case: _Case, subjects: LayerRows) -> Iterator[Rejudged]:
         yield Rejudged(open=[Open(name, frozenset({WHOLE}), gone, frozenset(), nothing)])
     coarse = np.nan_to_num(subjects.accuracy_m) > case.definition.district.coarse_position_m
     in_force = subjects.in_force(case.touched.now.law_date)
-    for zone_layers, index in scope.groups(name, subjects.uids, coarse):
-        yield from _judge_group(case, subjects, index, in_force[index], zone_layers)
+    alike: dict[frozenset[str], list[_Group]] = {}
+    for parts, index in scope.groups(name, subjects.uids, coarse):
+        ids = _rule_ids(case, name, parts)
+        layers = frozenset(zone_layer_of(rule) for rule in case.rules if rule.id in ids)
+        alike.setdefault(layers, []).append(_Group(parts, ids, index, in_force[index] & bool(ids)))
+    for groups in alike.values():
+        yield from _judge_groups(case, subjects, groups)
 
 
-def _judge_group(
-    case: _Case,
-    subjects: LayerRows,
-    index: NDArray[np.int64],
-    lasts: NDArray[np.bool_],
-    zone_layers: frozenset[str],
-) -> Iterator[Rejudged]:
-    """Judge the subjects at ``index`` by the same rules, no batch too large: what is found takes memory.
+@dataclass(frozen=True, eq=False)
+class _Group:
+    """Subjects that are judged by the same rules: the ``index`` of each, and whether it lasts.
 
-    Those that do not last (``lasts``, one each) are not in force: nothing is found of them.
+    Those that do not are not in force: nothing is found of them.
     """
-    ids = _rule_ids(case, subjects.layer.id, zone_layers)
-    lasts = lasts & bool(ids)
-    ground = _Ground(case, subjects, index[lasts], ids)
-    for some in _batches(len(index), bool(ground.near)):
-        uncovered, rows = np.full(len(some), "", dtype=object), []
-        force = lasts[some]
-        if force.any():
-            first = int(lasts[: some[0]].sum())
-            judged, in_force = ground.judge(first, first + int(force.sum()))
-            rows.append(_rows(case, judged, in_force, ground.zones))
-            uncovered[force] = uncovered_rules(judged)
-        found = Open(subjects.layer.id, zone_layers, subjects.uids[index[some]], ids, uncovered)
-        yield Rejudged(rows, [found], len(some))
+
+    parts: frozenset[str]
+    rules: frozenset[str]
+    index: NDArray[np.int64]
+    lasts: NDArray[np.bool_]
+
+
+def _judge_groups(case: _Case, subjects: LayerRows, groups: list[_Group]) -> Iterator[Rejudged]:
+    """Judge subjects by rules on the same zone layers, no batch too large: what is found takes memory."""
+    every = np.concatenate([group.index[group.lasts] for group in groups])
+    ground = _Ground(case, subjects, every, frozenset().union(*(group.rules for group in groups)))
+    first = np.cumsum([0, *(int(group.lasts.sum()) for group in groups)])
+    batches = [
+        (group, rows, int(start) + int(group.lasts[: rows[0]].sum()) if len(rows) else 0)
+        for group, start in zip(groups, first, strict=False)
+        for rows in _batches(len(group.index), bool(ground.near))
+    ]
+    # What is found of the first is written while the others are judged; the small ones, each with rules of
+    # its own, take long for their size.
+    batches[1:] = sorted(batches[1:], key=lambda batch: len(batch[1]))
+    for group, rows, start in batches:
+        yield _judge_batch(case, subjects, ground, group, rows, start)
+
+
+def _judge_batch(
+    case: _Case, subjects: LayerRows, ground: _Ground, group: _Group, rows: NDArray[np.int64], start: int
+) -> Rejudged:
+    """Judge those of a group at ``rows``; those of them that last are on the ground from ``start`` on."""
+    uncovered, found = np.full(len(rows), "", dtype=object), []
+    force = group.lasts[rows]
+    if force.any():
+        judged, in_force = ground.judge(start, start + int(force.sum()), group.rules)
+        found.append(_rows(case, judged, in_force, ground.zones))
+        uncovered[force] = uncovered_rules(judged)
+    open_ = Open(subjects.layer.id, group.parts, subjects.uids[group.index[rows]], group.rules, uncovered)
+    return Rejudged(found, [open_], len(rows))
 
 
 def _batches(count: int, near: bool) -> list[NDArray[np.int64]]:
@@ -218,7 +245,7 @@ class _Ground:
     def __init__(
         self, case: _Case, subjects: LayerRows, index: NDArray[np.int64], ids: frozenset[str]
     ) -> None:
-        self._case, self._subjects, self._index, self._ids = case, subjects, index, ids
+        self._case, self._subjects, self._index = case, subjects, index
         by_layer: dict[str, list[Rule]] = {}
         for rule in case.rules:
             if rule.id in ids and rule.zone_layer and len(index):
@@ -232,15 +259,15 @@ class _Ground:
         around = subjects.take(index) if close else subjects
         self.near = {n: _Near(case, around, n, rules) for n, rules in by_layer.items() if n in close}
 
-    def judge(self, start: int, stop: int) -> tuple[Judgement, LayerRows]:
-        """The judgement of the subjects from ``start`` to ``stop``, and they."""
+    def judge(self, start: int, stop: int, ids: frozenset[str]) -> tuple[Judgement, LayerRows]:
+        """The judgement of the subjects from ``start`` to ``stop`` by some of the rules, and they."""
         case, subjects = self._case, self._subjects.take(self._index[start:stop])
         while True:
             for name, part in self.near.items():
                 self.zones[name], self._prepared[name] = part.zones, part.prepared
             judged = judge(
                 as_subjects(subjects), self._prepared, case.definition.packs.values(),
-                case.touched.now.law_date, only=self._ids, threads=case.threads,
+                case.touched.now.law_date, only=ids, threads=case.threads,
             )  # fmt: skip
             wider = [part.widen(judged, start) for part in self.near.values()]
             if not any(wider):
@@ -290,8 +317,7 @@ class _Near:
         return np.intersect1d(rows_in_boxes(case.conn, case.definition, self._layer, found), self._in_force)
 
     def _read(self) -> None:
-        case = self._case
-        self.zones = read_some(case.conn, case.definition, self._layer, self._ids, case.touched.now.rev)
+        self.zones = self._case.touched.rows.zones(self._layer.id, self._ids).by_uid()
         self.prepared = prepare_rows(self.zones)
         # Done once here, not once for each rule's selection; points are not asked of pieces.
         self.prepared.every.outline  # noqa: B018
@@ -300,18 +326,19 @@ class _Near:
 
     def _margins(self) -> NDArray[np.float64]:
         """The margins on record: most often they are what they were, and then one look is enough."""
-        case, margins = self._case, np.zeros(len(self._subjects.uids))
-        ledger = case.definition.derived("conflicts")
+        case, subjects = self._case, self._subjects
+        if case.recorded is not None:
+            return case.recorded.result().of(subjects.layer.id, self._layer.id, subjects.uids)
+        margins, ledger = np.zeros(len(subjects.uids)), case.definition.derived("conflicts")
         if ledger is None:
             return margins
         t = tables.table_for(ledger, case.definition.district.storage_crs)
         query = select(t.c.subject_uid, func.max(t.c.margin_m).label("margin_m")).where(
-            alive(t, None), t.c.subject_layer == self._subjects.layer.id, t.c.margin_m > 0,
-            func.string_to_array(t.c.rules, " ").op("&&")(literal(sorted(self._rules), ARRAY(Text))),
-            t.c.subject_uid == any_(texts(self._subjects.uids)),
+            alive(t, None), t.c.subject_layer == subjects.layer.id, t.c.zone_layer == self._layer.id,
+            t.c.margin_m > 0, t.c.subject_uid == any_(texts(subjects.uids)),
         )  # fmt: skip
         found = read_columns(case.conn, query.group_by(t.c.subject_uid))
-        place = pd.Index(self._subjects.uids).get_indexer(pd.Index(found["subject_uid"]))
+        place = pd.Index(subjects.uids).get_indexer(pd.Index(found["subject_uid"]))
         np.maximum.at(margins, place, found["margin_m"].astype(float))
         return margins
 

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from functools import cached_property
 from threading import Lock
+from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 import shapely
 from numpy.typing import NDArray
 from sqlalchemy import (
     BigInteger,
     ColumnElement,
     Connection,
+    Select,
     Table,
     and_,
     any_,
@@ -37,7 +41,12 @@ from gis.screening.seeing import area_seen, scope_key
 from gis.settings import MapDefinition
 from layers.model import Layer
 
-__all__ = ["LayerRows", "read_coverage", "read_named", "read_rows", "read_some"]
+__all__ = ["LayerRows", "read_coverage", "read_named", "read_rows", "read_some", "read_where"]
+
+_ARRAYS = (
+    "row_ids", "uids", "labels", "sources", "geoms", "accuracy_m", "is_indicative", "is_demonstration",
+    "valid_from", "valid_to",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,15 +113,27 @@ class LayerRows:
 
     def take(self, index: NDArray[np.intp]) -> LayerRows:
         """The rows at ``index``, in that order; layer, revision and coverage stay."""
-        arrays = {
-            name: getattr(self, name)[index]
-            for name in (
-                "row_ids", "uids", "labels", "sources", "geoms", "accuracy_m", "is_indicative",
-                "is_demonstration", "valid_from", "valid_to",
-            )
-        }  # fmt: skip
+        arrays = {name: getattr(self, name)[index] for name in _ARRAYS}
         attributes = {name: column[index] for name, column in self.attributes.items()}
         return replace(self, attributes=attributes, **arrays)
+
+    def and_also(self, *others: LayerRows) -> LayerRows:
+        """These rows and then ``others``, of the same layer and attributes; revision and coverage stay."""
+        if not others:
+            return self
+        every = [self, *others]
+        arrays: dict[str, Any] = {
+            name: np.concatenate([getattr(rows, name) for rows in every]) for name in _ARRAYS
+        }
+        attributes = {n: np.concatenate([rows.attributes[n] for rows in every]) for n in self.attributes}
+        return replace(self, attributes=attributes, **arrays)
+
+    def by_uid(self) -> LayerRows:
+        """In order of uid, each uid once."""
+        order = np.asarray(pc.sort_indices(pa.array(self.uids, pa.string())), dtype=np.int64)
+        again = np.zeros(len(order), dtype=bool)
+        again[1:] = self.uids[order[1:]] == self.uids[order[:-1]]
+        return self.take(order[~again])
 
 
 # Layers change rarely and are read for every screening; the key names content, so nothing here can go stale.
@@ -185,12 +206,31 @@ def read_some(
 
 
 def read_named(
-    conn: Connection, definition: MapDefinition, layer: Layer, uids: NDArray[np.object_], rev: int
-) -> LayerRows:
-    """The rows alive at revision ``rev`` that have these ``uids``, as `read_some` gives them."""
-    return _read(
-        conn, definition, layer, rev, rev, lambda t: and_(alive(t, rev), t.c.uid == any_(texts(uids)))
-    )
+    conn: Connection, definition: MapDefinition, layer: Layer, uids: NDArray[np.object_], rev: int,
+    fields: Collection[str] | None = None,
+) -> LayerRows:  # fmt: skip
+    """The rows alive at revision ``rev`` that have these ``uids``, as `read_some` gives them.
+
+    With ``fields`` only those attributes.
+    """
+
+    def wanted(t: Table) -> ColumnElement[bool]:
+        return and_(alive(t, rev), t.c.uid == any_(texts(uids)))
+
+    return _read(conn, definition, layer, rev, rev, wanted, fields)
+
+
+def read_where(
+    conn: Connection, definition: MapDefinition, layer: Layer, where: ColumnElement[bool],
+    fields: Collection[str], rev: int,
+) -> LayerRows:  # fmt: skip
+    """The rows of the layer's table for which ``where`` holds, in any order, with no other ``fields``.
+
+    Without a coverage. Raises what `read_rows` raises.
+    """
+    names = [field.name for field in layer.fields if field.name in fields]
+    columns = read_columns(conn, _query(definition, layer, names).where(where))
+    return _shaped(definition, layer, columns, names, rev, None)
 
 
 def _read(
@@ -200,21 +240,36 @@ def _read(
     rev: int,
     touched: int,
     wanted: Callable[[Table], ColumnElement[bool]] | None = None,
+    fields: Collection[str] | None = None,
 ) -> LayerRows:
-    district = definition.district
-    t, s = tables.table_for(layer, district.storage_crs), tables.sources
-    names = [f.name for f in layer.fields]
-    query = (
+    t = tables.table_for(layer, definition.district.storage_crs)
+    names = [field.name for field in layer.fields if fields is None or field.name in fields]
+    query = _query(definition, layer, names).where(alive(t, rev) if wanted is None else wanted(t))
+    columns = read_columns(conn, query.order_by(t.c.uid))
+    coverage = _coverage_seen(conn, definition, layer, rev)
+    return _shaped(definition, layer, columns, names, touched, coverage)
+
+
+def _query(definition: MapDefinition, layer: Layer, names: Sequence[str]) -> Select[Any]:
+    """All rows that have a place, with what `_shaped` asks of them."""
+    t, s = tables.table_for(layer, definition.district.storage_crs), tables.sources
+    asked = dict.fromkeys((*names, layer.names.label))
+    return (
         select(
             t.c.row_id, t.c.uid, func.ST_AsBinary(type_coerce(t.c.geom, BYTEA)).label("wkb"), t.c.accuracy_m,
             t.c.is_indicative, t.c.valid_from, t.c.valid_to, s.c.name.label("source"), s.c.is_demonstration,
-            *(t.c[n] for n in names),
+            *(t.c[n] for n in asked),
         )
         .join(s, s.c.source_id == t.c.source_id)
-        .where(alive(t, rev) if wanted is None else wanted(t), t.c.geom.is_not(None))
-        .order_by(t.c.uid)
+        .where(t.c.geom.is_not(None))
     )  # fmt: skip
-    columns = read_columns(conn, query)
+
+
+def _shaped(
+    definition: MapDefinition, layer: Layer, columns: Mapping[str, NDArray[np.object_]],
+    names: Sequence[str], touched: int, coverage: shapely.Geometry | None,
+) -> LayerRows:  # fmt: skip
+    district = definition.district
     to_plane = transformation(district.storage_crs, district.measuring_crs, district.extent)
     geoms = to_plane.geometries(columns["wkb"])
     _refuse_unplaced(layer, columns["uid"], geoms)
@@ -225,8 +280,7 @@ def _read(
         is_indicative=columns["is_indicative"].astype(bool),
         is_demonstration=columns["is_demonstration"].astype(bool),
         attributes={n: columns[n] for n in names},
-        valid_from=columns["valid_from"], valid_to=columns["valid_to"],
-        coverage=_coverage_seen(conn, definition, layer, rev),
+        valid_from=columns["valid_from"], valid_to=columns["valid_to"], coverage=coverage,
     )  # fmt: skip
 
 

@@ -58,6 +58,7 @@ from gis.screening.asking import subject_filters
 from gis.screening.basis import JudgedRule, Judging, network_of, zone_layer_of
 from gis.screening.columns import read_columns, texts
 from gis.screening.dates import dated
+from gis.screening.gathered import Gathered
 from gis.screening.near import (
     SLACK_M,
     Places,
@@ -69,8 +70,8 @@ from gis.screening.near import (
 )
 from gis.screening.picture import Picture, linked, read_picture
 from gis.screening.redrawn import differing_lines
-from gis.screening.rows import read_coverage, read_some
-from gis.screening.scope import WHOLE, Scope, part_of
+from gis.screening.rows import read_coverage
+from gis.screening.scope import WHOLE, Scope, part_of, parted
 from gis.screening.snapshot import enabled_rules
 from gis.screening.telling import lists_with
 from gis.screening.weighing import folded
@@ -103,6 +104,8 @@ class Touched:
         What has to be judged.
     pictures : dict of layer id to Picture
         The zone layers that were looked at.
+    rows : Gathered
+        What was read of subjects and zones, and more of it for whoever judges.
     """
 
     def __init__(
@@ -114,8 +117,10 @@ class Touched:
         self.scope = Scope()
         self.pictures: dict[str, Picture] = {}
         self.rules = enabled_rules(definition)
+        self.rows = Gathered(conn, definition, self.rules, now.rev)
         self._dates = last.law_date, now.law_date
         self._tables: dict[str, Table] = {}
+        self._peopled: list[str] | None = None
 
     def picture(self, zone_layer: str) -> Picture:
         """The layer as it was and as it is."""
@@ -181,7 +186,7 @@ class Touched:
             for zone_layer in {was.zone_layer, now.zone_layer}:
                 self.scope.add_every(subject, zone_layer)
             return
-        if was.reach_m != now.reach_m:
+        if was.reach_m != now.reach_m and subject in self._subject_layers():
             self._distance_changed(name, subject, max(was.reach_m or 0.0, now.reach_m or 0.0))
         if was.weight != now.weight:
             self._weight_changed(name, subject, now.zone_layer)
@@ -214,7 +219,19 @@ class Touched:
             metres.append(farthest_m)
         reach = Reach(np.array(metres), (rule.subject_where,))
         near = self._near(subject, Places(np.array(places, dtype=object)), [reach])
-        self.scope.add(subject, self._part(name, rule.zone_layer), near)
+        # What is open is one row for several rules; who has none is asked for this rule alone.
+        part = self._part(name, rule.zone_layer)
+        doubtful = pd.Index(near).isin(self._doubtful(subject, part))
+        self.scope.add(subject, part, near[doubtful])
+        self.scope.add(subject, part_of(rule.zone_layer, [name]), near[~doubtful])
+
+    def _doubtful(self, subject: str, part: str) -> NDArray[Any]:
+        """Subjects between whom and a zone something is open by rules of a part."""
+        zone_layer, rules = parted(part)
+        named = rules or [rule.id for rule in self.rules if rule.zone_layer == zone_layer]
+        t = self._table(self.ledger.id)
+        where = alive(t, None), t.c.subject_layer == subject, t.c.verdict == "unknown", self._listing(named)
+        return self._uids(select(t.c.subject_uid.label("uid")).distinct().where(*where))
 
     def _near(self, subject: str, places: Places, reaches: Sequence[Reach]) -> NDArray[Any]:
         """The subjects whom a change at ``places`` may concern.
@@ -223,7 +240,14 @@ class Touched:
         changed itself, or a date in its filter has been passed, and is taken for that.
         """
         layer = self.definition.layers[subject]
-        return subjects_near(self.conn, self.definition, layer, places, reaches, self.now.law_date)
+        near = subjects_near(
+            self.conn, self.definition, layer, places, reaches, self.now.law_date,
+            self.rows.fields(subject), self.now.rev,
+        )  # fmt: skip
+        if near is None:
+            return np.empty(0, dtype=object)
+        self.rows.keep(near)
+        return near.uids
 
     def _part(self, name: str, zone_layer: str) -> str:
         """The part of the rules on a zone layer that is judged together with one of them."""
@@ -234,10 +258,7 @@ class Touched:
 
     def _outlines(self, picture: Picture, zone_layer: str, versions: NDArray[np.int64]) -> NDArray[Any]:
         """The geometries of versions in the measuring plane."""
-        layer, ids = self.definition.layers[zone_layer], picture.row_ids[versions]
-        found = read_some(self.conn, self.definition, layer, ids, self.now.rev)
-        places = pd.Index(found.row_ids).get_indexer(pd.Index(ids))
-        return np.asarray(found.geoms[places], dtype=object)
+        return self.rows.zones(zone_layer, picture.row_ids[versions]).geoms
 
     def _coverages(self, zone_layer: str) -> list[Any]:
         """Where the layer was complete, and where it is."""
@@ -257,8 +278,15 @@ class Touched:
             self.scope.add(name, WHOLE, self._uids(select(t.c.uid).where(alive(t, None), between)))
 
     def _subject_layers(self) -> list[str]:
-        names = dict.fromkeys(s for rule in self.rules for s in rule.subjects)
-        return [name for name in names if name in self.definition.layers]
+        """Those of which there are any now; whoever has gone has changed."""
+        if self._peopled is None:
+            names = dict.fromkeys(s for rule in self.rules for s in rule.subjects)
+            self._peopled = [n for n in names if n in self.definition.layers and self._has_rows(n)]
+        return self._peopled
+
+    def _has_rows(self, layer: str) -> bool:
+        t = self._table(layer)
+        return self.conn.scalar(select(t.c.row_id).where(alive(t, None)).limit(1)) is not None
 
     def _table(self, layer: str) -> Table:
         if layer not in self._tables:

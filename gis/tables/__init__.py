@@ -28,7 +28,16 @@ from gis.tables.core import (
     store,
     uncovered,
 )
-from gis.tables.layer import COARSE_M, MADE_FROM, NOT_CONTENT, ROW_COLUMNS, code_check, table_for, told
+from gis.tables.layer import (
+    COARSE_M,
+    MADE_FROM,
+    NOT_CONTENT,
+    ROW_COLUMNS,
+    code_check,
+    has_web_index,
+    table_for,
+    told,
+)
 from gis.tables.levels import tile_cells, tile_levels, tile_rows, tile_shapes
 from gis.tables.ready import form_of, item_blocks, item_cells, item_forms, item_rows
 
@@ -46,6 +55,7 @@ __all__ = [
     "form_of",
     "harvest_runs",
     "harvests",
+    "has_web_index",
     "import_runs",
     "item_blocks",
     "item_cells",

@@ -26,7 +26,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.types import TypeEngine
 
-from gis.crs import WEB_MERCATOR
+from gis.crs import WEB_MERCATOR, has_web_degrees
 from gis.kept import for_each
 from gis.tables.core import NAMING, rule_texts
 from layers.model import Field, Layer
@@ -37,6 +37,7 @@ __all__ = [
     "NOT_CONTENT",
     "ROW_COLUMNS",
     "code_check",
+    "has_web_index",
     "table_for",
     "told",
 ]
@@ -92,6 +93,15 @@ MADE_FROM: Mapping[str, tuple[str, tuple[str, ...]]] = {
 """A row that was made from others is for those who see them: the columns with their layer and their uids."""
 
 
+def has_web_index(layer: Layer, storage_crs: int) -> bool:
+    """Whether rows have an index of their places in EPSG:3857; else that in the storage CRS serves for both.
+
+    Rows of derived layers are written by the ten thousand, and a spatial index is what costs most of it. In
+    degrees that the formula of EPSG:3857 takes as they are, a box there is a box here.
+    """
+    return layer.role != "derived" or not has_web_degrees(storage_crs)
+
+
 def table_for(layer: Layer, storage_crs: int) -> Table:
     """The table of ``layer`` in schema ``layer``, its geometry in EPSG:``storage_crs``, x,y order.
 
@@ -142,17 +152,22 @@ def _make(layer: Layer, storage_crs: int) -> Table:
     title = f"{layer.title.zh} / {layer.title.en}"
     table = Table(layer.id, metadata, *columns, *checks, comment=title, info={"layer": layer})
     current = table.c.rev_to.is_(None)
-    Index(f"uq_{layer.id}_current_uid", table.c.uid, unique=True, postgresql_where=current)
-    # Rows of derived layers have long names and are written by the ten thousand: hashes cost less to keep.
-    method = "hash" if layer.role == "derived" else "btree"
-    Index(f"ix_{layer.id}_uid", table.c.uid, postgresql_using=method)
+    if layer.role == "derived":
+        # Long names, written by the ten thousand: hashes cost less to keep. That no two current rows share
+        # one is seen to where they are compared (`gis.applying`), which nothing goes around.
+        Index(f"ix_{layer.id}_uid", table.c.uid, postgresql_using="hash")
+    else:
+        Index(f"uq_{layer.id}_current_uid", table.c.uid, unique=True, postgresql_where=current)
+        Index(f"ix_{layer.id}_uid", table.c.uid)
     Index(f"ix_{layer.id}_revs", table.c.rev_from, table.c.rev_to)
     # For roles that see some areas only; where no areas are known it is empty and costs nothing.
     known = table.c.areas.is_not(None)
     Index(f"ix_{layer.id}_areas", table.c.areas, postgresql_using="gin", postgresql_where=known)
+    _, made_from = MADE_FROM.get(layer.derived or "", ("", ()))
     for field in layer.stored_fields:
         if field.indexed:
-            Index(f"ix_{layer.id}_{field.name}", table.c[field.name], postgresql_where=current)
+            name, method = f"ix_{layer.id}_{field.name}", "hash" if field.name in made_from else "btree"
+            Index(name, table.c[field.name], postgresql_where=current, postgresql_using=method)
     if layer.has_geometry:
         # The few rows whose place may be far off are looked for apart, so that they widen no search for all.
         coarse = and_(current, table.c.accuracy_m > COARSE_M)
@@ -161,5 +176,6 @@ def _make(layer: Layer, storage_crs: int) -> Table:
         # A box never leaves out what has no place; the spatial index finds those by reading all of itself.
         placeless = table.c.geom.is_(None)
         Index(f"ix_{layer.id}_placeless", table.c.row_id, postgresql_where=placeless)
-        Index(f"ix_{layer.id}_geom_web", table.c.geom_web, postgresql_using="gist")
+        if has_web_index(layer, storage_crs):
+            Index(f"ix_{layer.id}_geom_web", table.c.geom_web, postgresql_using="gist")
     return table

@@ -233,7 +233,11 @@ class _Drawing:
         return lives if self.kept is None else and_(lives, self.kept)
 
     def _many(self) -> Select[Any]:
-        some = select(literal(1)).select_from(self.table).where(self._condition(), inside(self.table))
+        some = (
+            select(literal(1))
+            .select_from(self.table)
+            .where(self._condition(), inside(self.layer, self.table))
+        )
         return select(func.count()).select_from(some.limit(bindparam("enough", type_=Integer)).subquery())
 
     def _touched(self) -> Select[Any]:
@@ -254,7 +258,7 @@ class _Drawing:
 
     def _rung(self, rung: _Rung) -> Select[Any]:
         if self.layer.geometry == "Point" and rung.cells is not None:
-            condition = and_(self._condition(), inside(self.table))
+            condition = and_(self._condition(), inside(self.layer, self.table))
             found = cells_on_the_spot(self.layer, self.table, self.tile, condition, rung.cells)
             return _encoded(self.layer, fenced(found, "found"))
         rows = tile_rows(

@@ -142,6 +142,14 @@ def _x(longitude: float) -> float:
     return math.radians(longitude) * RADIUS_M
 
 
+def _degrees_x(x: float) -> float:
+    return math.degrees(x / RADIUS_M)
+
+
+def _degrees_y(y: float) -> float:
+    return math.degrees(math.atan(math.sinh(y / RADIUS_M)))
+
+
 def _y(latitude: float) -> float:
     """The formula of EPSG method 1024; beyond the square that the web's map is cut to, its rim."""
     bounded = max(min(latitude, 85.051128779806604), -85.051128779806604)
@@ -220,16 +228,24 @@ class Tile:
             if name == "web" and not self.is_web:
                 ends = [_x(west), _y(south), _x(east), _y(north)]
             found |= {f"{name}_{side}": end for side, end in zip(_SIDES, ends, strict=True)}
+        west, south, east, north = (found[f"web_{side}"] for side in _SIDES)
+        degrees = _degrees_x(west), _degrees_y(south), _degrees_x(east), _degrees_y(north)
+        wider = (-_WIDER_DEG, -_WIDER_DEG, _WIDER_DEG, _WIDER_DEG)
+        found |= {f"degrees_{s}": d + w for s, d, w in zip(_SIDES, degrees, wider, strict=True)}
         return found
 
 
 _SIDES = ("west", "south", "east", "north")
 # How far each square that statements name reaches beyond the tile, in sides of it.
 _SQUARES = {"tile": 0.0, "more": 0.25, "web": BUFFER / EXTENT}
+# What a formula there and back may lose, many times over.
+_WIDER_DEG = 1e-9
 
 
-def square(name: Literal["tile", "more", "web"], srid: int) -> Expression:
+def square(name: Literal["tile", "more", "web", "degrees"], srid: int) -> Expression:
     """A square around any tile: its own, one that is larger in its plane, or its buffered one in EPSG:3857.
+
+    "degrees" is a hair wider than the last, in degrees as `gis.crs.has_web_degrees` has them.
 
     The numbers are parameters that `Tile.numbers` gives, so that one statement serves all tiles.
     """

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from geoalchemy2 import Geometry
 from sqlalchemy import (
     CTE,
     ColumnElement,
@@ -63,10 +64,19 @@ def fenced(statement: Select[Any], name: str) -> FromClause:
     return statement.offset(literal_column("0")).subquery(name)
 
 
-def inside(table: FromClause) -> ColumnElement[bool]:
+def inside(layer: Layer, table: FromClause) -> ColumnElement[bool]:
     """The condition that a row's box meets the tile and its buffer."""
     met: ColumnElement[bool] = table.c.geom_web.op("&&")(square("web", WEB_MERCATOR))
-    return met
+    storage_crs = _srid(table)
+    if tables.has_web_index(layer, storage_crs):
+        return met
+    return and_(table.c.geom.op("&&")(square("degrees", storage_crs)), met)
+
+
+def _srid(table: FromClause) -> int:
+    kind = table.c["geom"].type
+    assert isinstance(kind, Geometry)
+    return int(kind.srid)
 
 
 def tile_rows(
@@ -103,7 +113,7 @@ def _live(
 ) -> Select[Any]:
     """Rows whose shape is made from the row itself, simplified where the map is not magnified."""
     s, p = tables.sources, tables.tile_rows
-    where = [condition, inside(table)]
+    where = [condition, inside(layer, table)]
     if prepared:
         where.append(not_(exists().where(p.c.layer == layer.id, p.c.row_id == table.c.row_id)))
     chosen = select(*_said(layer, table), table.c.geom_web.label("web"))
