@@ -180,27 +180,26 @@ def test_a_compressed_answer_has_a_tag_of_its_own(writer: TestClient) -> None:
         assert writer.patch(path, json={"properties": {}}, headers=tag).status_code == 200
 
 
-def test_of_two_writers_one_is_refused(quiet_map: SmallMap) -> None:
-    client = client_of(quiet_map.app())
-    path, read = made(client, depth=0)
+def test_of_two_writers_one_is_refused(writer: TestClient) -> None:
+    path, read = made(writer, depth=0)
     meet = threading.Barrier(2)
 
     def write(depth: int) -> int:
         meet.wait(timeout=20)
         tag = {"If-Match": read.headers["etag"]}
-        return client.patch(path, json={"properties": {"depth": depth}}, headers=tag).status_code
+        return writer.patch(path, json={"properties": {"depth": depth}}, headers=tag).status_code
 
     with ThreadPoolExecutor(2) as pool:
         assert sorted(pool.map(write, (1, 2))) == [200, 412]
     with ThreadPoolExecutor(2) as pool:  # without a tag both are done, one after the other
-        names = list(pool.map(lambda n: client.patch(path, json={"properties": n}).status_code,
+        names = list(pool.map(lambda n: writer.patch(path, json={"properties": n}).status_code,
                               ({"name": "a"}, {"kind": "dug"})))  # fmt: skip
     assert names == [200, 200]
-    told = client.get(path).json()["properties"]
+    told = writer.get(path).json()["properties"]
     assert (told["name"], told["kind"]) == ("a", "dug")
     code = f"B{uuid4().hex[:8]}"
     with ThreadPoolExecutor(2) as pool:
-        both = pool.map(lambda n: client.post(WELLS, json=well(code, depth=n)).status_code, (1, 2))
+        both = pool.map(lambda n: writer.post(WELLS, json=well(code, depth=n)).status_code, (1, 2))
         assert sorted(both) == [201, 409]
 
 

@@ -105,8 +105,7 @@ def test_an_older_store_loses_indexes_and_gets_them_back(new_world: Callable[[in
     config.set_main_option("script_location", str(Path(gis.__file__).parent / "migrations"))
     with connect(world.engine, write=True) as conn:
         config.attributes["connection"] = conn
-        command.downgrade(config, "0018")
-        command.downgrade(config, "-1")
+        command.downgrade(config, "0016")
         assert "ix_conflicts_subject_uid" not in {
             index["name"] for index in inspect(conn).get_indexes("conflicts", "layer")
         }
