@@ -6,6 +6,7 @@ time are settings of the sessions, so they cost no way to the server.
 
 from __future__ import annotations
 
+import os
 import select
 import threading
 from collections.abc import Callable
@@ -19,6 +20,8 @@ from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.pool import ConnectionPoolEntry
+
+from gis.turns import Turns
 
 __all__ = [
     "EXPORTS",
@@ -44,7 +47,8 @@ class Bounds:
     """Limits of one class of work, in seconds, and how many connections it has.
 
     ``statement_s`` of one statement, ``lock_s`` of waiting for a lock, ``idle_s`` of a transaction in which
-    nothing happens, ``pool_s`` of waiting for a connection.
+    nothing happens, ``pool_s`` of waiting for a connection. ``at_once`` of its requests work at a time, the
+    others wait for their turn (None: as many as there are connections).
     """
 
     statement_s: float
@@ -52,9 +56,11 @@ class Bounds:
     idle_s: float
     pool_s: float = 1.0
     connections: int = 16
+    at_once: int | None = None
 
 
-READS = Bounds(statement_s=5, lock_s=2, idle_s=60)
+_GRACE_S = 0.5  # how long a request holds up others
+READS = Bounds(statement_s=5, lock_s=2, idle_s=60, at_once=max(2, os.cpu_count() or 1))
 """What requests read: whoever waits longer has gone."""
 
 EXPORTS = Bounds(statement_s=60, lock_s=2, idle_s=600, connections=8)
@@ -87,6 +93,8 @@ def _made(engine: Engine, bounds: Bounds, name: str) -> Engine:
         logging_name=name,
     )  # fmt: skip
     event.listen(beside, "checkout", still_there)
+    if bounds.at_once is not None:
+        _in_turns(beside, Turns(bounds.at_once, _GRACE_S))
     settings = {
         "statement_timeout": bounds.statement_s,
         "lock_timeout": bounds.lock_s,
@@ -107,6 +115,21 @@ def _made(engine: Engine, bounds: Bounds, name: str) -> Engine:
 
     event.listen(engine, "engine_disposed", lambda _engine: beside.dispose())
     return beside
+
+
+def _in_turns(engine: Engine, turns: Turns) -> None:
+    """Have requests take turns with connections; what has one already needs no second turn for another."""
+
+    @event.listens_for(engine, "checkout")
+    def _out(_connection: DBAPIConnection, record: ConnectionPoolEntry, _proxy: object) -> None:
+        request = in_use.get()
+        if request is None or not request.has_any():
+            record.info["turn"] = turns.take()
+
+    @event.listens_for(engine, "checkin")
+    def _in(_connection: DBAPIConnection | None, record: ConnectionPoolEntry) -> None:
+        if (turn := record.info.pop("turn", None)) is not None:
+            turns.give(turn)
 
 
 def still_there(connection: DBAPIConnection, _record: ConnectionPoolEntry, _proxy: object) -> None:
@@ -135,6 +158,11 @@ class InUse:
         """It goes back to its pool: from here on it is somebody else's."""
         with self._lock:
             self._held.discard(connection)
+
+    def has_any(self) -> bool:
+        """Whether it uses one."""
+        with self._lock:
+            return bool(self._held)
 
     def cancel(self) -> None:
         """End the statements that run on them; the lock keeps each here until the server has heard."""
