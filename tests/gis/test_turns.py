@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 
 import pytest
 from sqlalchemy import Engine, text
@@ -25,6 +26,10 @@ def _waiting(turns: Turns) -> int:
     return len(turns._waiting)
 
 
+def _all_wait(turns: Turns, count: int) -> bool:
+    return _waiting(turns) == count
+
+
 @pytest.fixture
 def line() -> Iterator[Callable[[Turns, int], list[int]]]:
     """Has so many threads ask for turns, one after the other; the numbers of those who got one, in order."""
@@ -41,7 +46,7 @@ def line() -> Iterator[Callable[[Turns, int], list[int]]]:
         for number in range(count):
             threads.append(threading.Thread(target=ask, args=(number,)))
             threads[-1].start()
-            _until(lambda number=number: _waiting(turns) > number)  # type: ignore[misc]
+            _until(partial(_all_wait, turns, number + 1))
         return got
 
     yield queue
