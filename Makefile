@@ -1,7 +1,8 @@
 # What people run. `make demo` and `make test` each set up all they need on a fresh machine.
 # ARGS passes on: make demo ARGS=--check, make test ARGS="-k NAME", make bench ARGS=NAME.
 
-PYTHON ?= python3
+# Empty: the one that tools/python.sh finds.
+PYTHON ?=
 JOBS ?= 2
 ARGS ?=
 BIN := .venv/bin
@@ -55,7 +56,7 @@ system-python:
 system: | system-python
 	@tools/system.sh $(NEEDS)
 
-.venv/ready: requirements.lock pyproject.toml tools/venv.sh | system-python
+.venv/ready: requirements.lock pyproject.toml tools/venv.sh tools/python.sh | system-python
 	@PYTHON="$(PYTHON)" tools/venv.sh requirements.lock
 	@touch $@
 

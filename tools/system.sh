@@ -7,7 +7,7 @@
 # install, and the exit status is 1. With --can-have nothing is installed; it only says so at once.
 set -euo pipefail
 
-python=${PYTHON:-python3}
+python=${PYTHON:-$("$(dirname "$0")/python.sh")}
 missing=()  # names for people
 packages=() # of Debian and Ubuntu
 

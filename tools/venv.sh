@@ -4,12 +4,14 @@
 #   tools/venv.sh LOCKFILE
 set -euo pipefail
 cd "$(dirname "$0")/.."
-python=${PYTHON:-python3}
+python=${PYTHON:-$(tools/python.sh)}
 
 [[ -w . ]] || { echo "The folder $PWD cannot be written by $(id -un), and .venv goes there; use a copy of your own." >&2; exit 1; }
 
-# Also when its Python went away with an upgrade of the machine.
-if ! .venv/bin/python -c 'import pip' 2>/dev/null; then
+built_on() { "$1" -c 'import pip, sys; print(sys.version, sys.base_prefix)' 2>/dev/null; }
+
+# Also when its Python went away with an upgrade of the machine, or another is asked for.
+if [[ $(built_on .venv/bin/python) != "$("$python" -c 'import sys; print(sys.version, sys.base_prefix)')" ]]; then
   echo "==> Making .venv with $("$python" --version)"
   rm -rf .venv
   "$python" -m venv .venv
