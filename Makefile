@@ -64,7 +64,7 @@ system: | system-python
 	@PYTHON="$(PYTHON)" tools/venv.sh requirements-bench.lock
 	@touch $@
 
-node_modules/ready: package.json package-lock.json
-	@tools/system.sh node
-	npm ci
+# Node comes with the Python packages, and npm looks for it on the path.
+node_modules/ready: package.json package-lock.json .venv/ready
+	PATH="$(CURDIR)/$(BIN):$$PATH" npm ci
 	@touch $@

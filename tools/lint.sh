@@ -3,6 +3,7 @@
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit 1
 failed=()
+export PATH="$PWD/.venv/bin:$PATH" # Node is there
 
 check() { # NAME COMMAND...
   local name=$1

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Make sure that programs which pip cannot bring are on this machine.
 #
-#   tools/system.sh [--can-have] NEED...      needs: python postgis chromium gdal print fonts node qgis
+#   tools/system.sh [--can-have] NEED...      needs: python postgis chromium gdal print fonts qgis
 #
 # What is missing is installed where apt-get is at hand with the right to use it; else one line says what to
 # install, and the exit status is 1. With --can-have nothing is installed; it only says so at once.
@@ -78,12 +78,6 @@ need_fonts() { # without Chinese letters the widths and pictures of a page mean 
 
 need_qgis() {
   any_file /usr/lib/python3/dist-packages/qgis/__init__.py || lacks "QGIS's Python" python3-qgis
-}
-
-need_node() {
-  any_command npm || die "Node 20.19 or newer with npm is needed to check the browser code."
-  node -e 'const [a, b] = process.versions.node.split("."); process.exit(a > 20 || (a == 20 && b >= 19) ? 0 : 1)' ||
-    die "Node 20.19 or newer is needed to check the browser code, and this is $(node --version)."
 }
 
 find_missing() { # NEED...

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
@@ -39,7 +40,7 @@ def test_maplibres_own_validator_takes_every_style(drawn: list[Layer]) -> None:
     broken["layers"][0]["paint"]["fill-colour"] = "red"
     for given, errors in ((styles, 0), ([broken], 1)):
         done = subprocess.run(
-            ["node", str(HERE / "validate.mjs")],
+            [Path(sys.executable).with_name("node"), str(HERE / "validate.mjs")],
             input=json.dumps(given),
             capture_output=True,
             text=True,
