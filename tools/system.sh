@@ -57,6 +57,8 @@ postgis_package() { # the newest one that the package lists know
 
 need_chromium() {
   any_command chromium chromium-browser google-chrome || lacks Chromium chromium
+  # What playwright drives it with is linked to this one.
+  [[ $(uname) == Darwin ]] || any_file /usr/lib/*/libatomic.so.1 /usr/lib64/libatomic.so.1 || lacks libatomic libatomic1
 }
 
 need_gdal() {
