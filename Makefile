@@ -7,7 +7,7 @@ JOBS ?= 2
 ARGS ?=
 BIN := .venv/bin
 NEEDS := $(if $(filter demo,$(MAKECMDGOALS)),$(if $(ONEMAP_DATABASE_URL),,postgis) print fonts) \
-         $(if $(filter test test-long bench,$(MAKECMDGOALS)),postgis chromium gdal print fonts) \
+         $(if $(filter test test-long bench,$(MAKECMDGOALS)),postgis chromium curl gdal print fonts) \
          $(if $(filter test-long,$(MAKECMDGOALS)),qgis)
 PYTEST := $(BIN)/python -m pytest -n $(JOBS) --dist worksteal
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Make sure that programs which pip cannot bring are on this machine.
 #
-#   tools/system.sh [--can-have] NEED...      needs: python postgis chromium gdal print fonts qgis
+#   tools/system.sh [--can-have] NEED...      needs: python postgis chromium curl gdal print fonts qgis
 #
 # What is missing is installed where apt-get is at hand with the right to use it; else one line says what to
 # install, and the exit status is 1. With --can-have nothing is installed; it only says so at once.
@@ -59,6 +59,10 @@ need_chromium() {
   any_command chromium chromium-browser google-chrome || lacks Chromium chromium
   # What playwright drives it with is linked to this one.
   [[ $(uname) == Darwin ]] || any_file /usr/lib/*/libatomic.so.1 /usr/lib64/libatomic.so.1 || lacks libatomic libatomic1
+}
+
+need_curl() { # the pages' examples are run with it
+  any_command curl || lacks curl curl
 }
 
 need_gdal() {

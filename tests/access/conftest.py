@@ -155,7 +155,7 @@ def open_world(
     """Makes filled worlds, each on a database of its own."""
     whole = world_settings.load_map()
     definition = replace(whole, layers={name: whole.layers[name] for name in LAYERS})
-    made: list[tuple[Engine, str]] = []
+    made: list[Engine] = []
 
     def on(url: str) -> World:
         return World(world_settings, definition, create_engine(url), tmp_path_factory.mktemp("files"))
@@ -167,15 +167,13 @@ def open_world(
         world.engine.dispose()
 
     def make() -> World:
-        name = databases.create(databases.template("parishes", build))
-        world = on(databases.url(name))
-        made.append((world.engine, name))
+        world = on(databases.url(databases.create(databases.template("parishes", build))))
+        made.append(world.engine)
         return world
 
     yield make
-    for engine, name in made:
+    for engine in made:  # the databases go with the run's server, at once
         engine.dispose()
-        databases.drop(name)
 
 
 @pytest.fixture(scope="session")

@@ -98,7 +98,7 @@ def make_map(
 ) -> Iterator[Callable[[], SmallMap]]:
     """Makes filled small maps, each on a database of its own."""
     definition = small_definition(small_settings)
-    made: list[tuple[Engine, str]] = []
+    made: list[Engine] = []
 
     def open_on(url: str) -> SmallMap:
         return SmallMap(small_settings, definition, create_engine(url), tmp_path_factory.mktemp("files"))
@@ -111,15 +111,13 @@ def make_map(
         small.engine.dispose()
 
     def run() -> SmallMap:
-        name = databases.create(databases.template("service", build))
-        small = open_on(databases.url(name))
-        made.append((small.engine, name))
+        small = open_on(databases.url(databases.create(databases.template("service", build))))
+        made.append(small.engine)
         return small
 
     yield run
-    for engine, name in made:
+    for engine in made:  # the databases go with the run's server, at once
         engine.dispose()
-        databases.drop(name)
 
 
 @pytest.fixture(scope="session")

@@ -19,11 +19,9 @@ def definition() -> MapDefinition:
 
 
 @pytest.fixture(scope="session")
-def demonstration_url(databases: Databases) -> Iterator[str]:
+def demonstration_url(databases: Databases) -> str:
     """A database with the demonstration, judged."""
-    name = databases.create(databases.template("demonstration", build_demonstration))
-    yield databases.url(name)
-    databases.drop(name)
+    return databases.url(databases.create(databases.template("demonstration", build_demonstration)))
 
 
 @pytest.fixture
