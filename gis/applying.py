@@ -93,20 +93,27 @@ def closing_condition(
     return and_(scope, gone)
 
 
-def _temporary(conn: Connection, table: Table) -> Table:
-    """An empty temporary table, gone at the end of the transaction; anew where there is one already."""
-    conn.execute(text(f'DROP TABLE IF EXISTS pg_temp."{table.name}"'))
-    listed = ", ".join(f"{c.name} {c.type.compile(dialect=conn.dialect)}" for c in table.columns)
-    conn.execute(text(f'CREATE TEMP TABLE "{table.name}" ({listed}) ON COMMIT DROP'))
+def _filled(conn: Connection, table: Table, query: SelectBase | None) -> Table:
+    """A temporary table with the rows of ``query`` (None: without any), gone at the end of the transaction.
+
+    Where there is one already it is emptied. What the planner knows of its columns stays with it: analysed
+    again with each batch that is written, it would tell the same.
+    """
+    known = conn.scalar(select(func.to_regclass(f'pg_temp."{table.name}"').is_not(None)))
+    if known:
+        conn.execute(text(f'TRUNCATE pg_temp."{table.name}"'))
+    else:
+        listed = ", ".join(f"{c.name} {c.type.compile(dialect=conn.dialect)}" for c in table.columns)
+        conn.execute(text(f'CREATE TEMP TABLE "{table.name}" ({listed}) ON COMMIT DROP'))
+    if query is not None:
+        _add(conn, table, query)
+        if not known:
+            conn.execute(text(f'ANALYZE pg_temp."{table.name}"'))
     return table
 
 
-def _fill(conn: Connection, table: Table, query: SelectBase) -> None:
+def _add(conn: Connection, table: Table, query: SelectBase) -> None:
     conn.execute(insert(table).from_select([c.name for c in table.columns], query))
-
-
-def _analyze(conn: Connection, table: Table) -> None:
-    conn.execute(text(f'ANALYZE pg_temp."{table.name}"'))
 
 
 # The same each time, so that statements about them are put into words once.
@@ -135,14 +142,12 @@ def _find_held(conn: Connection, table: Table, staged: Table, within: SelectBase
 
     They are looked up once; what follows goes by the numbers found.
     """
-    held = _temporary(conn, _held(table))
     some = within.subquery()
-    _fill(conn, held, select(some.c.uid, some.c.row_id, literal(True)))
-    _analyze(conn, held)
+    held = _filled(conn, _held(table), select(some.c.uid, some.c.row_id, literal(True)))
     known = select(literal(1)).where(held.c.uid == staged.c.uid).exists()
     same = and_(table.c.uid == staged.c.uid, alive(table, None))
     beside = select(table.c.uid, table.c.row_id, literal(False)).select_from(staged.join(table, same))
-    _fill(conn, held, beside.where(not_(known)))
+    _add(conn, held, beside.where(not_(known)))
     return held
 
 
@@ -150,7 +155,6 @@ def _find_news(
     conn: Connection, table: Table, staged: Table, volatile: frozenset[str], held: Table | None
 ) -> Table:
     """The comparison is made once: what follows looks rows up by what it found."""
-    news = _temporary(conn, _news(table))
     joined: FromClause
     if held is None:
         joined = staged.outerjoin(table, and_(table.c.uid == staged.c.uid, alive(table, None)))
@@ -158,9 +162,7 @@ def _find_news(
         joined = staged.outerjoin(held, held.c.uid == staged.c.uid)
         joined = joined.outerjoin(table, table.c.row_id == held.c.row_id)
     new = or_(table.c.row_id.is_(None), differs(table, staged, volatile))
-    _fill(conn, news, select(staged.c.uid, table.c.row_id).select_from(joined).where(new))
-    _analyze(conn, news)
-    return news
+    return _filled(conn, _news(table), select(staged.c.uid, table.c.row_id).select_from(joined).where(new))
 
 
 def _refuse_twins(conn: Connection, news: Table) -> None:
@@ -174,16 +176,16 @@ def _find_gone(
     conn: Connection, table: Table, staged: Table, mode: Mode, source_id: int | None, held: Table | None
 ) -> int:
     """Find the rows that end, and count them."""
-    gone = _temporary(conn, _gone(table))
     closing = closing_condition(table, staged, mode, source_id)
     if closing is None:
+        _filled(conn, _gone(table), None)
         return 0
     if held is None:
         query = select(table.c.row_id).where(closing)
     else:
         left = not_(select(literal(1)).where(staged.c.uid == held.c.uid).exists())
         query = select(held.c.row_id).where(held.c.answered, left)
-    _fill(conn, gone, query)
+    gone = _filled(conn, _gone(table), query)
     return conn.scalar(select(func.count()).select_from(gone)) or 0
 
 

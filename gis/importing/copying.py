@@ -7,7 +7,8 @@ pieces; the server reads it several times faster than text.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ import shapely
 from numpy.typing import NDArray
 from sqlalchemy import Connection
 
-__all__ = ["copy_batch", "encoded", "points_or_wkb", "wkb_pieces"]
+__all__ = ["Batch", "copy_batch", "encoded", "points_or_wkb", "wkb_pieces"]
 
 _NULL = pa.scalar(b"\xff\xff\xff\xff", pa.binary())
 _HEAD, _TAIL = b"PGCOPY\n\xff\r\n\0" + bytes(8), b"\xff\xff"
@@ -28,18 +29,33 @@ _WRITE_BYTES = 1 << 20
 _SLICE_BYTES = 256 << 20
 
 
-def copy_batch(conn: Connection, target: str, columns: Mapping[str, pa.Array]) -> None:
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """Rows in the binary format: of ``names``, how many, and their bytes in ``parts``."""
+
+    names: tuple[str, ...]
+    rows: int
+    parts: Iterable[memoryview]
+
+    @classmethod
+    def of(cls, columns: Mapping[str, pa.Array], *, at_once: bool = False) -> Batch:
+        """Of columns as `copy_batch` takes them; with ``at_once`` all bytes are made here and now."""
+        parts = map(encoded, _sliced(columns))
+        return cls(tuple(columns), len(next(iter(columns.values()))), list(parts) if at_once else parts)
+
+
+def copy_batch(conn: Connection, target: str, columns: Mapping[str, pa.Array] | Batch) -> None:
     """Append a batch to the table ``target``, which is a quoted name.
 
     ``columns`` are arrays of string, int32, int64, float64, bool, date32, timestamp or binary, as the table's
     columns need them; geometry and jsonb as `points_or_wkb` and the caller make them.
     """
-    listed = ", ".join(f'"{name}"' for name in columns)
+    batch = columns if isinstance(columns, Batch) else Batch.of(columns)
+    listed = ", ".join(f'"{name}"' for name in batch.names)
     cursor: Any = conn.connection.cursor()
     with cursor, cursor.copy(f"COPY {target} ({listed}) FROM STDIN (FORMAT binary)") as copy:
         copy.write(_HEAD)
-        for part in _sliced(columns):
-            held = encoded(part)
+        for held in batch.parts:
             for start in range(0, len(held), _WRITE_BYTES):
                 copy.write(held[start : start + _WRITE_BYTES])
         copy.write(_TAIL)

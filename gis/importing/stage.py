@@ -14,7 +14,7 @@ from sqlalchemy import BigInteger, Column, Connection, MetaData, Table, text
 
 from gis.areas import Areas, array_pieces
 from gis.crs import Transformation
-from gis.importing.copying import copy_batch, points_or_wkb
+from gis.importing.copying import Batch, copy_batch, points_or_wkb
 from gis.importing.values import ARROW
 from layers.model import Layer
 
@@ -92,9 +92,9 @@ class Stage:
         township, county = (values[n].to_pylist() if n else None for n in (names.township, names.county))
         return township, county
 
-    def add(self, columns: Mapping[str, pa.Array]) -> None:
+    def add(self, columns: Mapping[str, pa.Array] | Batch) -> None:
         """Append a batch."""
-        self.rows += len(columns["uid"])
+        self.rows += columns.rows if isinstance(columns, Batch) else len(columns["uid"])
         copy_batch(self.conn, self.name, columns)
 
     def clear(self) -> None:

@@ -23,8 +23,8 @@ from gis.errors import NotFound
 from gis.locks import Lock, take
 from gis.revisions import Change, alive, head
 from gis.screening.basis import Basis, Judging
-from gis.screening.keeping import Written, rules_hash, write
-from gis.screening.onrecord import Recorded
+from gis.screening.keeping import Ledger, rules_hash
+from gis.screening.onrecord import OnRecord
 from gis.screening.rejudging import Progress, Rejudged, rejudge
 from gis.screening.scope import Scope
 from gis.screening.touched import Touched, touched
@@ -150,39 +150,27 @@ def _run(
 ) -> RefreshResult | None:
     layer = conflicts_layer(definition)
     law_date = law_date or datetime.now(UTC).date()
-    with _judging(engine):
-        with connect(engine) as conn:
+    with _judging(engine) as writing:
+        ledger = Ledger(writing, definition, layer, who)
+        with ledger.record as record, connect(engine) as conn:
             conn.execute(text("SET LOCAL statement_timeout = 0"))
             now = Judging(head(conn), law_date, Basis.of(conn, definition, law_date))
             last = None if full else last_judging(conn, definition, layer)
-            found = scope_since(conn, definition, layer, last, now)
-            if at_most is not None and _size(conn, definition, found.scope) > at_most:
+            found = scope_since(conn, definition, layer, last, now, record)
+            scope = found.scope
+            if at_most is not None and _size(conn, definition, scope) > at_most:
                 return None
-            is_apart, recorded = found.scope.is_apart, Recorded()
+            margins = record.margins(scope) if scope.is_apart else None
             parts = rejudge(
-                conn, definition, found, threads=threads, progress=progress,
-                recorded=recorded if is_apart else None,
+                conn, definition, found, threads=threads, progress=progress, recorded=margins
             )  # fmt: skip
-            whole = None if is_apart else Rejudged.of(parts)
-            if whole is None:
-                done = _write(engine, definition, found.scope, parts, now, who, recorded)
-        if whole is not None:  # and nobody reads the ledger any more, so that an empty one can be swapped
-            done = _write(engine, definition, found.scope, iter([whole]), now, who, recorded)
-    return RefreshResult(done.change, now.rev, law_date, done.subjects, done.retold, found.scope.everything)
-
-
-def _write(
-    engine: Engine,
-    definition: MapDefinition,
-    scope: Scope,
-    parts: Iterator[Rejudged],
-    now: Judging,
-    who: str,
-    recorded: Recorded,
-) -> Written:
-    with connect(engine, write=True) as conn:
-        conn.execute(text("SET LOCAL statement_timeout = 0"))
-        return write(conn, definition, conflicts_layer(definition), scope, parts, now, who, recorded)
+            if margins is not None:
+                done = ledger.write_beside(scope, parts, now)
+            else:
+                whole = Rejudged.of(parts)
+        if margins is None:  # and nobody reads the ledger any more, so that an empty one can be swapped
+            done = ledger.write(scope, whole, now)
+    return RefreshResult(done.change, now.rev, law_date, done.subjects, done.retold, scope.everything)
 
 
 def totals(conn: Connection, definition: MapDefinition) -> Totals:
@@ -211,13 +199,17 @@ def _size(conn: Connection, definition: MapDefinition, scope: Scope) -> float:
 
 
 @contextmanager
-def _judging(engine: Engine) -> Iterator[None]:
-    """Holds the lock of judging: one after the other, so that each knows what the last one left."""
+def _judging(engine: Engine) -> Iterator[Connection]:
+    """Holds the lock of judging: one after the other, so that each knows what the last one left.
+
+    What the connection writes is there for all when the lock is free again.
+    """
     with connect(engine, write=True) as conn:
         conn.execute(text("SET LOCAL lock_timeout = 0"))
         conn.execute(text("SET LOCAL statement_timeout = 0"))
         take(conn, Lock.JUDGING)
-        yield
+        conn.execute(text("SET LOCAL lock_timeout TO DEFAULT"))
+        yield conn
 
 
 def last_judged(conn: Connection, definition: MapDefinition) -> int | None:
@@ -243,11 +235,12 @@ def last_judging(conn: Connection, definition: MapDefinition, layer: Layer) -> J
 
 
 def scope_since(
-    conn: Connection, definition: MapDefinition, layer: Layer, last: Judging | None, now: Judging
-) -> Touched:
+    conn: Connection, definition: MapDefinition, layer: Layer, last: Judging | None, now: Judging,
+    record: OnRecord | None = None,
+) -> Touched:  # fmt: skip
     """What has to be judged to get from ``last`` (None: nothing was) to ``now``."""
     if last is not None:
-        return touched(conn, definition, layer, last, now)
+        return touched(conn, definition, layer, last, now, record=record)
     found = Touched(conn, definition, layer, now, now)
     found.scope = Scope(everything=True)
     return found

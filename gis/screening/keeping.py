@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TypeVar
 
 import numpy as np
@@ -36,7 +38,7 @@ from gis import tables
 from gis.applying import apply_staged, renew_access
 from gis.areas import has_areas, take_over_areas
 from gis.crs import WEB_MERCATOR, transformation
-from gis.importing.copying import copy_batch
+from gis.importing.copying import Batch, copy_batch
 from gis.importing.fill import fill_empty
 from gis.importing.options import SourceInfo
 from gis.importing.register import register_source
@@ -46,7 +48,7 @@ from gis.screening.asking import subject_filters, zone_filters
 from gis.screening.basis import Judging
 from gis.screening.columns import read_columns, texts
 from gis.screening.ledger import no_rows
-from gis.screening.onrecord import Recorded, known_margins, open_rules, table_of_known
+from gis.screening.onrecord import OnRecord
 from gis.screening.rejudging import Open, Rejudged
 from gis.screening.scope import WHOLE, Scope, holds, parted
 from gis.screening.telling import Retelling, retelling
@@ -54,7 +56,7 @@ from gis.screening.weighing import folded, stage_reweighed
 from gis.settings import MapDefinition
 from layers.model import Layer
 
-__all__ = ["Written", "all_rows", "rules_hash", "write"]
+__all__ = ["Ledger", "Written", "all_rows", "rules_hash"]
 
 # Rows made from demonstration data must show as such, so they have a source of their own.
 _SOURCES = {
@@ -65,8 +67,6 @@ _SOURCES = {
     ),
 }  # fmt: skip
 
-Columns = Mapping[str, pa.Array]
-"""Rows as they are copied."""
 _Part = TypeVar("_Part")
 
 
@@ -85,67 +85,30 @@ class Written:
     subjects: int
 
 
-def write(
-    conn: Connection,
-    definition: MapDefinition,
-    layer: Layer,
-    scope: Scope,
-    parts: Iterator[Rejudged],
-    now: Judging,
-    who: str,
-    recorded: Recorded,
-) -> Written:
-    """Bring the ledger to what was found, as one revision unless it says so already.
-
-    ``conn`` is in a transaction that writes; the caller holds the lock of judging. Where the scope is apart,
-    ``parts`` are made by a thread of their own, and written one after the other while the next is made; it
-    is told in ``recorded`` what the ledger has of margins. Else they are one, and nothing is told.
-    """
-    ledger = _Ledger(conn, definition, layer, scope, now, who)
-    if scope.is_apart:
-        with _ahead(map(ledger.ready, parts)) as coming:
-            try:
-                ledger.look_up(recorded)
-            except BaseException as error:
-                if not recorded.done():
-                    recorded.set_exception(error)
-                raise
-            for found, columns in coming:
-                ledger.put(found, columns)
-    else:
-        for found in parts:
-            ledger.put(found, ledger.encoded(found))
-    told = retelling(conn, definition, ledger.lists, now.law_date)
-    if len(told):
-        ledger.tell(told)
-    values = {
-        "layer": layer.id, "judged_rev": now.rev, "rev": ledger.change.rev, "law_date": now.law_date,
-        "basis": now.basis.record(), "rejudged": None if scope.everything else ledger.subjects,
-    }  # fmt: skip
-    conn.execute(insert(tables.judgings).values(**values, rules_hash=rules_hash(definition)))
-    return Written(ledger.change, len(told), ledger.subjects)
-
-
 @contextmanager
 def _ahead(parts: Iterator[_Part]) -> Iterator[Iterator[_Part]]:
-    """The same, each made by another thread while the one before is used; the first at once."""
-    with ThreadPoolExecutor(1, "judge") as pool:
-        first = pool.submit(next, parts, None)
+    """The same, made by another thread while others are used; the first at once, no more than two ahead."""
+    pool = ThreadPoolExecutor(1, "judge")
+    coming = deque(pool.submit(next, parts, None) for _ in range(2))
 
-        def each() -> Iterator[_Part]:
-            coming = first
-            while (part := coming.result()) is not None:
-                coming = pool.submit(next, parts, None)
-                yield part
+    def each() -> Iterator[_Part]:
+        while (part := coming.popleft().result()) is not None:
+            coming.append(pool.submit(next, parts, None))
+            yield part
 
+    try:
         yield each()
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
-class _Ledger:
-    """The layer of conflicts while one revision of it is written.
+class Ledger:
+    """The layer of conflicts while one revision of it is written, once.
 
     Attributes
     ----------
+    record : OnRecord
+        Asks what the ledger has, until it is left.
     change : Change
         What became of rows so far.
     lists : set of str
@@ -153,73 +116,95 @@ class _Ledger:
     subjects : int
     """
 
-    def __init__(
-        self, conn: Connection, definition: MapDefinition, layer: Layer, scope: Scope, now: Judging, who: str
-    ) -> None:
-        self._conn, self._definition, self._layer = conn, definition, layer
-        self._scope, self._now, self._who = scope, now, who
+    def __init__(self, conn: Connection, definition: MapDefinition, layer: Layer, who: str) -> None:
+        """``conn`` is in a transaction that writes and holds the lock of judging."""
+        self._conn, self._definition, self._layer, self._who = conn, definition, layer, who
         district = definition.district
         self._table = tables.table_for(layer, district.storage_crs)
         self._to_web = transformation(district.storage_crs, WEB_MERCATOR, district.extent)
         self._sources = {flag: register_source(conn, info) for flag, info in _SOURCES.items()}
-        self._has_areas = has_areas(conn, definition)
         self._stage = Stage(conn, layer, self._table, self._to_web)
-        self._known: FromClause = self._table
-        self._open: dict[str, Mapping[str, str]] | None = None
+        self.record = OnRecord(conn, self._table)
         self.change, self.lists, self.subjects = Change(None, 0, 0, 0, 0), set[str](), 0
 
-    def ready(self, found: Rejudged) -> tuple[Rejudged, list[Columns]]:
-        """What was found of some subjects, with its rows as they are copied; leaves the database alone."""
-        return found, list(self.encoded(found))
+    def write(self, scope: Scope, whole: Rejudged, now: Judging) -> Written:
+        """Bring the ledger to what was found, as one revision unless it says so already."""
+        self._put(scope, now, whole, self._batches(whole, now), self._table, None)
+        return self._finish(scope, now)
 
-    def encoded(self, found: Rejudged) -> Iterator[Columns]:
-        """The rows of ``found`` as they are copied.
+    def write_beside(self, scope: Scope, parts: Iterator[Rejudged], now: Judging) -> Written:
+        """The same for a scope that is apart, whose margins are asked of `record` already.
+
+        ``parts`` are made by a thread of their own, and written one after the other while others are made.
+        """
+
+        def ready(found: Rejudged) -> tuple[Rejudged, list[Batch]]:
+            return found, list(self._batches(found, now, at_once=True))
+
+        with _ahead(map(ready, parts)) as coming:
+            open_ = self.record.open_rules(scope).result()
+            for found, batches in coming:
+                self._put(scope, now, found, batches, self.record.known, open_)
+        return self._finish(scope, now)
+
+    def _batches(self, found: Rejudged, now: Judging, *, at_once: bool = False) -> Iterator[Batch]:
+        """The rows of ``found`` as they are copied; leaves the database alone.
 
         They are taken out of it one frame after the other, so that they are not held twice.
         """
         self.lists |= {listed for rows in found.rows for listed in rows["rules"].unique()}
         first = 0
-        for rows in _stored(self._definition, found, self._now, self._sources):
+        for rows in _stored(self._definition, found, now, self._sources):
             if len(rows):
-                yield staged_columns(self._stage, rows, first)
+                yield Batch.of(staged_columns(self._stage, rows, first), at_once=at_once)
             first += len(rows)
 
-    def look_up(self, recorded: Recorded) -> None:
-        """Find what is on record of the subjects of the scope, once for all that is found of them.
+    @cached_property
+    def _has_areas(self) -> bool:
+        return has_areas(self._conn, self._definition)
 
-        Whoever judges waits for the margins in it: they come first.
-        """
-        conn, scope = self._conn, self._scope
-        known = self._known = table_of_known(conn, self._table, scope)
-        recorded.set_result(known_margins(conn, known))
-        self._open = {name: open_rules(conn, name, scope.uids(name)) for name in scope.layers()}
-
-    def put(self, found: Rejudged, columns: Iterable[Columns]) -> None:
-        """Write what was found of some subjects."""
+    def _put(
+        self, scope: Scope, now: Judging, found: Rejudged, batches: Iterable[Batch], known: FromClause,
+        open_: Mapping[str, Mapping[str, str]] | None,
+    ) -> None:  # fmt: skip
+        """Write what was found of some subjects, given what is ``known`` of them all."""
         conn, table, stage = self._conn, self._table, self._stage
-        for part in columns:
-            stage.add(part)
+        for batch in batches:
+            stage.add(batch)
         stage.analyze()
         self.subjects += found.subjects
         if self._has_areas:
             take_over_areas(conn, self._definition, self._layer, stage.name)
-        within = in_scope(self._known, self._scope, found)
-        stage_reweighed(conn, self._definition, table, stage.table, self._scope, self._now, within)
+        within = in_scope(known, scope, found)
+        stage_reweighed(conn, self._definition, table, stage.table, scope, now, within)
         change = apply_staged(
             conn, table, stage.table, mode="replace", who=self._who, kind="refresh",
-            note=f"judged at {self._now.rev}", rev=self.change.rev, fill=fill_empty, within=within,
+            note=f"judged at {now.rev}", rev=self.change.rev, fill=fill_empty, within=within,
             volatile=frozenset(f.name for f in self._layer.fields if f.volatile),
         )  # fmt: skip
         self.change = self.change.and_then(change)
         renew_access(conn, table, stage.table, within)
         stage.clear()
-        _keep_uncovered(conn, self._scope, found, self._now, self._open)
+        _keep_uncovered(conn, scope, found, now, open_)
 
-    def tell(self, told: Retelling) -> None:
+    def _finish(self, scope: Scope, now: Judging) -> Written:
+        """Tell what rules say now, and remember the judging."""
+        told = retelling(self._conn, self._definition, self.lists, now.law_date)
+        if len(told):
+            self._tell(told, now)
+        values = {
+            "layer": self._layer.id, "judged_rev": now.rev, "rev": self.change.rev, "law_date": now.law_date,
+            "basis": now.basis.record(), "rejudged": None if scope.everything else self.subjects,
+        }  # fmt: skip
+        remember = insert(tables.judgings).values(**values, rules_hash=rules_hash(self._definition))
+        self._conn.execute(remember)
+        return Written(self.change, len(told), self.subjects)
+
+    def _tell(self, told: Retelling, now: Judging) -> None:
         """Write what rules say now, in the revision of the rows, or in one of its own that changes no row."""
         if self.change.rev is None:
             rev = new_revision(
-                self._conn, who=self._who, kind="refresh", note=f"rules told anew at {self._now.rev}"
+                self._conn, who=self._who, kind="refresh", note=f"rules told anew at {now.rev}"
             )
             self.change = replace(self.change, rev=rev)
             note_touch(self._conn, rev, self._layer.id, self.change)

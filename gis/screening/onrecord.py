@@ -1,10 +1,11 @@
-"""What the ledger has of the subjects of a scope, looked up once while the first of them are judged."""
+"""What the ledger has of the subjects of a scope, looked up once while they are found and judged."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 import pandas as pd
@@ -29,7 +30,7 @@ from gis.revisions import alive
 from gis.screening.columns import read_columns, texts
 from gis.screening.scope import Scope
 
-__all__ = ["Margins", "Recorded", "known_margins", "open_rules", "table_of_known"]
+__all__ = ["Margins", "OnRecord", "Recorded"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,20 +60,75 @@ _KNOWN = Table(
 )  # fmt: skip
 
 
-def table_of_known(conn: Connection, ledger: Table, scope: Scope) -> Table:
-    """A temporary table of the current rows on the subjects that a scope names."""
+class OnRecord:
+    """Looks up what the ledger has by a thread of its own, on the connection that is to write.
+
+    Whoever finds the scope says early whom it will hold, so that the server looks for them while the rest is
+    followed. For a ``with``; nobody else may use the connection before what was asked for last has come.
+
+    Attributes
+    ----------
+    known : Table
+        A temporary table of the current rows on the subjects of the scope.
+    """
+
+    known = _KNOWN
+
+    def __init__(self, conn: Connection, ledger: Table) -> None:
+        self._conn, self._ledger = conn, ledger
+        self._pool = ThreadPoolExecutor(1, "record")
+        self._expected: dict[str, NDArray[np.object_]] = {}
+        self._added: list[Future[None]] = [self._pool.submit(_make_known, conn)]
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._pool.shutdown(cancel_futures=True)
+
+    def expect(self, subject_layer: str, uids: NDArray[np.object_]) -> None:
+        """Look up what is known of subjects that the scope will name."""
+        held = self._expected.get(subject_layer, np.empty(0, dtype=object))
+        new = uids[pd.Index(held).get_indexer(pd.Index(uids)) < 0]
+        if len(new):
+            self._expected[subject_layer] = np.concatenate([held, new])
+            self._added.append(self._pool.submit(_add_known, self._conn, self._ledger, subject_layer, new))
+
+    def margins(self, scope: Scope) -> Recorded:
+        """The margins of the subjects that a scope names, all of whom are in `known` then."""
+        for name in scope.layers():
+            self.expect(name, scope.uids(name))
+
+        def found() -> Margins:
+            for added in self._added:
+                added.result()
+            return _margins(self._conn)
+
+        return self._pool.submit(found)
+
+    def open_rules(self, scope: Scope) -> Future[dict[str, Mapping[str, str]]]:
+        """The rules that are open without a row: by subject layer, and uid of those that a scope names."""
+
+        def found() -> dict[str, Mapping[str, str]]:
+            return {name: _open_rules(self._conn, name, scope.uids(name)) for name in scope.layers()}
+
+        return self._pool.submit(found)
+
+
+def _make_known(conn: Connection) -> None:
     listed = ", ".join(f"{c.name} {c.type.compile(dialect=conn.dialect)}" for c in _KNOWN.columns)
     conn.execute(text(f"CREATE TEMP TABLE on_record ({listed}) ON COMMIT DROP"))
+
+
+def _add_known(conn: Connection, ledger: Table, subject_layer: str, uids: NDArray[np.object_]) -> None:
     names = [column.name for column in _KNOWN.columns]
-    for name in scope.layers():
-        mine = ledger.c.subject_layer == name, ledger.c.subject_uid == any_(texts(scope.uids(name)))
-        rows = select(*(ledger.c[n] for n in names)).where(alive(ledger, None), *mine)
-        conn.execute(insert(_KNOWN).from_select(names, rows))
-    return _KNOWN
+    mine = ledger.c.subject_layer == subject_layer, ledger.c.subject_uid == any_(texts(uids))
+    rows = select(*(ledger.c[n] for n in names)).where(alive(ledger, None), *mine)
+    conn.execute(insert(_KNOWN).from_select(names, rows))
 
 
-def known_margins(conn: Connection, known: Table) -> Margins:
-    """The margins in such a table."""
+def _margins(conn: Connection) -> Margins:
+    known = _KNOWN
     pair = known.c.subject_layer, known.c.subject_uid, known.c.zone_layer
     query = select(*pair, func.max(known.c.margin_m).label("margin_m")).where(known.c.margin_m > 0)
     found = read_columns(conn, query.group_by(*pair))
@@ -80,7 +136,7 @@ def known_margins(conn: Connection, known: Table) -> Margins:
     return Margins(**found, margin_m=margin_m)
 
 
-def open_rules(conn: Connection, layer: str, uids: NDArray[np.object_]) -> Mapping[str, str]:
+def _open_rules(conn: Connection, layer: str, uids: NDArray[np.object_]) -> Mapping[str, str]:
     """The rules that are open without a row, of subjects of a layer, by uid."""
     u = tables.uncovered
     query = select(u.c.uid, u.c.rules).where(u.c.layer == layer, u.c.uid == any_(texts(uids)))

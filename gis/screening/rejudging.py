@@ -185,9 +185,9 @@ def _judge_groups(case: _Case, subjects: LayerRows, groups: list[_Group]) -> Ite
         for group, start in zip(groups, first, strict=False)
         for rows in _batches(len(group.index), bool(ground.near))
     ]
-    # What is found of the first is written while the others are judged; the small ones, each with rules of
-    # its own, take long for their size.
-    batches[1:] = sorted(batches[1:], key=lambda batch: len(batch[1]))
+    # What is found of one is written while the next is judged. Small ones, each with rules of its own, take
+    # long for their size: the writing of large ones before them hides it.
+    batches[1:] = sorted(batches[1:], key=lambda batch: -len(batch[1]))
     for group, rows, start in batches:
         yield _judge_batch(case, subjects, ground, group, rows, start)
 

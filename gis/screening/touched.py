@@ -68,6 +68,7 @@ from gis.screening.near import (
     padding,
     subjects_near,
 )
+from gis.screening.onrecord import OnRecord
 from gis.screening.picture import Picture, linked, read_picture
 from gis.screening.redrawn import differing_lines
 from gis.screening.rows import read_coverage
@@ -110,10 +111,10 @@ class Touched:
 
     def __init__(
         self, conn: Connection, definition: MapDefinition, ledger: Layer, last: Judging, now: Judging,
-        *, judge_all: bool = False,
+        *, judge_all: bool = False, record: OnRecord | None = None,
     ) -> None:  # fmt: skip
         self.conn, self.definition, self.ledger = conn, definition, ledger
-        self.last, self.now, self._judge_all = last, now, judge_all
+        self.last, self.now, self._judge_all, self._record = last, now, judge_all, record
         self.scope = Scope()
         self.pictures: dict[str, Picture] = {}
         self.rules = enabled_rules(definition)
@@ -247,6 +248,8 @@ class Touched:
         if near is None:
             return np.empty(0, dtype=object)
         self.rows.keep(near)
+        if self._record is not None:
+            self._record.expect(subject, near.uids)
         return near.uids
 
     def _part(self, name: str, zone_layer: str) -> str:
@@ -483,13 +486,14 @@ class Touched:
 
 def touched(
     conn: Connection, definition: MapDefinition, ledger: Layer, last: Judging, now: Judging,
-    *, judge_all: bool = False,
+    *, judge_all: bool = False, record: OnRecord | None = None,
 ) -> Touched:  # fmt: skip
     """Follow every change between two judgings; everything where they cannot be compared.
 
     With ``judge_all`` also what could be written anew without judging: who compares needs what is found.
+    ``record`` is told whom the scope will hold as soon as that is known.
     """
-    found = Touched(conn, definition, ledger, last, now, judge_all=judge_all)
+    found = Touched(conn, definition, ledger, last, now, judge_all=judge_all, record=record)
     if last.basis.carries(now.basis):
         found.find()
     else:
