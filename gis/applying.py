@@ -34,7 +34,15 @@ from gis import tables
 from gis.errors import ImportRefused
 from gis.revisions import Change, alive, differs, last_touch, new_revision, note_touch, plain
 
-__all__ = ["Compared", "Mode", "apply_staged", "closing_condition", "compare_staged", "renew_access"]
+__all__ = [
+    "Compared",
+    "Mode",
+    "apply_staged",
+    "closing_condition",
+    "compare_staged",
+    "renew_access",
+    "take_back",
+]
 
 Mode = Literal["upsert", "replace", "append"]
 
@@ -126,8 +134,8 @@ def _held(table: Table) -> Table:
 
 @lru_cache(maxsize=64)
 def _news(table: Table) -> Table:
-    """The staged rows that say something new, with the row that each replaces, if any."""
-    columns = Column("uid", Text), Column("row_id", BigInteger)
+    """The staged rows that say something new, with the row that each replaces, if any; has that ended yet?"""
+    columns = Column("uid", Text), Column("row_id", BigInteger), Column("ended", Boolean)
     return Table(f"news_{table.name}", MetaData(schema="pg_temp"), *columns)
 
 
@@ -162,7 +170,8 @@ def _find_news(
         joined = staged.outerjoin(held, held.c.uid == staged.c.uid)
         joined = joined.outerjoin(table, table.c.row_id == held.c.row_id)
     new = or_(table.c.row_id.is_(None), differs(table, staged, volatile))
-    return _filled(conn, _news(table), select(staged.c.uid, table.c.row_id).select_from(joined).where(new))
+    found = select(staged.c.uid, table.c.row_id, table.c.rev_to.is_not(None)).select_from(joined)
+    return _filled(conn, _news(table), found.where(new))
 
 
 def _refuse_twins(conn: Connection, news: Table) -> None:
@@ -237,14 +246,27 @@ def apply_staged(
 
 def _close_and_add(conn: Connection, table: Table, staged: Table, rev: int) -> None:
     news, gone = _news(table), _gone(table)
-    ending = select(news.c.row_id).where(news.c.row_id.is_not(None)).union_all(select(gone.c.row_id))
+    replaced = select(news.c.row_id).where(news.c.row_id.is_not(None), not_(news.c.ended))
+    ending = replaced.union_all(select(gone.c.row_id))
     # As an array the planner looks the rows up one by one.
     ended = table.c.row_id == any_(func.array(ending.scalar_subquery()))
-    conn.execute(update(table).where(ended).values(rev_to=rev))
+    conn.execute(update(table).where(ended, alive(table, None)).values(rev_to=rev))
     names = [c.name for c in table.columns if c.name not in ("row_id", "rev_from", "rev_to")]
     rows = select(*(plain(staged.c[n]) for n in names), literal(rev))
     rows = rows.select_from(staged.join(news, news.c.uid == staged.c.uid))
     conn.execute(insert(table).from_select([*names, "rev_from"], rows))
+
+
+def take_back(conn: Connection, table: Table, staged: Table, rev: int) -> Table:
+    """Let rows go on that were ended with ``rev`` before `apply_staged` compared them, and are as they were.
+
+    Returns the rows that it looked at, with their row_id.
+    """
+    news, held = _news(table), _held(table)
+    kept = not_(select(literal(1)).where(news.c.uid == staged.c.uid).exists())
+    same = and_(held.c.uid == staged.c.uid, table.c.row_id == held.c.row_id, table.c.rev_to == rev)
+    conn.execute(update(table).where(same, kept).values(rev_to=None))
+    return held
 
 
 def renew_access(conn: Connection, table: Table, staged: Table, within: SelectBase | None = None) -> None:

@@ -100,9 +100,7 @@ def _objects(values: pa.ChunkedArray, column: ColumnElement[Any]) -> NDArray[np.
     if isinstance(array, pa.ChunkedArray):
         array = pa.concat_arrays(array.chunks)
     if column.key == "wkb":
-        # GEOS reads hexadecimal digits twenty times slower than bytes.
-        shapes = [None if digits is None else unhexlify(digits) for digits in array.to_pylist()]
-        return np.asarray(shapely.from_wkb(np.array(shapes, dtype=object)), dtype=object)
+        return np.asarray(shapely.from_wkb(_of_digits(array)), dtype=object)
     if pa.types.is_string(array.type):
         return np.asarray(array.to_numpy(zero_copy_only=False), dtype=object)
     absent = array.is_null().to_numpy(zero_copy_only=False)
@@ -116,3 +114,14 @@ def _objects(values: pa.ChunkedArray, column: ColumnElement[Any]) -> NDArray[np.
     out: NDArray[np.object_] = filled.astype(object)
     out[absent] = None
     return out
+
+
+def _of_digits(array: pa.Array) -> NDArray[np.object_]:
+    """Hexadecimal digits as bytes, all at once; GEOS reads digits twenty times slower than bytes."""
+    offsets = np.frombuffer(array.buffers()[1], np.int32)[array.offset : array.offset + len(array) + 1]
+    held = unhexlify(memoryview(array.buffers()[2])[offsets[0] : offsets[-1]]) if len(array) else b""
+    places = pa.py_buffer(np.ascontiguousarray((offsets - offsets[:1]) // 2))
+    pieces = pa.Array.from_buffers(pa.binary(), len(array), [None, places, pa.py_buffer(held)])
+    found: NDArray[np.object_] = pieces.to_numpy(zero_copy_only=False)
+    found[array.is_null().to_numpy(zero_copy_only=False)] = None
+    return found

@@ -35,7 +35,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from gis import tables
-from gis.applying import apply_staged, renew_access
+from gis.applying import apply_staged, renew_access, take_back
 from gis.areas import has_areas, take_over_areas
 from gis.crs import WEB_MERCATOR, transformation
 from gis.importing.copying import Batch, copy_batch
@@ -125,7 +125,11 @@ class Ledger:
         self._sources = {flag: register_source(conn, info) for flag, info in _SOURCES.items()}
         self._stage = Stage(conn, layer, self._table, self._to_web)
         self.record = OnRecord(conn, self._table)
+        self._begun: int | None = None
         self.change, self.lists, self.subjects = Change(None, 0, 0, 0, 0), set[str](), 0
+
+    def _begin(self, now: Judging) -> int:
+        return new_revision(self._conn, who=self._who, kind="refresh", note=f"judged at {now.rev}")
 
     def write(self, scope: Scope, whole: Rejudged, now: Judging) -> Written:
         """Bring the ledger to what was found, as one revision unless it says so already."""
@@ -142,7 +146,11 @@ class Ledger:
             return found, list(self._batches(found, now, at_once=True))
 
         with _ahead(map(ready, parts)) as coming:
-            open_ = self.record.open_rules(scope).result()
+            ended, open_ = (
+                self.record.end_ahead(scope, lambda: self._begin(now)),
+                self.record.open_rules(scope),
+            )
+            self._begun, open_ = ended.result(), open_.result()
             for found, batches in coming:
                 self._put(scope, now, found, batches, self.record.known, open_)
         return self._finish(scope, now)
@@ -179,16 +187,22 @@ class Ledger:
         stage_reweighed(conn, self._definition, table, stage.table, scope, now, within)
         change = apply_staged(
             conn, table, stage.table, mode="replace", who=self._who, kind="refresh",
-            note=f"judged at {now.rev}", rev=self.change.rev, fill=fill_empty, within=within,
+            note=f"judged at {now.rev}", rev=self.change.rev or self._begun, fill=fill_empty, within=within,
             volatile=frozenset(f.name for f in self._layer.fields if f.volatile),
         )  # fmt: skip
         self.change = self.change.and_then(change)
+        if self._begun is not None:
+            self.record.answered(take_back(conn, table, stage.table, self._begun))
         renew_access(conn, table, stage.table, within)
         stage.clear()
         _keep_uncovered(conn, scope, found, now, open_)
 
     def _finish(self, scope: Scope, now: Judging) -> Written:
         """Tell what rules say now, and remember the judging."""
+        if self._begun is not None:
+            self.record.take_back()
+            if self.change.is_empty:
+                self._conn.execute(delete(tables.revisions).where(tables.revisions.c.rev == self._begun))
         told = retelling(self._conn, self._definition, self.lists, now.law_date)
         if len(told):
             self._tell(told, now)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import date
 from functools import cache
@@ -144,7 +145,7 @@ def _boxes(found: NDArray[np.float64], definition: MapDefinition) -> Subquery:
 
 
 class Places:
-    """Geometries in the plane that others are asked to be near of. For one thread.
+    """Geometries in the plane that others are asked to be near of. For one thread at a time.
 
     Copies are prepared, and made only of those that are asked: two threads that use the same prepared
     geometry crash the process.
@@ -169,11 +170,7 @@ class Places:
 
     def near(self, place: int, geoms: NDArray[np.object_], metres: NDArray[np.float64]) -> NDArray[np.bool_]:
         """Which of ``geoms`` are within ``metres`` (one each) of a place, or a little farther."""
-        if place not in self._own:
-            copies = [self.geoms[place], *self._redrawn.get(place, ())]
-            self._own[place] = np.asarray(shapely.from_wkb(shapely.to_wkb(copies)), dtype=object)
-            shapely.prepare(self._own[place])
-        one, reach = self._own[place][:1], metres + SLACK_M
+        one, reach = self._copies(place)[:1], metres + SLACK_M
         if place in self._redrawn:
             before, after = self._own[place][1:]
             within = shapely.intersects(before, geoms) ^ shapely.intersects(after, geoms)
@@ -181,18 +178,38 @@ class Places:
             within[rest] = _dwithin(one, geoms[rest], reach[rest])
             return np.asarray(within)
         area = shapely.get_dimensions(one[0]) == 2
-        if len(geoms) < _MANY or not area or not (shapely.get_type_id(geoms) == 0).all():
+        few = len(geoms) < _MANY and place not in self._rim
+        if few or not area or not (shapely.get_type_id(geoms) == 0).all():
             return _dwithin(one, geoms, reach)
         # Most points lie inside, or far from the outline; both are found much faster than a distance is.
         close = np.asarray(shapely.intersects_xy(one[0], shapely.get_x(geoms), shapely.get_y(geoms)))
-        if place not in self._rim:
-            self._rim[place] = Boundary.of_each(one).tree
         rest = np.flatnonzero(~close)
-        close[rest[self._rim[place].query(geoms[rest], "dwithin", reach[rest])[0]]] = True
+        close[rest[self._rim_of(place).query(geoms[rest], "dwithin", reach[rest])[0]]] = True
         return close
+
+    def get_ready(self) -> None:
+        """Index the large areas before they are asked, which another thread may do before this one asks."""
+        large = (shapely.get_dimensions(self.geoms) == 2) & (shapely.get_num_coordinates(self.geoms) > _LARGE)
+        for place in np.flatnonzero(large).tolist():
+            x0, y0, x1, y1 = shapely.bounds(self.geoms[place]).tolist()
+            shapely.intersects_xy(self._copies(place)[0], (x0 + x1) / 2.0, (y0 + y1) / 2.0)
+            self._rim_of(place)
+
+    def _copies(self, place: int) -> NDArray[np.object_]:
+        if place not in self._own:
+            copies = [self.geoms[place], *self._redrawn.get(place, ())]
+            self._own[place] = np.asarray(shapely.from_wkb(shapely.to_wkb(copies)), dtype=object)
+            shapely.prepare(self._own[place])
+        return self._own[place]
+
+    def _rim_of(self, place: int) -> shapely.STRtree:
+        if place not in self._rim:
+            self._rim[place] = Boundary.of_each(self._copies(place)[:1]).tree
+        return self._rim[place]
 
 
 _MANY = 100
+_LARGE = 10_000
 
 
 def _dwithin(
@@ -259,8 +276,12 @@ def subjects_near(
     reaches = sorted(reaches, key=lambda reach: float(reach.metres.max()))
     asked = {name for reach in reaches for where in reach.filters for name in where} | set(fields)
     near = []
+    ready: Future[None] | None = None
     for where in _candidates(definition, layer, places.geoms[filled], farthest[filled], reaches):
-        rows = read_where(conn, definition, layer, where, asked, rev)
+        with ThreadPoolExecutor(1, "places") as pool:  # while the server looks
+            ready = ready or pool.submit(places.get_ready)
+            rows = read_where(conn, definition, layer, where, asked, rev)
+        ready.result()
         lying, attributes = _lying(rows, definition), Attributes(rows.attributes, len(rows.uids))
         counted = np.zeros(len(rows.uids), dtype=bool)
         for reach in reaches:

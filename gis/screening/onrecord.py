@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Self
@@ -19,10 +19,14 @@ from sqlalchemy import (
     Table,
     Text,
     any_,
+    delete,
     func,
     insert,
+    or_,
     select,
     text,
+    tuple_,
+    update,
 )
 
 from gis import tables
@@ -56,8 +60,11 @@ Recorded = Future[Margins]
 
 _KNOWN = Table(
     "on_record", MetaData(schema="pg_temp"), Column("row_id", BigInteger), Column("margin_m", Double),
-    *(Column(name, Text) for name in ("uid", "subject_layer", "subject_uid", "zone_layer", "rules")),
+    *(Column(name, Text) for name in ("uid", "subject_layer", "subject_uid", "zone_layer", "zone_uid", "rules")),
 )  # fmt: skip
+_ENDED = Table("ended_ahead", MetaData(schema="pg_temp"), Column("row_id", BigInteger))
+# Fewer are ended with the others as fast.
+WORTH_ENDING = 1_000
 
 
 class OnRecord:
@@ -113,6 +120,39 @@ class OnRecord:
             return {name: _open_rules(self._conn, name, scope.uids(name)) for name in scope.layers()}
 
         return self._pool.submit(found)
+
+    def end_ahead(self, scope: Scope, begin: Callable[[], int]) -> Future[int | None]:
+        """End the rows that will hardly stay as they are while those on their subjects are judged.
+
+        ``begin`` gives the revision; None where there are too few such rows. Whoever finds that one stays as
+        it was takes it back: see `answered` and `take_back`.
+        """
+        return self._pool.submit(_end_ahead, self._conn, self._ledger, scope, begin)
+
+    def answered(self, held: Table) -> None:
+        """Tell that what became of rows of ``held`` (row_id) is settled."""
+        self._conn.execute(delete(_ENDED).where(_ENDED.c.row_id == held.c.row_id))
+
+    def take_back(self) -> None:
+        """Let the rows that ended ahead go on of which nobody told what became of them."""
+        left = self._ledger.c.row_id == any_(func.array(select(_ENDED.c.row_id).scalar_subquery()))
+        self._conn.execute(update(self._ledger).where(left).values(rev_to=None))
+
+
+def _end_ahead(conn: Connection, ledger: Table, scope: Scope, begin: Callable[[], int]) -> int | None:
+    known = _KNOWN
+    other = or_(
+        tuple_(known.c.zone_layer, known.c.zone_uid).in_(sorted(scope.other_zones)),
+        known.c.rules.in_(sorted(scope.other_limits)),
+    )
+    if (conn.scalar(select(func.count()).select_from(known).where(other)) or 0) < WORTH_ENDING:
+        return None
+    rev = begin()
+    conn.execute(text("CREATE TEMP TABLE ended_ahead (row_id bigint) ON COMMIT DROP"))
+    conn.execute(insert(_ENDED).from_select(["row_id"], select(known.c.row_id).where(other)))
+    ended = ledger.c.row_id == any_(func.array(select(_ENDED.c.row_id).scalar_subquery()))
+    conn.execute(update(ledger).where(ended).values(rev_to=rev))
+    return rev
 
 
 def _make_known(conn: Connection) -> None:

@@ -36,7 +36,7 @@ Progress = Callable[[str, int, int], None]
 _NEAR_MOST = 50_000
 # So many subjects are judged at once. Where zones are those near them, fewer, the first fewer still: what was
 # found of some is written while the next are judged. Each batch costs some processor time of its own.
-_BATCH, _NEAR_FIRST, _NEAR_BATCH = 100_000, 3_000, 6_000
+_BATCH, _NEAR_FIRST, _NEAR_BATCH = 100_000, 2_000, 6_000
 # Metres by which a margin may grow before a second look is needed.
 _ROOM_M = 100.0
 

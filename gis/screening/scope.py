@@ -46,11 +46,17 @@ class Scope:
     reweighed : set of (subject layer, rule)
         Rules that find what they found, with another severity or group. What they alone stand behind is not
         judged but written anew; what several rules stand behind is in the scope.
+    other_zones : set of (zone layer, uid)
+        Zones with another outline all around: hardly a row about them stays as it is.
+    other_limits : set of str
+        Rules with another distance: nor does a row of theirs.
     """
 
     def __init__(self, *, everything: bool = False) -> None:
         self.everything = everything
         self.reweighed: set[tuple[str, str]] = set()
+        self.other_zones: set[tuple[str, str]] = set()
+        self.other_limits: set[str] = set()
         self._every: dict[str, set[str]] = {}
         self._some: dict[str, list[tuple[str, NDArray[np.object_]]]] = {}
 

@@ -223,6 +223,7 @@ class Touched:
         # What is open is one row for several rules; who has none is asked for this rule alone.
         part = self._part(name, rule.zone_layer)
         doubtful = pd.Index(near).isin(self._doubtful(subject, part))
+        self.scope.other_limits.add(name)
         self.scope.add(subject, part, near[doubtful])
         self.scope.add(subject, part_of(rule.zone_layer, [name]), near[~doubtful])
 
@@ -360,17 +361,19 @@ class Touched:
         t = self._table(zone_layer)
         old, new = t.alias(), t.alias()
         gone, come = (literal(ids[at].tolist(), ARRAY(BigInteger)) for at in (before & ~now, now & ~before))
-        same = select(old.c.row_id.label("old"), new.c.row_id.label("new")).where(
+        same = select(old.c.uid, old.c.row_id.label("old"), new.c.row_id.label("new")).where(
             old.c.row_id == any_(gone), new.c.row_id == any_(come), old.c.uid == new.c.uid,
             not_(differs(old, new, frozenset({"geom"}))),
         )  # fmt: skip
         found = read_columns(self.conn, same)
         geoms, redrawn = outlines.copy(), {}
-        for pair in zip(found["old"], found["new"], strict=True):
+        for uid, *pair in zip(found["uid"], found["old"], found["new"], strict=True):
             was, is_ = (int(np.flatnonzero(ids == row)[0]) for row in pair)
             both = outlines[was], outlines[is_]
             lines = differing_lines(*both) if (shapely.get_dimensions(both) == 2).all() else None
-            if lines is not None:
+            if lines is None:
+                self.scope.other_zones.add((zone_layer, uid))
+            else:
                 geoms[was], geoms[is_], redrawn[is_] = shapely.Polygon(), lines, both
         return Places(geoms, redrawn)
 

@@ -8,9 +8,19 @@ from typing import Any
 
 import pytest
 import shapely
+from sqlalchemy import text
 
+from gis.db import connect
+from gis.revisions import head
+from gis.screening import onrecord, touched
 from gis.screening.conflicts import refresh
 from tests.ledger.world import RULES, World, hashed, pack_of
+
+
+@pytest.fixture(autouse=True)
+def _few_are_worth_ending_ahead(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The worlds are small; so that rows end before they are judged in them too."""
+    monkeypatch.setattr(onrecord, "WORTH_ENDING", 1)
 
 
 def _check(world: World, edits: list[str]) -> bool:
@@ -97,6 +107,64 @@ def test_another_outline_is_followed_where_it_differs(new_world: Callable[[int],
         judged += refresh(world.engine, world.definition, law_date=world.law_date).subjects
         _check(world, [f"{layer} {uid}"])
     assert 50 < judged < 10 * 120
+
+
+def _rows_about(world: World, uid: str) -> list[tuple[Any, ...]]:
+    """Number, first and last revision, and margin of all rows there ever were about a zone."""
+    query = text(
+        "SELECT row_id, rev_from, rev_to, margin_m FROM layer.conflicts WHERE zone_uid = :u ORDER BY 1"
+    )
+    with connect(world.engine) as conn:
+        return [tuple(row) for row in conn.execute(query, {"u": uid})]
+
+
+def _zone_among_many(world: World) -> tuple[str, dict[str, Any]]:
+    world.write("dots", {f"x{n}": {**world.row("dots"), "accuracy_m": 1.0} for n in range(300)})
+    uid, row = next(iter(_rough(world, "areas", 1).items()))
+    refresh(world.engine, world.definition, law_date=world.law_date)
+    return uid, row
+
+
+def test_rows_about_a_zone_that_moved_are_history(new_world: Callable[[int], World]) -> None:
+    world = new_world(41)
+    uid, row = _zone_among_many(world)
+    before = _rows_about(world, uid)
+    row["geom"] = shapely.affinity.translate(row["geom"], 20.0, 0.0)
+    world.write("areas", {uid: row})
+    done = refresh(world.engine, world.definition, law_date=world.law_date)
+    after = _rows_about(world, uid)
+    now = {number: last for number, _, last, _ in after}
+    assert len(before) > 10 and {now[number] for number, _, last, _ in before if last is None} == {
+        done.change.rev
+    }
+    assert done.change.changed + done.change.closed >= len(before)
+    _check(world, ["moved"])
+
+
+def test_rows_that_ended_ahead_and_stay_as_they_were_go_on(
+    new_world: Callable[[int], World], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = new_world(42)
+    uid, row = _zone_among_many(world)
+    monkeypatch.setattr(touched, "differing_lines", lambda one, other: None)  # "it is another all around"
+    before = _rows_about(world, uid)
+    with connect(world.engine) as conn:
+        newest = head(conn)
+    denser = shapely.segmentize(row["geom"].geoms[0], 40.0)  # more vertices in the same place
+    row["geom"] = shapely.MultiPolygon([denser])
+    world.write("areas", {uid: row})
+    done = refresh(world.engine, world.definition, law_date=world.law_date)
+    assert len(before) > 10 and done.subjects > 10 and done.change.is_empty and done.change.rev is None
+    assert _rows_about(world, uid) == before
+    with connect(world.engine) as conn:
+        assert head(conn) == newest + 1  # that of the zone
+    corner = shapely.box(*shapely.bounds(row["geom"])[:2], *shapely.centroid(row["geom"]).coords[0])
+    row["geom"] = shapely.MultiPolygon([shapely.difference(row["geom"].geoms[0], corner)])
+    world.write("areas", {uid: row})
+    done = refresh(world.engine, world.definition, law_date=world.law_date)
+    kept = set(_rows_about(world, uid)) & set(before)
+    assert kept and done.change.changed + done.change.closed > 0
+    _check(world, ["without a corner"])
 
 
 @pytest.mark.long
