@@ -146,11 +146,9 @@ class Ledger:
             return found, list(self._batches(found, now, at_once=True))
 
         with _ahead(map(ready, parts)) as coming:
-            ended, open_ = (
-                self.record.end_ahead(scope, lambda: self._begin(now)),
-                self.record.open_rules(scope),
-            )
-            self._begun, open_ = ended.result(), open_.result()
+            ended = self.record.end_ahead(scope, lambda: self._begin(now))
+            open_ = self.record.open_rules(scope).result()
+            self._begun = ended.result()
             for found, batches in coming:
                 self._put(scope, now, found, batches, self.record.known, open_)
         return self._finish(scope, now)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Self
+from typing import Any, Self, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -55,12 +55,14 @@ class Margins:
         return found
 
 
+_Found = TypeVar("_Found")
+
 Recorded = Future[Margins]
 """Margins that somebody looks up meanwhile."""
 
 _KNOWN = Table(
     "on_record", MetaData(schema="pg_temp"), Column("row_id", BigInteger), Column("margin_m", Double),
-    *(Column(name, Text) for name in ("uid", "subject_layer", "subject_uid", "zone_layer", "zone_uid", "rules")),
+    *(Column(n, Text) for n in ("uid", "subject_layer", "subject_uid", "zone_layer", "zone_uid", "rules")),
 )  # fmt: skip
 _ENDED = Table("ended_ahead", MetaData(schema="pg_temp"), Column("row_id", BigInteger))
 # Fewer are ended with the others as fast.
@@ -85,13 +87,27 @@ class OnRecord:
         self._conn, self._ledger = conn, ledger
         self._pool = ThreadPoolExecutor(1, "record")
         self._expected: dict[str, NDArray[np.object_]] = {}
-        self._added: list[Future[None]] = [self._pool.submit(_make_known, conn)]
+        self._last: Future[Any] = self._pool.submit(_make_known, conn)
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *error: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *error: object) -> None:
         self._pool.shutdown(cancel_futures=True)
+        if kind is None and not self._last.cancelled():
+            self._last.result()
+
+    def _then(self, work: Callable[[], _Found]) -> Future[_Found]:
+        """Do something after what was asked for before; where that failed, this fails in the same words."""
+        before = self._last
+
+        def done() -> _Found:
+            before.result()
+            return work()
+
+        coming = self._pool.submit(done)
+        self._last = coming
+        return coming
 
     def expect(self, subject_layer: str, uids: NDArray[np.object_]) -> None:
         """Look up what is known of subjects that the scope will name."""
@@ -99,27 +115,17 @@ class OnRecord:
         new = uids[pd.Index(held).get_indexer(pd.Index(uids)) < 0]
         if len(new):
             self._expected[subject_layer] = np.concatenate([held, new])
-            self._added.append(self._pool.submit(_add_known, self._conn, self._ledger, subject_layer, new))
+            self._then(lambda: _add_known(self._conn, self._ledger, subject_layer, new))
 
     def margins(self, scope: Scope) -> Recorded:
         """The margins of the subjects that a scope names, all of whom are in `known` then."""
         for name in scope.layers():
             self.expect(name, scope.uids(name))
-
-        def found() -> Margins:
-            for added in self._added:
-                added.result()
-            return _margins(self._conn)
-
-        return self._pool.submit(found)
+        return self._then(lambda: _margins(self._conn))
 
     def open_rules(self, scope: Scope) -> Future[dict[str, Mapping[str, str]]]:
         """The rules that are open without a row: by subject layer, and uid of those that a scope names."""
-
-        def found() -> dict[str, Mapping[str, str]]:
-            return {name: _open_rules(self._conn, name, scope.uids(name)) for name in scope.layers()}
-
-        return self._pool.submit(found)
+        return self._then(lambda: {n: _open_rules(self._conn, n, scope.uids(n)) for n in scope.layers()})
 
     def end_ahead(self, scope: Scope, begin: Callable[[], int]) -> Future[int | None]:
         """End the rows that will hardly stay as they are while those on their subjects are judged.
@@ -127,7 +133,7 @@ class OnRecord:
         ``begin`` gives the revision; None where there are too few such rows. Whoever finds that one stays as
         it was takes it back: see `answered` and `take_back`.
         """
-        return self._pool.submit(_end_ahead, self._conn, self._ledger, scope, begin)
+        return self._then(lambda: _end_ahead(self._conn, self._ledger, scope, begin))
 
     def answered(self, held: Table) -> None:
         """Tell that what became of rows of ``held`` (row_id) is settled."""
