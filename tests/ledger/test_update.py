@@ -167,6 +167,27 @@ def test_rows_that_ended_ahead_and_stay_as_they_were_go_on(
     _check(world, ["without a corner"])
 
 
+def test_what_fails_while_the_ledger_is_asked_leaves_it_as_it_was(
+    new_world: Callable[[int], World], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = new_world(43)
+    uid, row = _zone_among_many(world)
+    row["geom"] = shapely.affinity.translate(row["geom"], 20.0, 0.0)
+    world.write("areas", {uid: row})
+    before = world.ledger()
+
+    def fail(*args: object) -> None:
+        raise ValueError("lost on the way")
+
+    for step in ("_add_known", "_margins", "_end_ahead", "_open_rules"):
+        with monkeypatch.context() as broken:
+            broken.setattr(onrecord, step, fail)
+            with pytest.raises(ValueError, match="lost on the way"):
+                refresh(world.engine, world.definition, law_date=world.law_date)
+        assert world.ledger() == before, step
+    _check(world, ["moved"])
+
+
 @pytest.mark.long
 @pytest.mark.parametrize("seed", range(12))
 def test_updates_in_many_worlds_equal_judging_everything(
