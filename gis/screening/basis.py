@@ -15,10 +15,18 @@ from sqlalchemy import Connection, select
 from gis import tables
 from gis.screening.snapshot import enabled_rules
 from gis.settings import MapDefinition
-from layers.predicates import DWithin, NotDWithin, UpstreamWithin
+from layers.predicates import AreaShareOutside, Disjoint, DWithin, NotDWithin, Predicate, UpstreamWithin
 from layers.rulemodel import Rule, canonical_hash, capped
 
-__all__ = ["Basis", "JudgedRule", "Judging", "network_of", "zone_layer_of"]
+__all__ = [
+    "Basis",
+    "JudgedRule",
+    "Judging",
+    "is_local",
+    "network_of",
+    "seeks_absence",
+    "zone_layer_of",
+]
 
 
 @dataclass(frozen=True)
@@ -152,6 +160,16 @@ def zone_layer_of(rule: Rule) -> str:
 def network_of(rule: Rule) -> str:
     """The id of the layer of rivers that a rule follows; empty for one that follows none."""
     return rule.predicate.network or "" if isinstance(rule.predicate, UpstreamWithin) else ""
+
+
+def seeks_absence(predicate: Predicate) -> bool:
+    """Whether lying in no zone is the conflict."""
+    return isinstance(predicate, (Disjoint, AreaShareOutside))
+
+
+def is_local(predicate: Predicate) -> bool:
+    """Whether zones beyond the rule's distance cannot change an answer; false for what goes along a river."""
+    return not seeks_absence(predicate) and not isinstance(predicate, UpstreamWithin)
 
 
 def _layer_digest(definition: MapDefinition, name: str) -> str:

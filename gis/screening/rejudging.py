@@ -14,7 +14,7 @@ from sqlalchemy import Connection, any_, func, select
 from gis import tables
 from gis.kernel import CLEAR
 from gis.revisions import alive
-from gis.screening.basis import network_of, zone_layer_of
+from gis.screening.basis import is_local, network_of, zone_layer_of
 from gis.screening.columns import read_columns, texts
 from gis.screening.inputs import PreparedLayer
 from gis.screening.judge import Judgement, judge
@@ -24,7 +24,7 @@ from gis.screening.onrecord import Recorded
 from gis.screening.rows import LayerRows, read_rows, read_some
 from gis.screening.scope import WHOLE, holds
 from gis.screening.snapshot import as_subjects, prepare_rows, take_snapshot
-from gis.screening.touched import Touched, is_local
+from gis.screening.touched import Touched
 from gis.settings import MapDefinition
 from layers.rulemodel import PARCEL, Rule
 

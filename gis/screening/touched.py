@@ -55,7 +55,7 @@ from gis import tables
 from gis.crs import transformation
 from gis.revisions import alive, differs
 from gis.screening.asking import subject_filters
-from gis.screening.basis import JudgedRule, Judging, network_of, zone_layer_of
+from gis.screening.basis import JudgedRule, Judging, is_local, network_of, seeks_absence, zone_layer_of
 from gis.screening.columns import read_columns, texts
 from gis.screening.dates import dated
 from gis.screening.gathered import Gathered
@@ -78,22 +78,12 @@ from gis.screening.telling import lists_with
 from gis.screening.weighing import folded
 from gis.settings import MapDefinition
 from layers.model import Layer
-from layers.predicates import AreaShareOutside, Disjoint, DWithinStated, Predicate, UpstreamWithin
+from layers.predicates import DWithinStated, UpstreamWithin
 from layers.rulemodel import Rule
 
-__all__ = ["Touched", "is_local", "touched"]
+__all__ = ["Touched", "touched"]
 
 _NOWHERE = -1.0
-
-
-def seeks_absence(predicate: Predicate) -> bool:
-    """Whether lying in no zone is the conflict."""
-    return isinstance(predicate, (Disjoint, AreaShareOutside))
-
-
-def is_local(predicate: Predicate) -> bool:
-    """Whether zones beyond the rule's distance cannot change an answer; false for what goes along a river."""
-    return not seeks_absence(predicate) and not isinstance(predicate, UpstreamWithin)
 
 
 class Touched:
