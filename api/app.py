@@ -68,7 +68,7 @@ from gis.accounts.passwords import passwords_of
 from gis.accounts.sessions import Lifetime
 from gis.accounts.sightings import Sightings
 from gis.accounts.tokens import Tokens
-from gis.awaited import Line
+from gis.awaited import line_to
 from gis.bounds import EXPORTS, PULSE, READS, Bounds, companion, watch
 from gis.db import make_engine
 from gis.importing.reading import limits_of
@@ -117,7 +117,7 @@ def create_app(settings: Settings, definition: MapDefinition, engine: Engine, *,
     app.state.onemap = MapState(
         settings, definition, engine, version("onemap"), web, reader=_beside(engine, READS, "reads"),
         exporter=_beside(engine, EXPORTS, "exports"), pulse=_beside(engine, PULSE, "pulse"),
-        line=Line(engine, count_connection),
+        line=line_to(engine, count_connection),
     )  # fmt: skip
     watch(engine, "work", count_connection)
     app.state.default_language = definition.district.languages[0]

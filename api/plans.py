@@ -55,11 +55,12 @@ class PlannedRoute(APIRoute):
     """
 
     _steps: tuple[_Step, ...] = ()
+    _on_the_loop = False
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """What answers a request."""
         usual = super().get_route_handler()
-        self._steps = _steps(self.dependant)
+        self._steps, self._on_the_loop = _steps(self.dependant), iscoroutinefunction(self.endpoint)
         if not self._steps:
             return usual
 
@@ -87,10 +88,10 @@ class PlannedRoute(APIRoute):
         values = _values(last, request, path, query, results)
         if values is None:
             return None
-        if iscoroutinefunction(last.call):
-            answered: Response = await last.call(**values)
+        if self._on_the_loop:
+            answered: Response = await self.endpoint(**values)
         else:
-            answered = await run_in_threadpool(last.call, **values)
+            answered = await run_in_threadpool(self.endpoint, **values)
         return answered
 
 

@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from weakref import WeakKeyDictionary
 
 import psycopg
 from sqlalchemy import Engine, PoolProxiedConnection, event
@@ -21,9 +22,23 @@ from gis.db import Question, entering, prepared_of, translated
 from gis.errors import DatabaseError
 from gis.pipeline import Rows, awaited_together
 
-__all__ = ["Line"]
+__all__ = ["Line", "line_to"]
 
 _NAME = "reads"
+
+
+_lines: WeakKeyDictionary[Engine, Line] = WeakKeyDictionary()
+
+
+def line_to(engine: Engine, on_use: OnUse) -> Line:
+    """A line to the database of ``engine``, the same for all who ask; the first says who is told of its use.
+
+    It is closed with ``engine``.
+    """
+    if engine not in _lines:
+        line = _lines[engine] = Line(engine, on_use)
+        event.listen(engine, "engine_disposed", lambda _engine: line.close())
+    return _lines[engine]
 
 
 class Line:
@@ -40,12 +55,11 @@ class Line:
         self._engine = companion(engine, kept, "awaited")
         self._on_use = on_use
         self._at_rest: list[PoolProxiedConnection] = []
-        event.listen(engine, "engine_disposed", lambda _engine: self.close())
 
     def close(self) -> None:
         """Let go of the connections at rest."""
         while self._at_rest:
-            self._at_rest.pop().close()
+            self._at_rest.pop().invalidate()
 
     async def ask_rows(self, scope: Scope | None, *asked: Question) -> list[Rows] | None:
         """As `gis.db.ask_rows`, for ``scope`` (None: the store itself).

@@ -81,7 +81,7 @@ class Turns:
             return False
 
     def _is_up(self, turn: Turn) -> float | None:
-        """How long ``turn`` is still to wait, in seconds: 0, then it has a place; None: until it is called."""
+        """How many seconds ``turn`` is still to wait: 0, then it has a place; None: until it is called."""
         with self._lock:
             if self._waiting[0] is not turn:
                 return None

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from gis.features.grid import PLACELESS, Box
+from gis.features.grid import Box
 from gis.features.places import Place
 from gis.features.texts import Texts, deflated
 
