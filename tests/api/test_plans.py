@@ -109,7 +109,7 @@ def test_a_known_path_is_answered_by_its_route_and_no_more_are_kept_than_some(
     known: KnownPaths = app.state.known_paths
     for number in range(5):
         assert clients[0].get(f"/on-the-loop/{number}").text == f"{number} testserver-3"
-    assert set(known._found) == {"/on-the-loop/3", "/on-the-loop/4"} or len(known._found) <= 3
+    assert "/on-the-loop/4" in known._found and len(known._found) <= 3
     assert clients[0].post("/on-the-loop/4").status_code == 405
     assert clients[0].get("/on-the-loop/" + "x" * 300).status_code == 200
     assert not any("xxx" in path for path in known._found)
