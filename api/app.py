@@ -37,6 +37,7 @@ from api.methods import PlainMethods
 from api.metrics import Measured, count_connection
 from api.openapi import describe
 from api.pages import Pages
+from api.plans import KnownPaths
 from api.rates import RateLimit, Rates, parse_rate
 from api.routes import (
     application,
@@ -67,6 +68,7 @@ from gis.accounts.passwords import passwords_of
 from gis.accounts.sessions import Lifetime
 from gis.accounts.sightings import Sightings
 from gis.accounts.tokens import Tokens
+from gis.awaited import line_to
 from gis.bounds import EXPORTS, PULSE, READS, Bounds, companion, watch
 from gis.db import make_engine
 from gis.importing.reading import limits_of
@@ -110,9 +112,12 @@ def create_app(settings: Settings, definition: MapDefinition, engine: Engine, *,
         redirect_slashes=False,
         lifespan=_lifespan,
     )
+    app.state.known_paths = KnownPaths()
+    app.router.routes.append(app.state.known_paths)  # before all others
     app.state.onemap = MapState(
         settings, definition, engine, version("onemap"), web, reader=_beside(engine, READS, "reads"),
         exporter=_beside(engine, EXPORTS, "exports"), pulse=_beside(engine, PULSE, "pulse"),
+        line=line_to(engine, count_connection),
     )  # fmt: skip
     watch(engine, "work", count_connection)
     app.state.default_language = definition.district.languages[0]

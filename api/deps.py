@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -19,10 +19,11 @@ from sqlalchemy import Connection, Engine
 
 from api.languages import language_of
 from gis.access import PUBLIC, Scope
+from gis.awaited import Line
 from gis.axes import CRS84, NamedCrs, named
-from gis.db import connect, scoped
+from gis.db import connect, scope_of, scoped
 from gis.errors import QueryError
-from gis.features import Texts, find_layer
+from gis.features import Texts, find_layer, form_seen
 from gis.filters import BBox, Interval, parse_bbox, parse_interval
 from gis.revisions import resolve_as_of
 from gis.settings import MapDefinition, Settings
@@ -62,7 +63,8 @@ class MapState:
     """What all requests share; ``web`` is the folder of the front end.
 
     ``reader`` has connections for what requests read, with little patience; ``exporter`` some with more, for
-    whole layers as files; ``pulse`` a few for the question whether the service is well.
+    whole layers as files; ``pulse`` a few for the question whether the service is well. On ``line`` the event
+    loop itself asks, for whoever it says.
 
     A request works on what its ``scope`` sees: `seen_by` has the definition without the rest, and an engine
     on which the database shows no more.
@@ -76,6 +78,7 @@ class MapState:
     reader: Engine
     exporter: Engine
     pulse: Engine
+    line: Line
     scope: Scope = PUBLIC
 
     def seen_by(self, scope: Scope) -> MapState:
@@ -105,6 +108,12 @@ class MapState:
     @cached_property
     def _seen(self) -> OrderedDict[Scope, MapState]:
         return OrderedDict()
+
+    @cached_property
+    def forms(self) -> Mapping[str, str | None]:
+        """By layer the form of what is kept ready that this scope may have; None: there is none."""
+        who = scope_of(self.reader)
+        return {name: form_seen(who, layer) for name, layer in self.definition.layers.items()}
 
     @cached_property
     def digest(self) -> str:

@@ -44,8 +44,9 @@ class Idempotency:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, once."""
-        given = Headers(scope=scope).get("idempotency-key") if scope["type"] == "http" else None
-        if given is None or scope["method"] not in _WRITES:
+        writes = scope["type"] == "http" and scope["method"] in _WRITES
+        given = Headers(scope=scope).get("idempotency-key") if writes else None
+        if given is None:
             await self.app(scope, receive, send)
             return
         key = given.strip().removeprefix('"').removesuffix('"')

@@ -1,12 +1,12 @@
-"""Routes whose parameters and dependencies are looked up once, when the route is made.
+"""Routes whose parameters and dependencies are looked up once, when the route is made, and found at once.
 
-FastAPI walks the tree of a route's dependencies anew for every request, a shared one as often as it is named:
-for a page of items that took longer than the page.
+FastAPI walks the tree of a route's dependencies anew for every request, a shared one as often as it is named,
+and its router tries one route after the other, twice: for a page of items that took longer than the page.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from inspect import iscoroutinefunction
 from typing import Any
@@ -15,8 +15,13 @@ from fastapi import Request, Response
 from fastapi.concurrency import run_in_threadpool
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
+from starlette.routing import BaseRoute, Match
+from starlette.types import Receive, Scope, Send
 
-__all__ = ["PlannedRoute"]
+__all__ = ["KnownPaths", "PlannedRoute"]
+
+_MOST_PATHS, _LONGEST_PATH = 1_000, 200
+_REFUSED = "onemap.plan_refused"
 
 
 @dataclass(frozen=True)
@@ -49,52 +54,105 @@ class PlannedRoute(APIRoute):
     its words.
     """
 
+    _steps: tuple[_Step, ...] = ()
+    _on_the_loop = False
+
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """What answers a request."""
         usual = super().get_route_handler()
-        steps = _steps(self.dependant)
-        if steps is None or iscoroutinefunction(self.endpoint):
+        self._steps, self._on_the_loop = _steps(self.dependant), iscoroutinefunction(self.endpoint)
+        if not self._steps:
             return usual
-        *before, last = steps
 
         async def answer(request: Request) -> Response:
-            results: list[Any] = []
-            for step in before:
-                values = _values(step, request, results)
-                if values is None:
-                    return await usual(request)
-                results.append(await step.call(**values))
-            values = _values(last, request, results)
-            if values is None:
+            planned = None if _REFUSED in request.scope else await self.by_plan(request)
+            if planned is None:
                 return await usual(request)
-            answered: Response = await run_in_threadpool(self.endpoint, **values)
-            return answered
+            known: KnownPaths | None = getattr(request.app.state, "known_paths", None)
+            if known is not None:
+                known.learn(request.scope, self)
+            return planned
 
         return answer
 
+    async def by_plan(self, request: Request) -> Response | None:
+        """The answer; None where a value is refused."""
+        *before, last = self._steps
+        path, query = request.path_params, request.query_params
+        results: list[Any] = []
+        for step in before:
+            values = _values(step, request, path, query, results)
+            if values is None:
+                return None
+            results.append(await step.call(**values))
+        values = _values(last, request, path, query, results)
+        if values is None:
+            return None
+        if self._on_the_loop:
+            answered: Response = await self.endpoint(**values)
+        else:
+            answered = await run_in_threadpool(self.endpoint, **values)
+        return answered
 
-def _values(step: _Step, request: Request, results: list[Any]) -> dict[str, Any] | None:
+
+class KnownPaths(BaseRoute):
+    """The first of an app's routes: it knows which planned routes have answered which paths.
+
+    What the router finds for a path once it always finds: here the other routes need not be tried again.
+    """
+
+    def __init__(self) -> None:
+        self._found: dict[str, tuple[PlannedRoute, dict[str, Any]]] = {}
+
+    def learn(self, scope: Scope, route: PlannedRoute) -> None:
+        """``route`` was found for the path of ``scope``."""
+        if scope["method"] == "GET" and len(scope["path"]) < _LONGEST_PATH:
+            if len(self._found) >= _MOST_PATHS:
+                self._found.clear()
+            self._found[scope["path"]] = route, scope["path_params"]
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        """The planned route, where the path is known."""
+        if scope["type"] != "http" or scope["method"] != "GET" or _REFUSED in scope:
+            return Match.NONE, {}
+        found = self._found.get(scope["path"])
+        if found is None:
+            return Match.NONE, {}
+        route, path_params = found
+        return Match.FULL, {"route": route, "endpoint": route.endpoint, "path_params": path_params.copy()}
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Have the route answer by its plan, or where that is not possible the router begin anew without."""
+        answer = await scope["route"].by_plan(Request(scope, receive, send))
+        if answer is None:
+            scope[_REFUSED] = True
+            await scope["router"](scope, receive, send)
+        else:
+            await answer(scope, receive, send)
+
+
+def _values(
+    step: _Step, request: Request, path: Mapping[str, Any], query: Mapping[str, str], results: list[Any]
+) -> dict[str, Any] | None:
     """What ``step`` is called with; None when a parameter is missing or refused."""
     values = {name: results[number] for name, number in step.results}
-    of_path, of_query = request.path_params, request.query_params
     for parameter in step.parameters:
-        among = of_path if parameter.of_path else of_query
-        if parameter.alias not in among:
-            if parameter.is_required:
+        sent = (path if parameter.of_path else query).get(parameter.alias)
+        if sent is not None:
+            values[parameter.name], errors = parameter.field.validate(sent)
+            if errors:
                 return None
-            values[parameter.name] = parameter.default
-            continue
-        sent = among[parameter.alias]
-        values[parameter.name], errors = parameter.field.validate(sent)
-        if errors:
+        elif parameter.is_required:
             return None
+        else:
+            values[parameter.name] = parameter.default
     if step.request_name is not None:
         values[step.request_name] = request
     return values
 
 
-def _steps(route: Dependant) -> list[_Step] | None:
-    """The calls in the order in which FastAPI makes them, each once; None where one is of another kind."""
+def _steps(route: Dependant) -> tuple[_Step, ...]:
+    """The calls in the order in which FastAPI makes them, each once; none where one is of another kind."""
     steps: list[_Step] = []
     numbers: dict[Any, int] = {}
 
@@ -117,7 +175,7 @@ def _steps(route: Dependant) -> list[_Step] | None:
         steps.append(_Step(dependant.call, parameters, tuple(results), dependant.request_param_name))
         return len(steps) - 1
 
-    return None if add(route) is None else steps
+    return () if add(route) is None else tuple(steps)
 
 
 def _runs_on_the_loop(call: Any) -> bool:

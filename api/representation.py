@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from types import MappingProxyType
-from urllib.parse import parse_qsl, urlencode
+from urllib.parse import quote_plus
 
 from fastapi import Request
 
@@ -21,6 +23,7 @@ __all__ = [
     "prefers_html",
     "representation",
     "with_page",
+    "written_query",
 ]
 
 
@@ -59,6 +62,8 @@ FORMS: Mapping[str, Form] = MappingProxyType(
 FILES = tuple(name for name, form in FORMS.items() if form.ending is not None)
 FEATURE = ("geojson", "jsonfg")
 FEATURES = (*FEATURE, *FILES)
+_PLAIN = re.compile(r"[A-Za-z0-9_.,~-]*").fullmatch
+_LONGEST_KEPT = 200
 # What people write for a form: "json" of features is GeoJSON.
 _ALIASES = {"json": "geojson", "geoparquet": "parquet"}
 
@@ -79,10 +84,13 @@ def representation(request: Request, f: str | None, offered: Sequence[str]) -> F
             remedy_en=f"Formats: {', '.join(offered)}.",
             remedy_zh=f"可用格式：{'、'.join(offered)}。",
         )
-    return FORMS[_accepted(request.headers.get("accept", ""), offered)]
+    accepted = request.headers.get("accept", "")
+    choose = _accepted if len(accepted) < _LONGEST_KEPT else _accepted.__wrapped__
+    return FORMS[choose(accepted, tuple(offered))]
 
 
-def _accepted(header: str, offered: Sequence[str]) -> str:
+@lru_cache(maxsize=256)
+def _accepted(header: str, offered: tuple[str, ...]) -> str:
     best, weight = offered[0], 0.0
     for kind, quality in _ranges(header):
         for name in offered:
@@ -128,16 +136,24 @@ def with_page(own: str, media_type: str = "application/json") -> list[dict[str, 
     ]
 
 
+def written_query(parameters: Iterable[tuple[str, str]]) -> str:
+    """``parameters`` as `urllib.parse.urlencode` writes them, which looks at each character."""
+    return "&".join([f"{_quoted(name)}={_quoted(value)}" for name, value in parameters])
+
+
+def _quoted(text: str) -> str:
+    # Most values are numbers with commas.
+    return text.replace(",", "%2C") if _PLAIN(text) else quote_plus(text)
+
+
 def alternates(request: Request, chosen: Form, offered: Sequence[str]) -> list[dict[str, str]]:
     """Links to this resource in all forms: ``self`` in the one sent, ``alternate`` in the others.
 
     `api.pages` makes HTML of every answer, so no route offers it itself.
     """
     links = [{"rel": "self", "type": chosen.media_type, "href": str(request.url)}]
-    own = [
-        (name, value) for name, value in parse_qsl(request.url.query, keep_blank_values=True) if name != "f"
-    ]
-    others = str(request.url.replace(query=urlencode([*own, ("f", "")])))
+    own = [(name, value) for name, value in request.query_params.multi_items() if name != "f"]
+    others = str(request.url.replace(query=written_query([*own, ("f", "")])))
     for name in (*offered, "html"):
         if name != chosen.name:
             links.append({"rel": "alternate", "type": FORMS[name].media_type, "href": others + name})

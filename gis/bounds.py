@@ -30,9 +30,11 @@ __all__ = [
     "READS",
     "Bounds",
     "InUse",
+    "OnUse",
     "companion",
     "in_use",
     "still_there",
+    "turns_of",
     "watch",
 ]
 
@@ -72,6 +74,7 @@ PULSE = Bounds(statement_s=1, lock_s=1, idle_s=5, connections=2)
 
 _beside: WeakKeyDictionary[Engine, dict[tuple[Bounds, str], Engine]] = WeakKeyDictionary()
 _watched: WeakSet[Engine] = WeakSet()
+_turns: WeakKeyDictionary[Engine, Turns] = WeakKeyDictionary()
 
 
 def companion(engine: Engine, bounds: Bounds, name: str) -> Engine:
@@ -119,6 +122,7 @@ def _made(engine: Engine, bounds: Bounds, name: str) -> Engine:
 
 def _in_turns(engine: Engine, turns: Turns) -> None:
     """Have requests take turns with connections; what has one already needs no second turn for another."""
+    _turns[engine] = turns
 
     @event.listens_for(engine, "checkout")
     def _out(_connection: DBAPIConnection, record: ConnectionPoolEntry, _proxy: object) -> None:
@@ -132,7 +136,12 @@ def _in_turns(engine: Engine, turns: Turns) -> None:
             turns.give(turn)
 
 
-def still_there(connection: DBAPIConnection, _record: ConnectionPoolEntry, _proxy: object) -> None:
+def turns_of(engine: Engine) -> Turns:
+    """The turns that requests take with connections of ``engine``, a `companion` whose bounds have some."""
+    return _turns[engine]
+
+
+def still_there(connection: DBAPIConnection | None, *_of_the_event: object) -> None:
     """Have the pool replace a connection that its server has closed, without a question to the server.
 
     On a connection at rest there is something to read only where its end was announced.

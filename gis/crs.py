@@ -27,6 +27,7 @@ __all__ = [
     "Transformation",
     "ellipsoidal_area_m2",
     "has_web_degrees",
+    "is_geographic",
     "parse_crs",
     "transformation",
 ]
@@ -98,6 +99,12 @@ def _label(crs: pyproj.CRS) -> str:
 
 def _geodetic_code(crs: pyproj.CRS) -> int | None:
     return crs.geodetic_crs.to_epsg() if crs.geodetic_crs is not None else None
+
+
+@lru_cache(maxsize=256)
+def is_geographic(crs: int) -> bool:
+    """Whether coordinates in EPSG:``crs`` are degrees. Raises as `parse_crs`."""
+    return bool(parse_crs(crs).is_geographic)
 
 
 def has_web_degrees(crs: int) -> bool:

@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import Any
 
 import psycopg
-from sqlalchemy import Connection, Engine, create_engine, event, exc
+from sqlalchemy import Connection, Engine, PoolProxiedConnection, create_engine, event, exc
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.pool import ConnectionPoolEntry
 
@@ -20,7 +20,7 @@ from gis.access import SYSTEM, Scope
 from gis.bounds import READING, still_there
 from gis.cluster import Cluster
 from gis.errors import DatabaseBusy, DatabaseError
-from gis.pipeline import Question, asked_together
+from gis.pipeline import Prepared, Question, Rows, asked_together
 from gis.settings import Settings
 
 __all__ = [
@@ -32,7 +32,9 @@ __all__ = [
     "database_role",
     "database_url",
     "driver_cursor",
+    "entering",
     "make_engine",
+    "prepared_of",
     "scope_of",
     "scoped",
     "translated",
@@ -164,12 +166,12 @@ def _enter(connection: Connection) -> None:
     scope = scope_of(connection)
     if scope is not None:
         with driver_cursor(connection) as cursor:
-            cursor.execute(*_entering(scope))
+            cursor.execute(*entering(scope))
 
 
 @lru_cache(maxsize=256)
-def _entering(scope: Scope) -> Question:
-    """The statement that takes the role of a scope, and its values."""
+def entering(scope: Scope) -> Question:
+    """The statement that takes the role of a scope until the transaction ends, and its values."""
     values: dict[str, Any] = {
         "role": database_role(scope), "areas": _literal(scope.areas or ()), "scope": scope.digest
     }  # fmt: skip
@@ -215,7 +217,7 @@ def ask_row(engine: Engine, statement: str, parameters: Mapping[str, Any]) -> tu
     return row
 
 
-def ask_rows(engine: Engine, *asked: Question) -> list[list[tuple[Any, ...]]]:
+def ask_rows(engine: Engine, *asked: Question) -> list[Rows]:
     """The rows of each of the reading statements ``asked``, as the engine's scope sees them.
 
     They cost one way to the server and back, with a role too, and the server plans each once for a
@@ -223,11 +225,19 @@ def ask_rows(engine: Engine, *asked: Question) -> list[list[tuple[Any, ...]]]:
     they all see one state.
     """
     scope = scope_of(engine)
+    # What goes out together is one transaction, with which the role ends.
+    first = () if scope is None else (entering(scope),)
     with translated(), closing(engine.raw_connection()) as pooled:
         driver = pooled.driver_connection
         assert isinstance(driver, psycopg.Connection)
-        prepared = pooled.info.setdefault(_PREPARED, {})
-        if scope is None:
-            return asked_together(driver, prepared, asked)
-        # What goes out together is one transaction, with which the role ends.
-        return asked_together(driver, prepared, (_entering(scope), *asked))[1:]
+        return asked_together(driver, prepared_of(pooled), (*first, *asked))[len(first) :]
+
+
+def prepared_of(pooled: PoolProxiedConnection) -> Prepared:
+    """What is kept with a connection for `asked_together`."""
+    found: Prepared | None = pooled.info.get(_PREPARED)
+    if found is None:
+        driver = pooled.driver_connection
+        assert isinstance(driver, psycopg.Connection)
+        found = pooled.info[_PREPARED] = Prepared(driver)
+    return found

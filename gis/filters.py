@@ -21,7 +21,7 @@ from sqlalchemy import ColumnElement, FromClause, and_, false, func, or_, true
 
 from gis import tables
 from gis.axes import CRS84, NamedCrs
-from gis.crs import LONLAT, parse_crs, transformation
+from gis.crs import LONLAT, is_geographic, parse_crs, transformation
 from gis.errors import QueryError
 from layers.district import District
 from layers.model import Field, FieldType, Layer, Text
@@ -91,19 +91,25 @@ def parse_bbox(text: str, crs: NamedCrs = CRS84) -> BBox:
 
 def bbox_of(numbers: Sequence[float], crs: NamedCrs = CRS84) -> BBox:
     """As `parse_bbox`, of numbers."""
-    text = ",".join(f"{number:g}" for number in numbers)
+    given = numbers
     if len(numbers) == 6:
         numbers = [numbers[i] for i in (0, 1, 3, 4)]
     if len(numbers) != 4 or not all(map(isfinite, numbers)):
-        raise _bad_bbox(text, *_FOUR)
-    west, south, east, north = (float(numbers[i]) for i in ((1, 0, 3, 2) if crs.swapped else (0, 1, 2, 3)))
-    in_degrees = parse_crs(crs.epsg).is_geographic
+        raise _bad_bbox(_words(given), *_FOUR)
+    west, south, east, north = map(float, numbers)
+    if crs.swapped:
+        west, south, east, north = south, west, north, east
+    in_degrees = is_geographic(crs.epsg)
     if south > north or (west > east and not in_degrees):
-        raise _bad_bbox(text, "its smaller numbers first", "先小后大")
+        raise _bad_bbox(_words(given), "its smaller numbers first", "先小后大")
     if in_degrees and (max(abs(west), abs(east)) > 180 or max(abs(south), abs(north)) > 90):
         order = ("latitude first", "纬度在前") if crs.swapped else ("longitude first", "经度在前")
-        raise _bad_bbox(text, f"degrees, {order[0]}", f"经纬度，{order[1]}")
+        raise _bad_bbox(_words(given), f"degrees, {order[0]}", f"经纬度，{order[1]}")
     return BBox(west, south, east, north, crs.epsg)
+
+
+def _words(numbers: Sequence[float]) -> str:
+    return ",".join(f"{number:g}" for number in numbers)
 
 
 def _bad_bbox(text: str, wanted_en: str, wanted_zh: str) -> QueryError:
@@ -147,7 +153,7 @@ def bbox_sides(bbox: BBox, district: District) -> Sides | None:
     Raises as `brought_to_storage`.
     """
     sides, *others = _sides(bbox)
-    if not others and all(parse_crs(crs).is_geographic for crs in (bbox.crs, district.storage_crs)):
+    if not others and is_geographic(bbox.crs) and is_geographic(district.storage_crs):
         # Of degrees the corners go over alone, so they tell all, and no geometry need be made.
         west, south, east, north = sides
         corners = np.array([[west, south], [east, north], [east, south], [west, north]])
@@ -215,7 +221,7 @@ def brought_to_storage(shape: BaseGeometry, crs: int, district: District) -> Bas
 
 def _sides(bbox: BBox) -> list[Sides]:
     """The sides of one box, or two at the antimeridian; one without length gets half a written decimal."""
-    half = _HALF_DECIMAL_DEG if parse_crs(bbox.crs).is_geographic else _HALF_DECIMAL_M
+    half = _HALF_DECIMAL_DEG if is_geographic(bbox.crs) else _HALF_DECIMAL_M
     dx = half if bbox.west == bbox.east else 0.0
     dy = half if bbox.south == bbox.north else 0.0
     south, north = bbox.south - dy, bbox.north + dy

@@ -6,11 +6,20 @@ caches: sixteen pages at once take a quarter more processor time than two, and t
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from collections import deque
 from time import monotonic
+from typing import Protocol
 
-__all__ = ["Turns"]
+__all__ = ["Turn", "Turns"]
+
+
+class Turn(Protocol):
+    """A turn, or the wait for one."""
+
+    def set(self) -> None:
+        """Have whoever waits look again."""
 
 
 class Turns:
@@ -20,40 +29,68 @@ class Turns:
     """
 
     def __init__(self, places: int, grace_s: float) -> None:
-        self._places, self._grace_s = places, grace_s
+        self.places, self._grace_s = places, grace_s
         self._lock = threading.Lock()
-        self._since: dict[threading.Event, float] = {}
-        self._waiting: deque[threading.Event] = deque()
+        self._since: dict[Turn, float] = {}
+        self._waiting: deque[Turn] = deque()
 
-    def take(self) -> threading.Event:
+    def take(self) -> Turn:
         """Wait for a turn; what is returned is given back with `give`."""
         turn = threading.Event()
-        with self._lock:
-            if not self._waiting and not self._full_for():
-                self._since[turn] = monotonic()
-                return turn
-            self._waiting.append(turn)
-            self._waiting[0].set()
+        if self._came(turn):
+            return turn
         patience = None
         while True:
             turn.wait(patience)
-            with self._lock:
-                turn.clear()
-                if self._waiting[0] is not turn:
-                    patience = None
-                    continue
-                patience = self._full_for()
-                if not patience:
-                    self._waiting.popleft()
-                    self._since[turn] = monotonic()
-                    self._call()
-                    return turn
+            turn.clear()
+            patience = self._is_up(turn)
+            if patience == 0:
+                return turn
 
-    def give(self, turn: threading.Event) -> None:
-        """The turn is over."""
+    async def awaited(self) -> Turn:
+        """`take` on an event loop, which works on other things meanwhile."""
+        turn = _OnLoop()
+        if self._came(turn):
+            return turn
+        patience = None
+        try:
+            while True:
+                await turn.wait(patience)
+                patience = self._is_up(turn)
+                if patience == 0:
+                    return turn
+        except asyncio.CancelledError:
+            self.give(turn)
+            raise
+
+    def give(self, turn: Turn) -> None:
+        """The turn, or the wait for it, is over."""
         with self._lock:
-            self._since.pop(turn, None)
+            if self._since.pop(turn, None) is None and turn in self._waiting:
+                self._waiting.remove(turn)
             self._call()
+
+    def _came(self, turn: Turn) -> bool:
+        """Take a place for ``turn``, or have it wait behind the others."""
+        with self._lock:
+            if not self._waiting and not self._full_for():
+                self._since[turn] = monotonic()
+                return True
+            self._waiting.append(turn)
+            self._call()
+            return False
+
+    def _is_up(self, turn: Turn) -> float | None:
+        """How many seconds ``turn`` is still to wait: 0, then it has a place; None: until it is called."""
+        with self._lock:
+            if self._waiting[0] is not turn:
+                return None
+            patience = self._full_for()
+            if not patience:
+                self._waiting.popleft()
+                self._since[turn] = monotonic()
+                self._call()
+            return patience
 
     def _call(self) -> None:
         if self._waiting:
@@ -63,6 +100,28 @@ class Turns:
         """How long until somebody counts no more, in seconds; 0 where there is a place."""
         now = monotonic()
         self._since = {turn: since for turn, since in self._since.items() if now - since < self._grace_s}
-        if len(self._since) < self._places:
+        if len(self._since) < self.places:
             return 0.0
-        return sorted(self._since.values())[len(self._since) - self._places] + self._grace_s - now
+        return sorted(self._since.values())[len(self._since) - self.places] + self._grace_s - now
+
+
+class _OnLoop:
+    """A turn that a task waits for; called from any thread."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._thread = threading.get_ident()
+        self._called = asyncio.Event()
+
+    def set(self) -> None:
+        if threading.get_ident() == self._thread:
+            self._called.set()
+        else:
+            self._loop.call_soon_threadsafe(self._called.set)
+
+    async def wait(self, patience: float | None) -> None:
+        timer = None if patience is None else self._loop.call_later(patience, self._called.set)
+        await self._called.wait()
+        self._called.clear()
+        if timer is not None:
+            timer.cancel()

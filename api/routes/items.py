@@ -7,9 +7,9 @@ from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Annotated, Any
-from urllib.parse import urlencode
 
 from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi.concurrency import run_in_threadpool
 from sqlalchemy import Connection
 
 from api.deps import (
@@ -32,10 +32,10 @@ from api.identity import Action, needs
 from api.plans import PlannedRoute
 from api.profiles import PLAIN, PLUS, PROFILES, ProfilesDep, profile_header, profile_link, selected
 from api.queries import ItemQueryDep, PropertiesDep, Selection, SkipGeometryDep
-from api.representation import FEATURE, FEATURES, Form, alternates, representation
+from api.representation import FEATURE, FEATURES, Form, alternates, representation, written_query
 from api.tags import item_tag
 from gis.axes import CRS84, NamedCrs
-from gis.db import connect
+from gis.db import connect, scope_of
 from gis.editing import stored_version
 from gis.features import (
     TIME_PROPERTIES,
@@ -60,7 +60,7 @@ _LONGEST_HEADER = 4000
 
 
 @router.get("/collections/{layer}/items", summary="Items of a layer")
-def get_items(
+async def get_items(
     request: Request,
     state: StateDep,
     layer: LayerDep,
@@ -76,7 +76,9 @@ def get_items(
     form = representation(request, f, FEATURES)
     profile = selected(profiles, PROFILES.get(form.name, ()))
     if as_of is None and selection.paging.page is None and "if-none-match" not in request.headers:
-        found = page_at_once(state.reader, state.definition, layer, _wanted(selection.query, profile))
+        wanted = _wanted(selection.query, profile)
+        who, ready = scope_of(state.reader), state.forms[layer.id]
+        found = await page_at_once(state.line, who, ready, state.definition, layer, wanted)
         if found is not None:
             standing, page = found
 
@@ -84,10 +86,14 @@ def get_items(
                 return _written(request, selection, layer, page, standing, form, profile)
 
             return conditional(request, _named(request, state, standing, form), produce)
-    # Here and not as a dependency, of which each would take a thread of its own, in and out.
-    with connect(state.reader if form.ending is None else state.exporter) as conn:
-        rev = None if as_of is None else resolve_as_of(conn, as_of)
-        return _items(conn, request, state, layer, selection, standing_of(conn, layer, rev), form, profile)
+
+    def in_turn() -> Response:
+        with connect(state.reader if form.ending is None else state.exporter) as conn:
+            rev = None if as_of is None else resolve_as_of(conn, as_of)
+            standing = standing_of(conn, layer, rev)
+            return _items(conn, request, state, layer, selection, standing, form, profile)
+
+    return await run_in_threadpool(in_turn)
 
 
 def _items(
@@ -231,7 +237,7 @@ def _page_links(
     for rel, place in (("next", page.next_after), ("prev", page.previous_before)):
         if place is not None:
             text = selection.write_page(place, touched, back=rel == "prev")
-            href = f"{base}/items?{urlencode([*own, ('page', text)])}"
+            href = f"{base}/items?{written_query([*own, ('page', text)])}"
             links.append({"rel": rel, "type": form.media_type, "href": href})
     return links
 

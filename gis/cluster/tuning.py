@@ -54,7 +54,7 @@ def server_settings(
         "port": 5432,
         "unix_socket_directories": str(socket),
         "unix_socket_permissions": "0700",
-        "max_connections": 300,  # a serving process may hold 34: work, reads and pulse have each a pool
+        "max_connections": 300,  # a serving process may hold 44: each class of work has a pool of its own
         "shared_buffers": _mb(memory_mb // 6, 32, 4096),
         "effective_cache_size": _mb(memory_mb // 2, 64, 65536),
         "work_mem": _mb(memory_mb // 96, 4, 256),

@@ -18,7 +18,7 @@ from gis.features.query import ItemQuery, chosen_properties, property_fields
 from gis.features.reading import Feature, features_of, item, read_rows, select_items
 from gis.features.search import Hit, search
 from gis.features.sorting import SortKey, parse_sort, sortable
-from gis.features.standing import Standing, standing_of
+from gis.features.standing import Standing, form_seen, standing_of
 from gis.features.texts import Texts
 
 __all__ = [
@@ -39,6 +39,7 @@ __all__ = [
     "district_box",
     "features_of",
     "find_layer",
+    "form_seen",
     "in_lonlat",
     "item",
     "items",

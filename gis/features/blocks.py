@@ -8,14 +8,15 @@ bytes, and go out to whoever takes gzip without being looked into.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import compress
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gis.features.grid import PLACELESS, Box
+from gis.features.grid import Box
 from gis.features.places import Place
-from gis.features.texts import Deflated, Texts, deflated
+from gis.features.texts import Texts, deflated
 
 __all__ = ["BLOCK_ROWS", "Block", "Chosen", "chosen", "ends_of", "packed"]
 
@@ -24,30 +25,27 @@ _LEVEL = 6
 _PLACES = np.dtype([("row_id", "<i8"), ("x", "<f8"), ("y", "<f8"), ("gx", "<i4"), ("length", "<i4")])
 
 
-class Block(NamedTuple):
-    """Features of one band, without a break: where each stands, and their texts with a comma before each.
+Block = tuple[int, bytes, bytes]
+"""Features of one band, without a break: the band, where each stands, their texts with a comma before each.
 
-    ``places`` holds row_id, x, y (not a number: no place), cell and length of text of each; ``texts`` are
-    as `gis.features.texts.Deflated` keeps them.
-    """
-
-    gy: int
-    places: bytes
-    texts: bytes
+Of each stand row_id, x, y (not a number: no place), cell and length of text; the texts are as
+`gis.features.texts.Deflated` keeps them. A row of the database as it comes: an object for each costs more.
+"""
 
 
 class Chosen(NamedTuple):
-    """Features on a page: their texts, and band, cell and row_id of each, (n, 3)."""
+    """Features on a page: their texts, and band, cell and row_id of each, in order."""
 
     texts: Texts
-    order: NDArray[np.int64]
+    gy: NDArray[np.int64]
+    gx: NDArray[np.int64]
+    row_id: NDArray[np.int64]
 
     def place(self, number: int) -> Place | None:
         """The place of a feature, -1 being the last; None when there is none at all."""
-        if not len(self.order):
+        if not len(self.gy):
             return None
-        gy, gx, row_id = self.order[number].tolist()
-        return Place(row_id, (gy, gx))
+        return Place(int(self.row_id[number]), (int(self.gy[number]), int(self.gx[number])))
 
 
 def packed(gy: int, rows: Sequence[Any]) -> Iterator[tuple[Any, Any, Block]]:
@@ -64,13 +62,14 @@ def packed(gy: int, rows: Sequence[Any]) -> Iterator[tuple[Any, Any, Block]]:
         ):
             places[name] = values
         texts = deflated(b"".join(b"," + row.feature for row in own), _LEVEL)
-        yield own[0], own[-1], Block(gy, places.tobytes(), texts.kept)
+        yield own[0], own[-1], (gy, places.tobytes(), texts.kept)
 
 
 def ends_of(block: Block) -> tuple[Place, Place]:
     """The places of its first and its last feature."""
-    rows = np.frombuffer(block.places, dtype=_PLACES)
-    first, last = (Place(int(row["row_id"]), (block.gy, int(row["gx"]))) for row in rows[[0, -1]])
+    gy, places, _ = block
+    rows = np.frombuffer(places, dtype=_PLACES)
+    first, last = (Place(int(row["row_id"]), (gy, int(row["gx"]))) for row in rows[[0, -1]])
     return first, last
 
 
@@ -81,47 +80,42 @@ def chosen(
 
     ``blocks`` are in the order of the grid. ``back``: the last that stand before ``place``.
     """
-    rows = np.frombuffer(b"".join([block.places for block in blocks]), dtype=_PLACES)
-    counts = np.array([len(block.places) // _PLACES.itemsize for block in blocks], dtype=np.int64)
-    bands = np.repeat(np.array([block.gy for block in blocks], dtype=np.int64), counts)
-    kept = _within(rows, bands, box)
+    gy, places, kept_texts = zip(*blocks, strict=True) if blocks else ((), (), ())
+    rows = np.frombuffer(b"".join(places), dtype=_PLACES)
+    counts = np.array([len(each) for each in places], dtype=np.int64) // _PLACES.itemsize
+    bands = np.array(gy, dtype=np.int64).repeat(counts)
+    kept = _within(rows, box)
     if place is not None:
         kept &= _beyond(rows, bands, place, back=back)
-    found = np.flatnonzero(kept)
+    found = kept.nonzero()[0]
     more = len(found) > limit
     found = found[len(found) - limit :] if back and more else found[:limit]
-    if not len(found):
-        return Chosen(Texts([], [], []), np.zeros((0, 3), dtype=np.int64)), False
-    order = np.column_stack([bands[found], rows["gx"][found], rows["row_id"][found]])
-    return Chosen(_texts(blocks, counts, rows["length"], found), order), more
+    texts = _texts(kept_texts, counts, rows["length"], found) if len(found) else Texts([], [], [])
+    return Chosen(texts, bands[found], rows["gx"][found], rows["row_id"][found]), more
 
 
 def _texts(
-    blocks: Sequence[Block], counts: NDArray[np.int64], lengths: NDArray[np.int32], found: NDArray[np.int64]
+    blocks: Sequence[bytes], counts: NDArray[np.int64], lengths: NDArray[np.int32], found: NDArray[np.int64]
 ) -> Texts:
-    """The texts of the rows ``found``, out of the blocks that have one of them."""
-    ends = np.cumsum(counts)
-    touched = np.zeros(len(blocks), dtype=bool)
-    touched[np.searchsorted(ends, found, side="right")] = True
-    size = np.add.reduceat(lengths, ends - counts, dtype=np.int64)
-    kept = np.where(np.repeat(touched, counts), lengths, 0)  # of the others no text is there
-    until = np.cumsum(kept, dtype=np.int64)
-    breaks = np.flatnonzero(np.diff(found) != 1)
+    """The texts of the rows ``found``, out of those ``blocks`` that have one of them."""
+    wanted = np.zeros(len(lengths), dtype=bool)
+    wanted[found] = True
+    begins = counts.cumsum() - counts
+    touched = np.logical_or.reduceat(wanted, begins)
+    sizes = np.add.reduceat(lengths, begins, dtype=np.int64)
+    until = (lengths * touched.repeat(counts)).cumsum(dtype=np.int64)  # of other blocks no text is there
     # Rows that follow one another are one span, also from one block into the next.
-    first, last = found[np.concatenate([[0], breaks + 1])], found[np.concatenate([breaks, [-1]])]
-    spans = zip((until[first] - kept[first]).tolist(), until[last].tolist(), strict=True)
-    used = [
-        Deflated(blocks[number].texts, length)
-        for number, length in zip(np.flatnonzero(touched).tolist(), size[touched].tolist(), strict=True)
-    ]
-    return Texts(used, spans, lengths[found].tolist())
+    breaks = (found[1:] - found[:-1] != 1).nonzero()[0]
+    first, last = found[np.append(0, breaks + 1)], found[np.append(breaks, -1)]
+    spans = zip((until[first] - lengths[first]).tolist(), until[last].tolist(), strict=True)
+    used = zip(compress(blocks, touched.tolist()), sizes[touched].tolist(), strict=True)
+    return Texts(list(used), spans, lengths[found])
 
 
-def _within(rows: NDArray[Any], bands: NDArray[np.int64], box: Box) -> NDArray[np.bool_]:
-    """Which rows lie in ``box``, its sides included, or have no place."""
+def _within(rows: NDArray[Any], box: Box) -> NDArray[np.bool_]:
+    """Which rows lie in ``box``, its sides included, or have no place, which is beyond no side."""
     x, y = rows["x"], rows["y"]
-    inside = (x >= box.west) & (x <= box.east) & (y >= box.south) & (y <= box.north)
-    return np.asarray(inside | (bands == PLACELESS))
+    return np.asarray(~((x < box.west) | (x > box.east) | (y < box.south) | (y > box.north)))
 
 
 def _beyond(rows: NDArray[Any], bands: NDArray[np.int64], place: Place, *, back: bool) -> NDArray[np.bool_]:

@@ -11,7 +11,7 @@ from math import floor
 
 from sqlalchemy import ColumnElement, FromClause, Integer, case, cast, func
 
-from gis.crs import parse_crs
+from gis.crs import is_geographic
 from gis.features.query import ItemQuery
 from gis.filters import bbox_sides
 from layers.district import District
@@ -69,4 +69,4 @@ def in_grid_order(layer: Layer, query: ItemQuery) -> bool:
 
 
 def _side(storage_crs: int) -> float:
-    return _SIDE_DEG if parse_crs(storage_crs).is_geographic else _SIDE_M
+    return _SIDE_DEG if is_geographic(storage_crs) else _SIDE_M

@@ -234,16 +234,15 @@ def _turned_back(
     if place is not None:
         at = (*place.values, place.row_id)
         gone = tuple(key for key in gone if (key < at if back else key > at))
-    keys: list[Key] = [(gy, gx, row_id) for gy, gx, row_id in page.order.tolist()]
+    keys: list[Key] = list(zip(page.gy.tolist(), page.gx.tolist(), page.row_id.tolist(), strict=True))
     held = dict(zip(keys, page.texts, strict=True))
     order = sorted([*(key for key in keys if key not in came), *gone])
     more = more or len(order) > limit
     order = order[-limit:] if back else order[:limit]
     lacking = [key for key in order if key not in held]
     held |= zip(lacking, made([key[2] for key in lacking]), strict=True)
-    return Chosen(
-        Texts.of([held[key] for key in order]), np.array(order, dtype=np.int64).reshape(-1, 3)
-    ), more
+    gy, gx, row_id = np.array(order, dtype=np.int64).reshape(-1, 3).T
+    return Chosen(Texts.of([held[key] for key in order]), gy, gx, row_id), more
 
 
 def _cut(rows: Sequence[Any], query: ItemQuery) -> tuple[Sequence[Any], bool, bool]:

@@ -108,7 +108,7 @@ def _blocks(
     asked = blocks_asked(ready.form, box, _bands(ready, box), most, place=place, back=back)
     with driver_cursor(conn) as cursor:
         cursor.execute(*asked)
-        return [Block(*row) for row in cursor.fetchall()]
+        return cursor.fetchall()
 
 
 def blocks_asked(

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated
+from typing import Annotated, Any
 
 import pytest
 from fastapi import APIRouter, Depends, FastAPI, HTTPException, Query, Request, Response
 from fastapi.routing import APIRoute
 from fastapi.testclient import TestClient
 
-from api.plans import PlannedRoute
+from api.plans import KnownPaths, PlannedRoute
 
 CALLED: list[str] = []
 
@@ -53,6 +53,10 @@ def _told(
     return Response(f"{name} {first} {second} {x}", headers={"x-own": "1"})
 
 
+async def _on_the_loop(name: str, first: Annotated[str, Depends(_first)]) -> Response:
+    return Response(f"{name} {first}")
+
+
 def _needing(name: str, held: Annotated[str, Depends(_held)]) -> Response:
     return Response(f"{name} {held}")
 
@@ -64,9 +68,14 @@ def clients() -> list[TestClient]:
     for kind in (PlannedRoute, APIRoute):
         router = APIRouter(route_class=kind, dependencies=[Depends(_guard)])
         router.get("/told/{name}")(_told)
+        router.get("/on-the-loop/{name}")(_on_the_loop)
         router.get("/needing/{name}")(_needing)
         app = FastAPI()
+        if kind is PlannedRoute:
+            app.state.known_paths = KnownPaths()
+            app.router.routes.append(app.state.known_paths)
         app.include_router(router)
+        app.get("/told/{name}/twice")(_needing)
         made.append(TestClient(app))
     return made
 
@@ -76,19 +85,34 @@ def clients() -> list[TestClient]:
     [
         "/told/a?must=1", "/told/a?must=1&size=7&is-on=no&x=2", "/told/%E4%B8%80?must=&other=1", "/told/a",
         "/told/a?must=1&size=0", "/told/a?must=1&size=many&x=y", "/told/a?must=1&size=13", "/told/a?size=13",
-        "/told/a?must=1&must=2&size=1&size=2", "/told/a?must=1&size=", "/needing/a",
+        "/told/a?must=1&must=2&size=1&size=2", "/told/a?must=1&size=", "/needing/a", "/on-the-loop/b",
+        "/on-the-loop/b?size=4", "/on-the-loop/b?size=0", "/told/a/twice", "/told/nowhere/b", "/needing/a/",
     ],
 )  # fmt: skip
 def test_a_planned_route_answers_as_the_usual_one(clients: list[TestClient], path: str) -> None:
     answers, calls = [], []
-    for client in clients:
+    for client in [*clients, clients[0]]:  # the planned one once more, when the path may be known
         CALLED.clear()
         answer = client.get(path)
         answers.append((answer.status_code, answer.content, answer.headers.get("x-own")))
         calls.append(list(CALLED))
-    assert answers[0] == answers[1]
+    assert answers[0] == answers[1] == answers[2]
     if answers[0][0] == 200:
-        assert calls[0] == calls[1]
+        assert calls[0] == calls[1] == calls[2]
+
+
+def test_a_known_path_is_answered_by_its_route_and_no_more_are_kept_than_some(
+    clients: list[TestClient], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("api.plans._MOST_PATHS", 3)
+    app: Any = clients[0].app
+    known: KnownPaths = app.state.known_paths
+    for number in range(5):
+        assert clients[0].get(f"/on-the-loop/{number}").text == f"{number} testserver-3"
+    assert "/on-the-loop/4" in known._found and len(known._found) <= 3
+    assert clients[0].post("/on-the-loop/4").status_code == 405
+    assert clients[0].get("/on-the-loop/" + "x" * 300).status_code == 200
+    assert not any("xxx" in path for path in known._found)
 
 
 def test_what_is_described_is_the_same(clients: list[TestClient]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 
 import numpy as np
@@ -10,10 +11,20 @@ from numpy.typing import NDArray
 from sqlalchemy import Connection, Engine, text
 
 from gis.access import PUBLIC, Role, Scope
+from gis.awaited import line_to
 from gis.axes import CRS84
-from gis.bounds import READS, companion
-from gis.db import connect, scoped
-from gis.features import ItemQuery, find_layer, items, page_at_once, parse_sort, prepare_items
+from gis.db import connect
+from gis.features import (
+    ItemQuery,
+    Page,
+    Standing,
+    find_layer,
+    form_seen,
+    items,
+    page_at_once,
+    parse_sort,
+    prepare_items,
+)
 from gis.features.places import Place
 from gis.features.standing import standing_of
 from gis.filters import bbox_of
@@ -24,15 +35,23 @@ from tests.gis.test_ready_items import boxes, places, ready, said, table
 __all__ = ["places", "ready"]  # fixtures
 
 Load = Callable[..., ImportResult]
+AtOnce = Callable[..., tuple[Standing, Page] | None]
 
 
 @pytest.fixture
-def reader(store: Engine) -> Engine:
-    return scoped(companion(store, READS, "reads"), PUBLIC)
+def at_once(store: Engine, small_map: MapDefinition) -> AtOnce:
+    """The page of wells that an event loop asks for, for the public or another scope."""
+    line, wells = line_to(store, lambda _name, _change: None), find_layer(small_map, "wells")
+
+    def ask(query: ItemQuery, scope: Scope = PUBLIC) -> tuple[Standing, Page] | None:
+        form = form_seen(scope, wells)
+        return asyncio.run(page_at_once(line, scope, form, small_map, wells, query))
+
+    return ask
 
 
 def test_it_is_the_same_page(
-    ready: Connection, reader: Engine, small_map: MapDefinition, places: NDArray[np.float64]
+    ready: Connection, at_once: AtOnce, small_map: MapDefinition, places: NDArray[np.float64]
 ) -> None:
     wells = find_layer(small_map, "wells")
     standing, found = standing_of(ready, wells), 0
@@ -41,7 +60,7 @@ def test_it_is_the_same_page(
             continue
         for limit, count in ((1, True), (40, False), (1_000, True)):
             query = ItemQuery(limit=limit, bbox=bbox, as_text=True, count=count)
-            told = page_at_once(reader, small_map, wells, query)
+            told = at_once(query)
             if told is None:  # of the world and what has more bands than are asked for unseen
                 assert bbox.north - bbox.south > 3 or bbox.west > bbox.east
                 continue
@@ -54,7 +73,7 @@ def test_it_is_the_same_page(
 
 
 def test_few_of_many_blocks_are_asked_for_again(
-    ready: Connection, reader: Engine, small_map: MapDefinition, places: NDArray[np.float64],
+    ready: Connection, at_once: AtOnce, small_map: MapDefinition, places: NDArray[np.float64],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     wells = find_layer(small_map, "wells")
@@ -62,22 +81,23 @@ def test_few_of_many_blocks_are_asked_for_again(
     x = float(places[0][0])
     for numbers in ([x, 29, x + 0.0005, 29.1], [119.8, 29, 120, 29.1]):
         query = ItemQuery(limit=300, bbox=bbox_of(numbers, CRS84), as_text=True)
-        told = page_at_once(reader, small_map, wells, query)
+        told = at_once(query)
         assert told is not None
         page = items(ready, small_map, wells, query)
         assert (said(told[1]), told[1].next_after) == (said(page), page.next_after)
 
 
 def test_else_it_is_asked_for_in_turn(
-    ready: Connection, reader: Engine, store: Engine, small_map: MapDefinition, load: Load,
+    ready: Connection, at_once: AtOnce, store: Engine, small_map: MapDefinition, load: Load,
     places: NDArray[np.float64],
 ) -> None:  # fmt: skip
     wells = find_layer(small_map, "wells")
     bbox = bbox_of([119, 28, 121, 30], CRS84)
     plain = ItemQuery(limit=10, bbox=bbox, as_text=True)
-    assert page_at_once(reader, small_map, wells, plain) is not None
+    assert at_once(plain) is not None
     for other in (
         ItemQuery(limit=10, bbox=bbox),
+        ItemQuery(limit=2_001, bbox=bbox, as_text=True),
         ItemQuery(limit=10, as_text=True),
         ItemQuery(limit=10, bbox=bbox, as_text=True, offset=1),
         ItemQuery(limit=10, bbox=bbox, as_text=True, after=Place(1, (1, 1))),
@@ -86,15 +106,14 @@ def test_else_it_is_asked_for_in_turn(
         ItemQuery(limit=10, bbox=bbox, as_text=True, sort=parse_sort("name", wells)),
         ItemQuery(limit=10, bbox=bbox_of([-180, -90, 180, 90], CRS84), as_text=True),
     ):
-        assert page_at_once(reader, small_map, wells, other) is None, other
-    limited = scoped(reader, Scope(Role.VIEWER, areas=("330702",)))
-    assert page_at_once(limited, small_map, wells, plain) is None
+        assert at_once(other) is None, other
+    assert at_once(plain, Scope(Role.VIEWER, areas=("330702",))) is None
     load("wells", table(places[40:]), mode="replace", allow_large_close=True)  # what is ready is old
-    assert page_at_once(reader, small_map, wells, plain) is None
+    assert at_once(plain) is None
     prepare_items(store, small_map)
-    told = page_at_once(reader, small_map, wells, plain)
+    told = at_once(plain)
     with connect(store, scope=PUBLIC) as conn:
         assert told is not None and said(told[1]) == said(items(conn, small_map, wells, plain))
     with connect(store, write=True) as conn:
         conn.execute(text("UPDATE core.sources SET name = name || '!'"))
-    assert page_at_once(reader, small_map, wells, plain) is None
+    assert at_once(plain) is None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -32,7 +33,10 @@ def _all_wait(turns: Turns, count: int) -> bool:
 
 @pytest.fixture
 def line() -> Iterator[Callable[[Turns, int], list[int]]]:
-    """Has so many threads ask for turns, one after the other; the numbers of those who got one, in order."""
+    """Has so many ask for turns, one after the other, every second one on an event loop of its own.
+
+    The numbers of those who got one, in order.
+    """
     threads: list[threading.Thread] = []
 
     def queue(turns: Turns, count: int) -> list[int]:
@@ -43,8 +47,14 @@ def line() -> Iterator[Callable[[Turns, int], list[int]]]:
             got.append(number)
             turns.give(turn)
 
+        async def await_one(number: int) -> None:
+            turn = await turns.awaited()
+            got.append(number)
+            turns.give(turn)
+
         for number in range(count):
-            threads.append(threading.Thread(target=ask, args=(number,)))
+            on_a_loop = (lambda number: asyncio.run(await_one(number))) if number % 2 else ask
+            threads.append(threading.Thread(target=on_a_loop, args=(number,)))
             threads[-1].start()
             _until(partial(_all_wait, turns, number + 1))
         return got
@@ -74,6 +84,39 @@ def test_who_has_been_long_about_it_holds_up_nobody(line: Callable[[Turns, int],
     turns.give(long)
     turns.give(long)
     assert got == [0, 1, 2]
+
+
+def test_who_waits_no_longer_is_in_nobodys_way(line: Callable[[Turns, int], list[int]]) -> None:
+    turns = Turns(1, grace_s=60)
+    only = turns.take()
+
+    async def impatient() -> None:
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(turns.awaited(), 0.02)
+
+    asyncio.run(impatient())
+    assert _waiting(turns) == 0
+    got = line(turns, 2)
+    turns.give(only)
+    _until(lambda: got == [0, 1])
+
+
+def test_tasks_of_one_loop_take_turns() -> None:
+    turns, inside, most = Turns(2, grace_s=60), [0], [0]
+
+    async def work() -> None:
+        turn = await turns.awaited()
+        inside[0] += 1
+        most[0] = max(most[0], inside[0])
+        await asyncio.sleep(0.001)
+        inside[0] -= 1
+        turns.give(turn)
+
+    async def all_of_them() -> None:
+        await asyncio.gather(*(work() for _ in range(20)))
+
+    asyncio.run(all_of_them())
+    assert most[0] == 2 and inside[0] == 0 and _waiting(turns) == 0
 
 
 def test_a_thread_that_waits_is_not_asked_for_more_places_than_there_are() -> None:
