@@ -8,9 +8,9 @@ overlay here is made on one; an area alone needs none (:mod:`gis.kernel.shared`)
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import shapely
@@ -18,7 +18,7 @@ from shapely.geometry.base import BaseGeometry
 
 from gis.kernel.arrays import Floats
 
-__all__ = ["Frame", "polygons"]
+__all__ = ["Body", "Cover", "Frame", "polygons"]
 
 GRID_BITS = 47
 """The grid divides the frame's half width into 2 to this power. A double holds 53 bits; the rest is head-room
@@ -27,6 +27,28 @@ search for crossings needs."""
 
 COARSER = 64.0
 """How much coarser the grid becomes, at most twice, should an overlay still fail."""
+
+
+class Cover(Protocol):
+    """Polygons that are taken away from others."""
+
+    @property
+    def area(self) -> BaseGeometry:
+        """The polygons."""
+
+    def reaches(self, area: BaseGeometry) -> bool:
+        """Whether they may share a place with others; False is certain."""
+
+
+@dataclass(frozen=True, eq=False)
+class Body:
+    """Polygons as they are."""
+
+    area: BaseGeometry
+
+    def reaches(self, area: BaseGeometry) -> bool:
+        """Whether they share a place with others."""
+        return bool(shapely.intersects(self.area, area))
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,6 +100,26 @@ class Frame:
     def without(self, one: BaseGeometry, other: BaseGeometry) -> BaseGeometry:
         """The polygons of ``one`` that are not in ``other``."""
         return polygons(self._sound(lambda grid: shapely.difference(one, other, grid_size=grid)))
+
+    def rest(self, area: BaseGeometry, covers: Iterable[Cover]) -> BaseGeometry:
+        """The polygons of ``area`` that are in none of ``covers``, which are asked for until nothing is left.
+
+        One after the other: what is left is small, while a union of limits is drawn with all that they have.
+        """
+        left = area
+        for cover in covers:
+            if left.is_empty:
+                break
+            if cover.reaches(left):
+                left = self.without(left, cover.area)
+        return left
+
+    def divided(self, area: BaseGeometry, covers: Iterable[Cover]) -> tuple[BaseGeometry, BaseGeometry]:
+        """The polygons of ``area`` that are in any of ``covers``, and those that are in none."""
+        left = self.rest(area, covers)
+        if left is area:
+            return shapely.Polygon(), area
+        return area if left.is_empty else self.without(area, left), left
 
     def within(self, one: BaseGeometry, other: BaseGeometry) -> BaseGeometry:
         """The polygons of ``one`` that are in ``other``."""

@@ -13,7 +13,7 @@ from shapely.geometry.base import BaseGeometry
 
 from gis.kernel.along import joined
 from gis.kernel.arrays import Floats, accuracies, geometries
-from gis.kernel.frame import Frame
+from gis.kernel.frame import Body, Frame
 from gis.kernel.line_parts import by_coverage, by_limits, by_worst
 from gis.kernel.measures import size
 from gis.kernel.points import classify_points
@@ -140,7 +140,10 @@ def _split_extended(site: BaseGeometry, error: float, zones: ZoneSet, grow: floa
 
 def _divided_line(reach: Reach, *, unsure: bool) -> Parts:
     local = reach.frame.into(reach.site)
-    pieces, verdicts = by_limits(local, reach.outer(), reach.inner())
+    outer, inner = (
+        reach.frame.together([cover.area for cover in covers]) for covers in (reach.outer(), reach.inner())
+    )
+    pieces, verdicts = by_limits(local, outer, inner)
     if unsure:
         verdicts = np.where(verdicts == CONFLICT, CONFLICT, UNKNOWN).astype(np.int8)
     return _lines_by(reach.frame, pieces, verdicts, on_boundary=reach.is_touched())
@@ -149,9 +152,11 @@ def _divided_line(reach: Reach, *, unsure: bool) -> Parts:
 def _divided_area(reach: Reach, *, unsure: bool) -> Parts:
     frame, none = reach.frame, shapely.Polygon()
     local = frame.into(reach.site)
-    outer, inner = (reach.box(),) * 2 if reach.holds_all() else (reach.outer(), reach.inner())
-    near, clear = frame.within(local, outer), frame.without(local, outer)
-    conflict, edge = frame.within(near, inner), frame.without(near, inner)
+    if reach.holds_all():
+        conflict, edge, clear = local, none, none
+    else:
+        near, clear = frame.divided(local, reach.outer())
+        conflict, edge = frame.divided(near, reach.inner())
     areas = [conflict, none, edge, clear]
     if unsure:
         areas = [conflict, frame.without(local, conflict), none, none]
@@ -233,18 +238,12 @@ def combine(site: BaseGeometry, parts: Iterable[Parts]) -> Parts:
     moved = [[frame.into(geom) for geom in part.geoms] for part in given]
     if dimension == 1:
         return _lines_by(frame, *by_worst(local, moved), on_boundary=on_boundary)
-    taken: BaseGeometry = shapely.Polygon()
+    left: BaseGeometry = local
     areas: list[BaseGeometry] = []
     for layers in list(zip(*moved, strict=True))[:3]:
-        if all(geom.is_empty for geom in layers):
-            areas.append(shapely.Polygon())
-            # An area keeps its first vertex whether or not it was joined with nothing.
-            taken = taken if taken.is_empty else frame.together([taken, shapely.Polygon()])
-            continue
-        layer = frame.together(layers)
-        areas.append(frame.without(frame.within(local, layer), taken))
-        taken = frame.together([taken, layer])
-    areas.append(frame.without(local, taken))
+        held, left = frame.divided(left, [Body(geom) for geom in layers if not geom.is_empty])
+        areas.append(held)
+    areas.append(left)
     return _polygons_by(frame, areas, on_boundary=on_boundary)
 
 

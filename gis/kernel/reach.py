@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 import shapely
 from shapely.geometry.base import BaseGeometry
 
 from gis.kernel.arrays import TOUCH_M, Flags, Floats, Geometries, Indices
-from gis.kernel.frame import Frame
+from gis.kernel.frame import Body, Cover, Frame
 from gis.kernel.front import front_of, is_held
 from gis.kernel.line_parts import by_limits
 from gis.kernel.slivers import is_sliver
@@ -18,11 +20,11 @@ from gis.kernel.zones import ZoneSet
 
 __all__ = ["ARC_ERROR_M", "Reach", "arc_error_m", "quad_segs"]
 
-ARC_ERROR_M = 0.001
+ARC_ERROR_M = 0.01
 """Metres. Arcs are drawn with so many corners that they are off the true circle by no more than this ..."""
 
 MOST_QUAD_SEGS = 256
-"""... except for radii above 212 m, where so many corners a quarter circle leave 4.7 millionths of it."""
+"""... except for radii above 2,120 m, where so many corners a quarter circle leave 4.7 millionths of it."""
 
 WIDE_M = 30.0
 """Metres. By more than this lines are grown one by one: the curve that GEOS draws around a rough line crosses
@@ -43,6 +45,31 @@ def quad_segs(radius_m: float) -> int:
 def arc_error_m(radius_m: float) -> float:
     """How far a drawn arc of that radius is at most from the true one, in metres."""
     return float(radius_m * (1.0 / np.cos(np.pi / (4.0 * quad_segs(radius_m))) - 1.0))
+
+
+@dataclass(frozen=True, eq=False)
+class Grown:
+    """All places within a radius of lines of a frame, drawn when that is asked for."""
+
+    lines: Geometries
+    radius_m: float
+    over: bool
+
+    @cached_property
+    def area(self) -> BaseGeometry:
+        """As a polygon; ``over`` draws arcs outside the true circle, otherwise they are inside it."""
+        corners = quad_segs(self.radius_m)
+        drawn = self.radius_m / np.cos(np.pi / (4.0 * corners)) if self.over else self.radius_m
+        line = shapely.get_dimensions(self.lines) == 1
+        merged = shapely.line_merge(shapely.MultiLineString(list(self.lines[line])))
+        grown: BaseGeometry = shapely.buffer(
+            shapely.GeometryCollection([merged, *self.lines[~line]]), drawn, quad_segs=corners
+        )
+        return grown
+
+    def reaches(self, area: BaseGeometry) -> bool:
+        """Whether it may share a place with another area; drawn or not."""
+        return bool(shapely.dwithin(area, self.lines, self.radius_m + 2 * arc_error_m(self.radius_m)).any())
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,7 +101,7 @@ class Reach:
     rim: Indices
     held: Indices
     frame: Frame
-    _drawn: dict[tuple[object, ...], tuple[Geometries, list[BaseGeometry]]] = field(default_factory=dict)
+    _drawn: dict[tuple[object, ...], tuple[Geometries, list[Grown]]] = field(default_factory=dict)
     _joined: dict[bytes, BaseGeometry] = field(default_factory=dict)
 
     @classmethod
@@ -133,27 +160,26 @@ class Reach:
         grown: BaseGeometry = shapely.box(x0 - ASIDE_M, y0 - ASIDE_M, x1 + ASIDE_M, y1 + ASIDE_M)
         return grown
 
-    def outer(self) -> BaseGeometry:
-        """Where a place of the site may be within the distance of a zone; beyond, it surely is not."""
-        limit = self.grow_m + self.total_m
-        bodies = self._bodies(np.ones(len(self.zones), dtype=bool))
-        return self.frame.together([bodies, *self._grown(self._rim_lines(), limit, over=True)])
+    def outer(self) -> Iterator[Cover]:
+        """Areas where a place of the site may be within the distance of a zone; beyond, it surely is not."""
+        yield Body(self._bodies(np.ones(len(self.zones), dtype=bool)))
+        yield from self._grown(self._rim_lines(), self.grow_m + self.total_m, over=True)
 
-    def inner(self) -> BaseGeometry:
-        """Where a place of the site is surely within the distance of a zone.
+    def inner(self) -> Iterator[Cover]:
+        """Areas where a place of the site is surely within the distance of a zone.
 
         Zones whose error is less than the distance are grown by the difference. The others must be entered
         deeper than their error: either into the union as a whole, at every part of its boundary, or into one
         zone.
         """
         spare = self.grow_m - self.total_m
-        grown = self._grown(self._rim_lines(), np.where(spare > 0, spare, 0.0), over=False)
-        parts = [self._bodies(spare >= 0), *grown]
+        yield Body(self._bodies(spare >= 0))
+        yield from self._grown(self._rim_lines(), np.where(spare > 0, spare, 0.0), over=False)
         if (spare < 0).any():
-            parts.append(self._deep_in_union(-spare))
+            yield Body(self._deep_in_union(-spare))
             if len(np.unique(spare)) > 1:
-                parts += [self._deep_in_zone(int(z), -spare) for z in self._held_zones() if spare[z] < 0]
-        return self.frame.together(parts)
+                held = (int(zone) for zone in self._held_zones() if spare[zone] < 0)
+                yield from (Body(self._deep_in_zone(zone, -spare)) for zone in held)
 
     def is_touched(self) -> bool:
         """Whether the site comes up to the limit, within a micrometre, and no further."""
@@ -178,7 +204,7 @@ class Reach:
         if key not in self._joined:  # both limits, and every depth, start from the same few
             geoms = self.zones.pieces.geoms[pieces]
             area = geoms[shapely.get_dimensions(geoms) == 2]
-            self._joined[key] = self.frame.together(self.frame.into(area))
+            self._joined[key] = self.frame.together(self._near(self.frame.into(area)))
         return self._joined[key]
 
     def _rim_lines(self) -> tuple[Geometries, Indices]:
@@ -189,26 +215,16 @@ class Reach:
             self.site, predicate="dwithin", distance=float(depth.max()) + TOUCH_M
         )
         doubtful = self._grown(self.zones.union.among(near), depth, over=True)
-        return self.frame.without(
-            self._bodies(np.ones(len(self.zones), dtype=bool)), self.frame.together(doubtful)
-        )
+        return self.frame.rest(self._bodies(np.ones(len(self.zones), dtype=bool)), doubtful)
 
     def _deep_in_zone(self, zone: int, depth: Floats) -> BaseGeometry:
         lines, owner = self._rim_lines()
         doubtful = self._grown((lines[owner == zone], owner[owner == zone]), depth, over=True)
-        return self.frame.without(
-            self._bodies(np.arange(len(self.zones)) == zone), self.frame.together(doubtful)
-        )
+        return self.frame.rest(self._bodies(np.arange(len(self.zones)) == zone), doubtful)
 
-    def _grown(
-        self, lines: tuple[Geometries, Indices], radius_m: Floats, *, over: bool
-    ) -> list[BaseGeometry]:
-        """Lines grown by the radius of their zone (float64[n], 0 leaves them out), right on the site only.
-
-        ``over`` draws arcs outside the true circle, otherwise they are inside it.
-        """
+    def _grown(self, lines: tuple[Geometries, Indices], radius_m: Floats, *, over: bool) -> Iterator[Grown]:
+        """Lines grown by the radius of their zone (float64[n], 0 leaves them out), right on the site only."""
         geoms, owner = lines
-        grown: list[BaseGeometry] = []
         for radius in np.unique(radius_m[owner]):
             if radius > 0:
                 chosen = geoms[radius_m[owner] == radius]
@@ -216,27 +232,17 @@ class Reach:
                 key = (float(radius), over, *map(id, chosen))
                 if key not in self._drawn:
                     self._drawn[key] = chosen, self._grown_by(chosen, float(radius), over=over)
-                grown += self._drawn[key][1]
-        return grown
+                yield from self._drawn[key][1]
 
-    def _grown_by(self, lines: Geometries, radius_m: float, *, over: bool) -> list[BaseGeometry]:
-        """Lines grown by one radius; several areas, which may overlap."""
+    def _grown_by(self, lines: Geometries, radius_m: float, *, over: bool) -> list[Grown]:
+        """Lines grown by one radius; several areas, which may overlap, those that hold most first."""
         front = self.frame.into(front_of(self.site, lines, radius_m))
         if radius_m <= WIDE_M:
-            return [_buffered(front, radius_m, over=over)]
-        box = self.box().bounds
-        each = [_buffered(front[[i]], radius_m, over=over) for i in range(len(front))]
-        clipped = shapely.clip_by_rect(each, *box)
-        sound = shapely.is_valid(clipped)
-        return [cut if fits else whole for cut, whole, fits in zip(clipped, each, sound, strict=True)]
+            return [Grown(front, radius_m, over)]
+        away = shapely.distance(front, self.frame.into(self.site).centroid)
+        return [Grown(front[[place]], radius_m, over) for place in np.argsort(away, kind="stable").tolist()]
 
-
-def _buffered(geoms: Geometries, radius_m: float, *, over: bool) -> BaseGeometry:
-    corners = quad_segs(radius_m)
-    drawn = radius_m / np.cos(np.pi / (4.0 * corners)) if over else radius_m
-    line = shapely.get_dimensions(geoms) == 1
-    merged = shapely.line_merge(shapely.MultiLineString(list(geoms[line])))
-    grown: BaseGeometry = shapely.buffer(
-        shapely.GeometryCollection([merged, *geoms[~line]]), drawn, quad_segs=corners
-    )
-    return grown
+    def _near(self, areas: Geometries) -> Geometries:
+        """Areas of the frame as far as they are near the site: what is cut away would only be overlaid."""
+        cut = shapely.clip_by_rect(areas, *self.box().bounds)
+        return np.where(shapely.is_valid(cut), cut, areas)

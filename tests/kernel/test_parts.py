@@ -140,7 +140,7 @@ def test_a_seam_between_zones_is_no_boundary(site: Any, zone: Any, error: float,
 
 def test_a_site_half_inside_has_an_edge_as_wide_as_the_error_on_both_sides() -> None:
     parts = split(shapely.box(5, 2, 15, 8), 0.5, ZoneSet.prepare([SQUARE], 0.5))
-    assert parts.sizes.tolist() == pytest.approx([24, 0, 12, 24], abs=0.02)
+    assert parts.sizes.tolist() == pytest.approx([24, 0, 12, 24], abs=12 * ARC_ERROR_M)
     assert parts.verdict == CONFLICT and not parts.on_boundary
 
 
@@ -235,7 +235,7 @@ def test_an_unknown_accuracy_of_the_site_makes_all_of_it_unknown() -> None:
 def test_a_zone_of_unknown_accuracy_leaves_only_the_conflicts_of_the_others() -> None:
     zones = ZoneSet.prepare([SQUARE, shapely.box(5, 0, 20, 10)], [1.0, np.nan])
     parts = split(shapely.box(2, 2, 12, 8), 0.0, zones)
-    assert parts.sizes.tolist() == pytest.approx([7 * 6, 3 * 6, 0, 0], abs=0.02)
+    assert parts.sizes.tolist() == pytest.approx([7 * 6, 3 * 6, 0, 0], abs=6 * ARC_ERROR_M)
 
 
 def test_without_zones_or_with_empty_ones_all_is_clear_even_of_unknown_accuracy() -> None:
@@ -246,7 +246,7 @@ def test_without_zones_or_with_empty_ones_all_is_clear_even_of_unknown_accuracy(
 def test_outside_turns_conflict_and_clear_round() -> None:
     zones = ZoneSet.prepare([SQUARE], 0.0)
     parts = split(shapely.box(5, 0, 20, 10), 1.0, zones, outside=True)
-    assert parts.sizes.tolist() == pytest.approx([90, 0, 28, 32], abs=0.1)
+    assert parts.sizes.tolist() == pytest.approx([90, 0, 28, 32], abs=30 * ARC_ERROR_M)
     assert split(shapely.Point(20, 5), 1.0, zones, outside=True).verdict == CONFLICT
     assert split(SQUARE, 1.0, ZoneSet.prepare([], None), outside=True).verdict == CONFLICT
 

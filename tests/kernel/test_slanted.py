@@ -9,6 +9,7 @@ import pytest
 import shapely
 
 from gis.kernel import ZoneSet, classify_points, signed_margin, size, split
+from gis.kernel.reach import ARC_ERROR_M
 from tests.kernel import shapes
 
 Turn = Any
@@ -74,11 +75,12 @@ def check_division(rng: shapes.Rng) -> None:
     found = classify_points(shapely.get_coordinates(places), error, prepared, distance)
     away = np.stack([np.nan_to_num(shapely.distance(places, g), nan=np.inf) for g in parts.geoms], axis=1)
     part = np.array([3, 2, 1, 0])[np.argmin(away, axis=1)]
-    near = np.abs(np.abs(found.margin_m) - found.error_m) < 4e-3 * stretch
+    drawn = 4e-3 * stretch + 2 * ARC_ERROR_M
+    near = np.abs(np.abs(found.margin_m) - found.error_m) < drawn
     # The margin told is that of the deciding zone; a place may lie on the very rim of another's error.
     for zone, bound in zip(shapely.transform(zones, turn), accuracy, strict=True):
         rim = shapely.distance(places, zone) - distance - error - bound
-        near |= np.abs(rim) < 4e-3 * stretch
+        near |= np.abs(rim) < drawn
     assert ((part == found.verdict) | near | (np.sort(away, axis=1)[:, 1] < 1e-6)).all()
 
 
