@@ -9,6 +9,8 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
 from time import monotonic
 from typing import Protocol
 
@@ -69,6 +71,15 @@ class Turns:
             if self._since.pop(turn, None) is None and turn in self._waiting:
                 self._waiting.remove(turn)
             self._call()
+
+    @contextmanager
+    def taken(self) -> Iterator[None]:
+        """Wait for a turn, and have it as long as the context lasts."""
+        turn = self.take()
+        try:
+            yield
+        finally:
+            self.give(turn)
 
     def _came(self, turn: Turn) -> bool:
         """Take a place for ``turn``, or have it wait behind the others."""

@@ -43,6 +43,7 @@ from api.models import (
 from api.routes.reports import report_link
 from api.writing import own_page, with_json
 from gis.errors import QueryError
+from gis.turns import Turns
 
 router = APIRouter(
     prefix="/processes",
@@ -54,6 +55,8 @@ router = APIRouter(
 _READ = [Depends(needs(Action.READ))]
 _SCREEN = [Depends(needs(Action.SCREEN))]
 EXECUTE = "http://www.opengis.net/def/rel/ogc/1.0/execute"
+# Two sites at once take the interpreter from each other at every geometry; a long one holds up nobody.
+_JUDGING = Turns(1, grace_s=0.03)
 SYNC, ASYNC = "sync-execute", "async-execute"
 
 
@@ -226,11 +229,12 @@ def _judged(state: MapState, execution: ScreenExecution) -> Response:
 
     asked, limits = asked_of(_given(execution.inputs)), state.settings
     live = execution.inputs.detail == "live"
-    found = examine(
-        state.engine, state.definition, asked, max_vertices=limits.max_vertices, threads=limits.threads,
-        facts=not live,
-    )  # fmt: skip
-    text = found.brief() if live else found.text()
+    with _JUDGING.taken():
+        found = examine(
+            state.engine, state.definition, asked, max_vertices=limits.max_vertices, threads=limits.threads,
+            facts=not live,
+        )  # fmt: skip
+        text = found.brief() if live else found.text()
     if execution.response == "document":
         text = b'{"answer":' + text + b"}"
     found.snapshot.trace_aside()
