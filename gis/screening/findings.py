@@ -71,7 +71,7 @@ NO_ZONES = Text(zh="图层中没有此类区域。", en="The layer has no zone o
 NOT_MET = Text(zh="该处未触及相关区域。", en="The place does not meet the condition.")
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False, slots=True)
 class ZoneFact:
     """One zone behind a finding.
 
@@ -127,7 +127,7 @@ class ZoneFact:
     witness: BaseGeometry
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False, slots=True)
 class Finding:
     """What one rule says of one subject, when it is not clear.
 
@@ -171,7 +171,7 @@ class Finding:
     notes: tuple[Text, ...]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False, slots=True)
 class Cleared:
     """Why one rule has nothing against one subject.
 

@@ -309,7 +309,7 @@ class Found:
         return self.nearest[key]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False, slots=True)
 class Question:
     """One rule's predicate, put to the zones it is about.
 

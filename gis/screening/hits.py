@@ -24,7 +24,7 @@ __all__ = ["Hits", "drawable", "find_hits"]
 _SEEN_M = 0.02  # longer than the diagonal of the last digit of a degree
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False, slots=True)
 class Hits:
     """Pairs of subject and zone that a rule's findings rest on, one entry a pair, sorted by subject and zone.
 

@@ -64,7 +64,7 @@ from layers.rulemodel import (
 __all__ = ["Judgement", "RuleOutcome", "judge"]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False, slots=True)
 class RuleOutcome:
     """What one rule says of all n subjects, as arrays.
 
@@ -271,6 +271,15 @@ def _apply(
     entry: Entry, layer: PreparedLayer | None, rivers: PreparedLayer | None, case: Case, hidden: bool
 ) -> RuleOutcome:
     """Apply one rule: the worst of what its questions find."""
+    if len(entry.asks) == 1:  # as most have
+        put, asked = entry.asks[0]
+        one = _answered(put, asked, layer, rivers, case, hidden)
+        return RuleOutcome(
+            rule=entry.rule, citations=entry.citations, has_basis=entry.has_basis, answer=one.answer,
+            rows=((put.row, one.answer.code),) if put.row else (), applicable=entry.applicable,
+            exempt=entry.exempt, hits=one.hits, layer=layer, zone_count=one.zone_count, straight=one.straight,
+            rivers=rivers,
+        )  # fmt: skip
     found = [_answered(put, asked, layer, rivers, case, hidden) for put, asked in entry.asks]
     # A question that left all clear and measured nothing has no say beside another.
     telling = [one.answer for one in found if one.answer is not case.clear] or [case.clear]
