@@ -107,11 +107,11 @@ class Frame:
         One after the other: what is left is small, while a union of limits is drawn with all that they have.
         """
         left = area
-        for cover in covers:
-            if left.is_empty:
-                break
+        for cover in () if area.is_empty else covers:
             if cover.reaches(left):
                 left = self.without(left, cover.area)
+                if left.is_empty:
+                    break
         return left
 
     def divided(self, area: BaseGeometry, covers: Iterable[Cover]) -> tuple[BaseGeometry, BaseGeometry]:

@@ -2,7 +2,7 @@
 
 One corner that surely lies within the rule's distance of a zone makes a conflict. Whether any of the site is
 not part of it matters only where the coverage is at stake; one corner that surely lies beyond all zones shows
-that. Both are held to a centimetre, far more than what limits are drawn to.
+that. Both are held to five centimetres, more than what limits are drawn to.
 """
 
 from __future__ import annotations

@@ -95,8 +95,9 @@ def has_deep_corner(site: BaseGeometry, error_m: float, zones: ZoneSet) -> bool:
     return len(np.unique(near)) < len(corners)
 
 
-CLEARLY_M = 0.01
-"""Metres. What lies deeper by so much has more than a sliver around it that does too."""
+CLEARLY_M = 0.05
+"""Metres. What lies deeper by so much has more than a sliver around it that does too, and than limits are off that
+are drawn with arcs (`gis.kernel.reach`)."""
 
 
 def _deep_inside(geoms: Geometries, accuracy_m: Floats, zones: ZoneSet, s: Indices, z: Indices) -> Flags:

@@ -125,14 +125,13 @@ def test_a_thread_that_waits_is_not_asked_for_more_places_than_there_are() -> No
 
     def work() -> None:
         for _ in range(40):
-            turn = turns.take()
-            with lock:
-                inside[0] += 1
-                most[0] = max(most[0], inside[0])
-            time.sleep(0.0002)
-            with lock:
-                inside[0] -= 1
-            turns.give(turn)
+            with turns.taken():
+                with lock:
+                    inside[0] += 1
+                    most[0] = max(most[0], inside[0])
+                time.sleep(0.0002)
+                with lock:
+                    inside[0] -= 1
 
     threads = [threading.Thread(target=work) for _ in range(12)]
     for thread in threads:
