@@ -150,8 +150,8 @@ def _divided_line(reach: Reach, *, unsure: bool) -> Parts:
 
 
 def _divided_area(reach: Reach, *, unsure: bool) -> Parts:
-    frame, none = reach.frame, shapely.Polygon()
-    local = frame.into(reach.site)
+    frame, local = reach.frame, reach.frame.into(reach.site)
+    none: BaseGeometry = shapely.Polygon()
     if reach.holds_all():
         conflict, edge, clear = local, none, none
     else:

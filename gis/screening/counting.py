@@ -96,8 +96,8 @@ def has_deep_corner(site: BaseGeometry, error_m: float, zones: ZoneSet) -> bool:
 
 
 CLEARLY_M = 0.05
-"""Metres. What lies deeper by so much has more than a sliver around it that does too, and than limits are off that
-are drawn with arcs (`gis.kernel.reach`)."""
+"""Metres. What lies deeper by so much has more than a sliver around it that does too; and it is more than
+limits are off that are drawn with arcs (`gis.kernel.reach`)."""
 
 
 def _deep_inside(geoms: Geometries, accuracy_m: Floats, zones: ZoneSet, s: Indices, z: Indices) -> Flags:
