@@ -69,8 +69,8 @@ def ask_sites(
     if len(geoms) == 1 and far[0] and not np.isnan(accuracy_m[0]):
         return _ask_beyond(geoms[0], float(accuracy_m[0]), float(depth_m[0]), question, int(rows[0]))
     answer = Answer.blank(len(geoms))
-    covered = depth_m > np.nan_to_num(accuracy_m) + question.reach_m
     known = ~np.isnan(accuracy_m)
+    covered = depth_m > np.where(known, accuracy_m, 0.0) + question.reach_m
     met = ~known | question.seeks_absence
     asked = ~far & ~met
     if asked.any():
@@ -338,7 +338,7 @@ def _with_coverage(site: _Site, found: Lie, question: Question) -> Lie:
 def _bare(site: _Site, question: Question) -> Parts:
     """What of a site is not surely covered, as unknown; the rest clear. Rounding along the rim is nothing."""
     coverage = question.layer.coverage
-    reach = float(np.nan_to_num(site.accuracy_m)) + question.reach_m
+    reach = question.reach_m + (0.0 if np.isnan(site.accuracy_m) else site.accuracy_m)
     if not len(coverage) or site.depth_m < -reach - TOUCH_M:
         return question.found.whole(site.geometry, site.row, UNKNOWN)
     key = question.layer.coverage_key, reach, site.row
