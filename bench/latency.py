@@ -11,16 +11,13 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-__all__ = ["latency", "show_latency"]
+__all__ = ["figures", "latency", "show_latency"]
 
 
 def latency(
-    ask: Callable[[int], None], requests: int, *, warm_up: int, concurrency: int, cpu_s: Callable[[], float]
+    ask: Callable[[int], None], requests: int, *, warm_up: int, concurrency: int
 ) -> tuple[float, dict[str, Any]]:
-    """Median milliseconds of ``requests`` requests, and percentiles, throughput and processor time of each.
-
-    ``ask(i)`` makes request i and waits for its answer; ``cpu_s()`` is the time the service has used so far.
-    """
+    """The `figures` of ``requests`` requests; ``ask(i)`` makes request i and waits for its answer."""
 
     def timed(i: int) -> float:
         start = time.perf_counter()
@@ -29,13 +26,18 @@ def latency(
 
     with ThreadPoolExecutor(concurrency) as pool:
         list(pool.map(ask, range(warm_up)))
-        before, start = cpu_s(), time.perf_counter()
+        start = time.perf_counter()
         took = np.array(list(pool.map(timed, range(requests)))) * 1000
-        whole, cpu = time.perf_counter() - start, cpu_s() - before
+        whole = time.perf_counter() - start
+    return figures(took, whole, 0.0, concurrency)
+
+
+def figures(took: np.ndarray, whole_s: float, cpu_s: float, concurrency: int) -> tuple[float, dict[str, Any]]:
+    """Median of requests that ``took`` ms, percentiles, throughput, processor time (0: not known)."""
     p50, p90, p99 = (float(value) for value in np.percentile(took, [50, 90, 99]))
     return p50, {
-        "requests": requests, "concurrency": concurrency, "p90": p90, "p99": p99, "min": float(took.min()),
-        "max": float(took.max()), "per_s": requests / whole, "cpu_ms": 1000 * cpu / requests,
+        "requests": len(took), "concurrency": concurrency, "p90": p90, "p99": p99, "min": float(took.min()),
+        "max": float(took.max()), "per_s": len(took) / whole_s, "cpu_ms": 1000 * cpu_s / len(took),
     }  # fmt: skip
 
 

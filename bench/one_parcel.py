@@ -16,8 +16,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -31,8 +30,9 @@ import shapely
 from sqlalchemy import create_engine
 
 from bench.ending import own_folder, taken_down
-from bench.latency import latency
+from bench.latency import figures, latency
 from bench.report import Row
+from bench.wire import Run, ask_all
 from bench.workload import EXTENT, ROOT, SEED, SHARED, _ring, _towns, workload
 from gis.cluster import Cluster
 from gis.crs import transformation
@@ -47,7 +47,7 @@ __all__ = ["one_parcel"]
 PARCELS, WARM_UP, CONCURRENCY, WORKERS = 2_000, 200, 4, 2
 QUIET_WITHIN_S = 300
 PLANE = 4549
-Ask = Callable[[int], None]
+_EXECUTE = "/processes/screen/execution"
 
 
 def one_parcel() -> list[Row]:
@@ -61,7 +61,7 @@ def one_parcel() -> list[Row]:
             rows = []
             for name, detail in (("onemap", None), ("onemap, live", "live")):
                 bodies = [_body(site, detail) for site in sites]
-                rows.append(_measured(name, _http(address, bodies), pid))
+                rows.append(_asked(name, address, bodies, pid))
         rows.append(_postgis(settings.home, zones, sites))
     return rows
 
@@ -140,34 +140,23 @@ def _body(site: Any, detail: str | None) -> bytes:
     return orjson.dumps({"inputs": inputs | ({"detail": detail} if detail else {})})
 
 
-def _http(address: str, bodies: Sequence[bytes]) -> Ask:
-    """Asks for one parcel over a connection that each thread keeps."""
-    held = threading.local()
+def _asked(name: str, address: str, bodies: Sequence[bytes], pid: int) -> Row:
+    """One request for each of ``bodies``, of a service that is warm and quiet."""
 
-    def ask(i: int) -> None:
-        if not hasattr(held, "connection"):
-            held.connection = http.client.HTTPConnection(urlsplit(address).netloc)
-        held.connection.request(
-            "POST", "/processes/screen/execution", bodies[i], {"Content-Type": "application/json"}
-        )
-        answer = held.connection.getresponse()
-        content = answer.read()
-        assert answer.status == 200, content
+    def ask(some: Sequence[bytes]) -> Run:
+        return ask_all(address, [_EXECUTE] * len(some), CONCURRENCY, bodies=some)
 
-    return ask
+    ask(bodies[:WARM_UP])
+    _quiet(pid)
+    ask(bodies[:WARM_UP])
+    before = _cpu_s(pid)
+    run = ask(bodies)
+    p50, told = figures(run.ms, run.seconds, _cpu_s(pid) - before, CONCURRENCY)
+    return Row("one-parcel", name, p50, "ms", len(bodies), {"workers": WORKERS, **told})
 
 
-def _measured(name: str, ask: Ask, pid: int | None) -> Row:
-    if pid is not None:
-        _warmed(ask, pid)
-    told = latency(ask, PARCELS, warm_up=WARM_UP, concurrency=CONCURRENCY, cpu_s=lambda: _cpu_s(pid))
-    return Row("one-parcel", name, told[0], "ms", PARCELS, {"workers": WORKERS, **told[1]})
-
-
-def _warmed(ask: Ask, pid: int) -> None:
-    """Ask until each worker has been asked, then wait until what they make behind their answers is made."""
-    with ThreadPoolExecutor(CONCURRENCY) as pool:
-        list(pool.map(ask, range(WARM_UP)))
+def _quiet(pid: int) -> None:
+    """Wait until what the service makes behind its first answers is made."""
     for _ in range(QUIET_WITHIN_S):
         before = _cpu_s(pid)
         time.sleep(1)
@@ -176,10 +165,8 @@ def _warmed(ask: Ask, pid: int) -> None:
     raise AssertionError(f"the service is not quiet after {QUIET_WITHIN_S} s")
 
 
-def _cpu_s(pid: int | None) -> float:
+def _cpu_s(pid: int) -> float:
     """Processor time of a process and its children so far."""
-    if pid is None:
-        return 0.0
     total = 0.0
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
@@ -219,7 +206,7 @@ def _postgis(home: Path, zones: Any, sites: Sequence[Any]) -> Row:
             opened.append(held.db)
         held.db.execute(query, (given[i],), prepare=True).fetchall()
 
-    row = _measured("PostGIS (pieces)", ask, None)
+    p50, told = latency(ask, PARCELS, warm_up=WARM_UP, concurrency=CONCURRENCY)
     for connection in opened:
         connection.close()
-    return row
+    return Row("one-parcel", "PostGIS (pieces)", p50, "ms", PARCELS, told)

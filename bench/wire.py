@@ -42,20 +42,36 @@ class Run:
 
 
 def ask_all(
-    address: str, paths: Sequence[str], connections: int, headers: Mapping[str, str] | None = None
+    address: str,
+    paths: Sequence[str],
+    connections: int,
+    headers: Mapping[str, str] | None = None,
+    bodies: Sequence[bytes] | None = None,
 ) -> Run:
     """GET each of ``paths`` once, over ``connections`` that are kept; every answer must be 200 or 204.
 
-    Compressed answers are uncompressed, which checks them; the sizes are what went over the wire.
+    With ``bodies``, one of them is POSTed to each path, as JSON. Compressed answers are uncompressed, which
+    checks them; the sizes are what went over the wire.
     """
-    return asyncio.run(_ask_all(address, paths, connections, headers or {}))
-
-
-async def _ask_all(address: str, paths: Sequence[str], connections: int, headers: Mapping[str, str]) -> Run:
     host = urlsplit(address).netloc
-    told = "".join(f"{name}: {value}\r\n" for name, value in {"Host": host, **headers}.items())
+    messages = _messages(paths, {"Host": host, **(headers or {})}, bodies)
+    return asyncio.run(_ask_all(host, messages, connections))
+
+
+def _messages(paths: Sequence[str], told: Mapping[str, str], bodies: Sequence[bytes] | None) -> list[bytes]:
+    head = "".join(f"{name}: {value}\r\n" for name, value in told.items())
+    if bodies is None:
+        return [f"GET {path} HTTP/1.1\r\n{head}\r\n".encode() for path in paths]
+    head += "Content-Type: application/json\r\n"
+    return [
+        f"POST {path} HTTP/1.1\r\n{head}Content-Length: {len(body)}\r\n\r\n".encode() + body
+        for path, body in zip(paths, bodies, strict=True)
+    ]
+
+
+async def _ask_all(host: str, messages: Sequence[bytes], connections: int) -> Run:
     name, port = host.split(":")
-    questions = _Questions(paths, told)
+    questions = _Questions(messages)
     begun = time.perf_counter()
     loop = asyncio.get_running_loop()
     asking = [
@@ -68,11 +84,10 @@ async def _ask_all(address: str, paths: Sequence[str], connections: int, headers
 class _Questions:
     """What all connections ask together, and what came of it."""
 
-    def __init__(self, paths: Sequence[str], told: str) -> None:
-        self.paths = paths
-        self.told = told
-        self.waiting = iter(range(len(paths)))
-        self.ms, self.sizes = np.zeros(len(paths)), np.zeros(len(paths))
+    def __init__(self, messages: Sequence[bytes]) -> None:
+        self.messages = messages
+        self.waiting = iter(range(len(messages)))
+        self.ms, self.sizes = np.zeros(len(messages)), np.zeros(len(messages))
 
 
 class _Asking(asyncio.BufferedProtocol):
@@ -116,9 +131,7 @@ class _Asking(asyncio.BufferedProtocol):
             return
         self._number, self._begun = number, time.perf_counter()
         self._filled, self._until = 0, 0
-        self._transport.write(
-            f"GET {self._questions.paths[number]} HTTP/1.1\r\n{self._questions.told}\r\n".encode()
-        )
+        self._transport.write(self._questions.messages[number])
 
     def _read_head(self) -> None:
         at = self._buffer.find(b"\r\n\r\n", 0, self._filled)
@@ -133,12 +146,9 @@ class _Asking(asyncio.BufferedProtocol):
             self._buffer = larger
 
     def _end(self) -> None:
-        path, body = (
-            self._questions.paths[self._number],
-            memoryview(self._buffer)[len(self._head) + 4 : self._until],
-        )
+        body = memoryview(self._buffer)[len(self._head) + 4 : self._until]
         status = int(self._head.split(b" ", 2)[1])
-        assert status in (200, 204), (path, status, bytes(body[:500]))
+        assert status in (200, 204), (self._questions.messages[self._number], status, bytes(body[:500]))
         if b"\r\ncontent-encoding: gzip" in self._head:
             gzip.decompress(body)
         self._questions.sizes[self._number] = len(body)

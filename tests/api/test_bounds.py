@@ -34,6 +34,7 @@ from gis.errors import SettingsError
 from tests.api.conftest import SmallMap, client_of
 from tests.api.test_errors import SCREEN, shape
 from tests.api.test_session import COSTS, WORD, key_of, sign_in
+from tests.loops import on_a_loop
 
 WELLS = "/collections/wells/items"
 
@@ -107,7 +108,7 @@ def test_what_goes_on_behind_an_answer_is_not_ended_with_it(own_map: SmallMap) -
 
         await Disconnects(answer_and_work)({"type": "http"}, receive, send)
 
-    asyncio.run(ask())
+    on_a_loop(ask())
     assert done == [1]
 
 

@@ -7,6 +7,7 @@ import time
 
 from api.cache import Answer, AnswerCache
 from api.tilecache import Together
+from tests.loops import on_a_loop
 
 
 def answer(stamp: object, length: int) -> Answer:
@@ -60,5 +61,5 @@ def test_who_asks_is_answered_by_an_asking_that_began_afterwards() -> None:
 
         return await asyncio.gather(*(late(0.001 * i) for i in range(30)))
 
-    answers = asyncio.run(run())
+    answers = on_a_loop(run())
     assert len(answers) == 30 and len(asked) < 10

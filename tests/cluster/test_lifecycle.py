@@ -13,7 +13,7 @@ import pytest
 
 from gis.cluster import Cluster, locks, server
 from gis.errors import ClusterError
-from tests.cluster.conftest import call_as, normal_user, small
+from tests.cluster.conftest import call_as, normal_user, small, wait_for
 
 Process = Callable[..., subprocess.Popen[str]]
 
@@ -84,6 +84,7 @@ def test_a_second_process_uses_the_running_server_and_the_first_does_not_take_it
 
     second.kill()
     second.wait()
+    wait_for(lambda: not first.status().connections)
     assert first.stop_if_unused() is True
 
 

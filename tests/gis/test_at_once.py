@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 
 import numpy as np
@@ -31,6 +30,7 @@ from gis.filters import bbox_of
 from gis.importing import ImportResult
 from gis.settings import MapDefinition
 from tests.gis.test_ready_items import boxes, places, ready, said, table
+from tests.loops import on_a_loop
 
 __all__ = ["places", "ready"]  # fixtures
 
@@ -45,7 +45,7 @@ def at_once(store: Engine, small_map: MapDefinition) -> AtOnce:
 
     def ask(query: ItemQuery, scope: Scope = PUBLIC) -> tuple[Standing, Page] | None:
         form = form_seen(scope, wells)
-        return asyncio.run(page_at_once(line, scope, form, small_map, wells, query))
+        return on_a_loop(page_at_once(line, scope, form, small_map, wells, query))
 
     return ask
 

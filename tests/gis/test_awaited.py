@@ -14,6 +14,7 @@ from gis.bounds import InUse, in_use
 from gis.db import ask_rows, scoped
 from gis.errors import DatabaseBusy, DatabaseError
 from gis.pipeline import Question
+from tests.loops import on_a_loop
 
 NUMBER: Question = ("SELECT %(n)s::int, current_setting('transaction_read_only')", {"n": 7})
 ROLE: Question = ("SELECT current_setting('role'), current_setting('onemap.scope', true)", {})
@@ -44,7 +45,7 @@ def test_rows_are_those_that_a_thread_gets_and_the_role_ends_with_them(
         assert seen == ask_rows(scoped(database, PUBLIC), ROLE)[0]
         assert seen[0][0] == "onemap_public" and await line.ask_rows(None, ROLE) == [[("none", "")]]
 
-    asyncio.run(ask())
+    on_a_loop(ask())
     assert used == [("reads", 1), ("reads", -1)] * 3
     assert line_to(database, print) is line
 
@@ -61,7 +62,7 @@ def test_a_connection_that_has_gone_is_replaced(line: Line, database: Engine) ->
                 conn.exec_driver_sql(f"SELECT pg_terminate_backend({number}, 10000)")
         return found
 
-    first, second = asyncio.run(ask())
+    first, second = on_a_loop(ask())
     assert first != second
 
 
@@ -71,7 +72,7 @@ def test_an_error_is_told_in_words_and_does_no_harm(line: Line) -> None:
             await line.ask_rows(None, NUMBER, ("SELECT no_such_column", {}))
         assert await line.ask_rows(None, NUMBER) == [[(7, "on")]]
 
-    asyncio.run(ask())
+    on_a_loop(ask())
 
 
 def test_the_question_of_a_request_that_is_over_is_ended(line: Line) -> None:
@@ -86,7 +87,7 @@ def test_the_question_of_a_request_that_is_over_is_ended(line: Line) -> None:
             await asking
         assert not mine.has_any()
 
-    asyncio.run(ask())
+    on_a_loop(ask())
 
 
 def test_while_all_its_connections_are_taken_it_is_to_be_asked_otherwise(
@@ -104,7 +105,7 @@ def test_while_all_its_connections_are_taken_it_is_to_be_asked_otherwise(
         assert all(isinstance(each, asyncio.CancelledError) for each in await _ended(long))
         assert await line.ask_rows(None, NUMBER) == [[(7, "on")]]
 
-    asyncio.run(ask())
+    on_a_loop(ask())
 
 
 async def _ended(tasks: list[asyncio.Task[object]]) -> list[object]:

@@ -14,6 +14,7 @@ import pytest
 from sqlalchemy import Engine
 
 from gis.pipeline import Prepared, Question, Rows, asked_together, awaited_together
+from tests.loops import on_a_loop
 
 VALUES = {
     "small": 3, "large": 2**40, "text": "水%s", "none": None, "bytes": b"\0\xff", "list": [1, 2], "real": 0.1
@@ -28,7 +29,7 @@ Ask = Callable[[psycopg.Connection[Any], Prepared, Sequence[Question]], list[Row
 
 
 def _awaited(driver: psycopg.Connection[Any], prepared: Prepared, asked: Sequence[Question]) -> list[Rows]:
-    return asyncio.run(awaited_together(driver, prepared, asked))
+    return on_a_loop(awaited_together(driver, prepared, asked))
 
 
 @pytest.fixture(params=[asked_together, _awaited], ids=["thread", "loop"])
@@ -119,7 +120,7 @@ def test_a_loop_works_on_meanwhile_and_sends_more_than_goes_out_at_once(
             await asyncio.sleep(0.001)
         return turns, await asking
 
-    turns, rows = asyncio.run(both())
+    turns, rows = on_a_loop(both())
     assert turns > 5 and rows[0][0][0] == len(large)
 
 
@@ -133,5 +134,5 @@ def test_who_is_cancelled_leaves_no_half_answer(driver: psycopg.Connection[Any])
         with pytest.raises(asyncio.CancelledError):
             await asking
 
-    asyncio.run(cancelled())
+    on_a_loop(cancelled())
     assert driver.closed

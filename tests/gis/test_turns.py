@@ -14,6 +14,7 @@ from sqlalchemy import Engine, text
 
 from gis.bounds import READS, InUse, companion, in_use
 from gis.turns import Turns
+from tests.loops import on_a_loop
 
 
 def _until(told: Callable[[], bool]) -> None:
@@ -53,8 +54,8 @@ def line() -> Iterator[Callable[[Turns, int], list[int]]]:
             turns.give(turn)
 
         for number in range(count):
-            on_a_loop = (lambda number: asyncio.run(await_one(number))) if number % 2 else ask
-            threads.append(threading.Thread(target=on_a_loop, args=(number,)))
+            asking = (lambda given: on_a_loop(await_one(given))) if number % 2 else ask
+            threads.append(threading.Thread(target=asking, args=(number,)))
             threads[-1].start()
             _until(partial(_all_wait, turns, number + 1))
         return got
@@ -94,7 +95,7 @@ def test_who_waits_no_longer_is_in_nobodys_way(line: Callable[[Turns, int], list
         with pytest.raises(TimeoutError):
             await asyncio.wait_for(turns.awaited(), 0.02)
 
-    asyncio.run(impatient())
+    on_a_loop(impatient())
     assert _waiting(turns) == 0
     got = line(turns, 2)
     turns.give(only)
@@ -115,7 +116,7 @@ def test_tasks_of_one_loop_take_turns() -> None:
     async def all_of_them() -> None:
         await asyncio.gather(*(work() for _ in range(20)))
 
-    asyncio.run(all_of_them())
+    on_a_loop(all_of_them())
     assert most[0] == 2 and inside[0] == 0 and _waiting(turns) == 0
 
 
