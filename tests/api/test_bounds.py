@@ -35,6 +35,7 @@ from tests.api.conftest import SmallMap, client_of
 from tests.api.test_errors import SCREEN, shape
 from tests.api.test_session import COSTS, WORD, key_of, sign_in
 from tests.loops import on_a_loop
+from tests.waiting import wait_for
 
 WELLS = "/collections/wells/items"
 
@@ -148,20 +149,13 @@ def test_a_statement_whose_asker_has_gone_is_ended(
         parts = urlsplit(base)
         with socket.create_connection((parts.hostname, parts.port)) as asker:
             asker.sendall(b"GET /collections/wells/items HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
-            until(lambda: counted(own_map, waiting) == 1)
-        until(lambda: counted(own_map, waiting) == 0, 60)
+            wait_for(lambda: counted(own_map, waiting) == 1)
+        wait_for(lambda: counted(own_map, waiting) == 0, 60)
 
 
 def counted(own_map: SmallMap, query: Any) -> int:
     with connect(own_map.engine) as conn:
         return int(conn.scalar(query) or 0)
-
-
-def until(told: Any, seconds: float = 10.0) -> None:
-    end = time.monotonic() + seconds
-    while not told():
-        assert time.monotonic() < end
-        time.sleep(0.02)
 
 
 def test_a_body_that_never_ends_is_not_waited_for(

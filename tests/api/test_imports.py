@@ -7,7 +7,7 @@ import io
 import json
 import time
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ from gis.tasks import TASKS
 from gis.uploads import Uploads
 from tests.api.conftest import SmallMap, client_of
 from tests.api.test_errors import shape
+from tests.waiting import wait_for
 
 HOME = "onemap"
 PLAN = {"layer": "wells", "crs": "EPSG:4549"}
@@ -390,7 +391,7 @@ def test_a_worker_of_the_queue_takes_the_commit(own_map: SmallMap, home: Path) -
     assert planned(client, name, crs="EPSG:4490")["state"] == "planned"
     worker.start()
     try:
-        eventually(lambda: has_worker(own_map), "the worker lives")
+        wait_for(lambda: has_worker(own_map), what="the worker lives")
         found = committed(client, name)
     finally:
         worker.stop()
@@ -401,13 +402,6 @@ def has_worker(small: SmallMap) -> bool:
     from gis.jobs import has_worker
 
     return has_worker(small.engine)
-
-
-def eventually(told: Callable[[], bool], what: str) -> None:
-    until = time.monotonic() + 20
-    while not told():
-        assert time.monotonic() < until, what
-        time.sleep(0.03)
 
 
 def test_old_uploads_go_and_open_ones_are_bounded(tmp_path: Path) -> None:

@@ -8,7 +8,6 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -67,14 +66,6 @@ def ready_home(made: Path, home: Path) -> Path:
 def small(home: Path) -> Cluster:
     """A cluster with little memory that does not wait for the disk."""
     return Cluster(home, durable=False, memory_mb=256)
-
-
-def wait_for(happened: Callable[[], object], seconds: float = 20) -> None:
-    """Wait until it has happened."""
-    end = time.monotonic() + seconds
-    while not happened():
-        assert time.monotonic() < end, "it did not happen in time"
-        time.sleep(0.002)
 
 
 @pytest.fixture

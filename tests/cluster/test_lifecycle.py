@@ -13,7 +13,8 @@ import pytest
 
 from gis.cluster import Cluster, locks, server
 from gis.errors import ClusterError
-from tests.cluster.conftest import call_as, normal_user, small, wait_for
+from tests.cluster.conftest import call_as, normal_user, small
+from tests.waiting import wait_for
 
 Process = Callable[..., subprocess.Popen[str]]
 

@@ -17,7 +17,8 @@ import pytest
 
 from gis.cluster import Cluster
 from gis.errors import ClusterError
-from tests.cluster.conftest import small, wait_for
+from tests.cluster.conftest import small
+from tests.waiting import wait_for
 
 Process = Callable[..., subprocess.Popen[str]]
 

@@ -26,6 +26,7 @@ from gis.tasks import TASKS
 from layers.district import load_district
 from tests.conftest import Databases
 from tests.gis.jobworker import make_worker
+from tests.waiting import wait_for
 
 ROOT = Path(__file__).parents[2]
 
@@ -235,13 +236,6 @@ def test_a_store_without_a_queue_gets_one(store: Engine, small_map: MapDefinitio
         conn.execute(text("DROP SCHEMA jobs CASCADE"))
     bring_in_step(store, small_map)
     assert status(store, enqueue(store, "count", {"to": 1})).state == "accepted"
-
-
-def wait_for(told: Callable[[], bool], seconds: float = 15.0) -> None:
-    end = time.monotonic() + seconds
-    while not told():
-        assert time.monotonic() < end
-        time.sleep(0.03)
 
 
 def test_an_older_queue_is_brought_up_to_date(store: Engine) -> None:

@@ -15,13 +15,7 @@ from sqlalchemy import Engine, text
 from gis.bounds import READS, InUse, companion, in_use
 from gis.turns import Turns
 from tests.loops import on_a_loop
-
-
-def _until(told: Callable[[], bool]) -> None:
-    end = time.monotonic() + 10
-    while not told():
-        assert time.monotonic() < end
-        time.sleep(0.005)
+from tests.waiting import wait_for
 
 
 def _waiting(turns: Turns) -> int:
@@ -57,7 +51,7 @@ def line() -> Iterator[Callable[[Turns, int], list[int]]]:
             asking = (lambda given: on_a_loop(await_one(given))) if number % 2 else ask
             threads.append(threading.Thread(target=asking, args=(number,)))
             threads[-1].start()
-            _until(partial(_all_wait, turns, number + 1))
+            wait_for(partial(_all_wait, turns, number + 1))
         return got
 
     yield queue
@@ -72,7 +66,7 @@ def test_others_wait_and_come_in_their_order(line: Callable[[Turns, int], list[i
     got = line(turns, 5)
     assert got == []
     turns.give(second)
-    _until(lambda: len(got) == 5)
+    wait_for(lambda: len(got) == 5)
     assert got == [0, 1, 2, 3, 4]
     turns.give(first)
 
@@ -81,7 +75,7 @@ def test_who_has_been_long_about_it_holds_up_nobody(line: Callable[[Turns, int],
     turns = Turns(1, grace_s=0.3)
     long = turns.take()
     got = line(turns, 3)
-    _until(lambda: len(got) == 3)  # though nobody gave anything back
+    wait_for(lambda: len(got) == 3)  # though nobody gave anything back
     turns.give(long)
     turns.give(long)
     assert got == [0, 1, 2]
@@ -99,7 +93,7 @@ def test_who_waits_no_longer_is_in_nobodys_way(line: Callable[[Turns, int], list
     assert _waiting(turns) == 0
     got = line(turns, 2)
     turns.give(only)
-    _until(lambda: got == [0, 1])
+    wait_for(lambda: got == [0, 1])
 
 
 def test_tasks_of_one_loop_take_turns() -> None:

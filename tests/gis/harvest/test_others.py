@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 
 import pytest
@@ -22,6 +21,7 @@ from gis.tasks import TASKS, queue_harvest
 from tests.conftest import Databases
 from tests.gis.harvest.conftest import Harvester
 from tests.gis.harvest.platform import Platform
+from tests.waiting import wait_for
 
 TABLE = """
 CREATE SCHEMA gis;
@@ -101,12 +101,14 @@ def test_the_worker_runs_what_is_due(harvester: Harvester, platform: Platform) -
     worker.start()
     try:
         # The clock's tick of this minute is made up for at the start.
-        _until(lambda: harvester.scalar("SELECT count(*) FROM core.harvest_runs WHERE state = 'failed'") == 1)
+        wait_for(
+            lambda: harvester.scalar("SELECT count(*) FROM core.harvest_runs WHERE state = 'failed'") == 1
+        )
         platform.faults.clear()
         job = queue_harvest(harvester.engine, "platform")
         assert queue_harvest(harvester.engine, "platform") >= job
-        _until(lambda: harvester.held() == harvester.expected())
-        _until(lambda: _state(harvester, job) == "successful")
+        wait_for(lambda: harvester.held() == harvester.expected())
+        wait_for(lambda: _state(harvester, job) == "successful")
     finally:
         worker.stop()
     with connect(harvester.engine) as conn:
@@ -120,13 +122,6 @@ def test_the_worker_runs_what_is_due(harvester: Harvester, platform: Platform) -
 def _state(harvester: Harvester, job: int) -> str:
     with connect(harvester.engine) as conn:
         return next(each.state for each in list_jobs(conn) if each.id == job)
-
-
-def _until(told: object, seconds: float = 20.0) -> None:
-    end = time.monotonic() + seconds
-    while not told():  # type: ignore[operator]
-        assert time.monotonic() < end
-        time.sleep(0.05)
 
 
 OUTER = [[0, 0], [0, 4], [4, 4], [4, 0], [0, 0]]  # clockwise

@@ -10,7 +10,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -21,6 +21,7 @@ from gis.errors import ImportRefused
 from gis.importing.reading import Limits, Reading, ReadOptions, read_file
 from gis.importing.reading.sandbox import fences, probe, warm_parent
 from tests.gis.importing.reading.makers import frame, reason, write
+from tests.waiting import wait_for
 
 
 @pytest.fixture(autouse=True)
@@ -122,19 +123,12 @@ def test_nothing_outlives_a_caller_that_is_killed() -> None:
     assert caller.stdout is not None
     with caller.stdout as said:
         warm = Path("/proc") / said.readline().strip()
-    _until(lambda: (warm / "task" / warm.name / "children").read_text() != "")
+    wait_for(lambda: (warm / "task" / warm.name / "children").read_text() != "")
     caller.kill()
     caller.wait()
     base = Path(tempfile.gettempdir())
-    _until(lambda: not list(base.glob(f"onemap-read-{caller.pid}-*")))
-    _until(lambda: not warm.exists() or (warm / "cmdline").read_bytes() == b"")
-
-
-def _until(done: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 30
-    while not done():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+    wait_for(lambda: not list(base.glob(f"onemap-read-{caller.pid}-*")))
+    wait_for(lambda: not warm.exists() or (warm / "cmdline").read_bytes() == b"")
 
 
 def test_a_child_costs_no_start(good: Path) -> None:
