@@ -7,10 +7,9 @@ import shapely
 
 from gis.kernel import UNKNOWN
 from gis.kernel.arrays import TOUCH_M, Floats, Geometries, Indices
-from gis.kernel.zones import ZoneSet
 from gis.screening.filters import Flags
-from gis.screening.ground import Answer, Question, near_pairs, note_missing
-from gis.screening.inputs import Subjects
+from gis.screening.ground import Answer, Found, Question, near_pairs, note_missing
+from gis.screening.inputs import Selection, Subjects
 
 __all__ = ["ask_assumed"]
 
@@ -46,10 +45,11 @@ def ask_assumed(
     limit = np.nan_to_num(accuracy) + question.reach_m
     near, bare = np.zeros(count, dtype=bool), np.zeros(count, dtype=bool)
     placed = np.flatnonzero(usable)
-    zones, official = question.selection.both, question.selection.official.both
-    near[placed] = _may_be_near(geoms[placed], limit[placed], zones) | np.isnan(accuracy[placed])
-    if len(official) < len(zones):
-        answer.capped[placed] = near[placed] & ~_may_be_near(geoms[placed], limit[placed], official)
+    selection = question.selection
+    asked = geoms[placed], accuracy[placed], question.reach_m, question.found
+    near[placed] = _may_be_near(*asked, selection) | np.isnan(accuracy[placed])
+    if selection.has_indicative:
+        answer.capped[placed] = near[placed] & ~_may_be_near(*asked, selection.official)
     bare[placed] = ~(depth_m[rows][placed] > limit[placed])
     answer.code[near | bare | ~usable] = UNKNOWN
     note_missing(answer.missing, "geometry", ~usable, count)
@@ -60,17 +60,23 @@ def ask_assumed(
     return answer
 
 
-def _may_be_near(geoms: Geometries, limit_m: Floats, zones: ZoneSet) -> Flags:
-    """Which places a zone may lie within ``limit_m`` of, given the errors of the zones."""
+def _may_be_near(
+    geoms: Geometries, accuracy_m: Floats, reach_m: float, found: Found, selection: Selection
+) -> Flags:
+    """Which places a zone may lie within ``reach_m`` of, given their errors and those of the zones."""
+    zones, limit = selection.both, np.nan_to_num(accuracy_m) + reach_m
     if np.isnan(zones.accuracy_m).any():
         return np.ones(len(geoms), dtype=bool)
     near = np.zeros(len(geoms), dtype=bool)
     if not len(zones.pieces) or not len(geoms):
         return near
-    (at, _), gap = zones.tree.query_nearest(geoms, return_distance=True, all_matches=False)
-    beyond = gap - limit_m[at] - TOUCH_M
+    if found.apart.few is not None:  # of a subject alone it is asked for again
+        at, gap = np.zeros(1, dtype=np.int64), np.array([found.nearest_zone(geoms, accuracy_m, selection)[0]])
+    else:
+        (at, _), gap = zones.tree.query_nearest(geoms, return_distance=True, all_matches=False)
+    beyond = gap - limit[at] - TOUCH_M
     near[at] = beyond <= zones.accuracy_m.min()
     # The nearest zone settles most; only between the finest and the coarsest error each has its own say.
     open_ = at[~near[at] & (beyond <= zones.accuracy_m.max())]
-    near[open_[near_pairs(geoms[open_], limit_m[open_], zones, 0.0)[0]]] = True
+    near[open_[near_pairs(geoms[open_], limit[open_], zones, 0.0)[0]]] = True
     return near

@@ -13,7 +13,7 @@ import shapely
 
 from gis.kernel import CLEAR, UNKNOWN, depths_within
 from gis.kernel.arrays import TOUCH_M, Floats, Geometries, Indices
-from gis.screening.alone import Alone, alone_of
+from gis.screening.alone import Alone
 from gis.screening.assumed import ask_assumed
 from gis.screening.division import whole
 from gis.screening.docket import Docket
@@ -22,6 +22,7 @@ from gis.screening.ground import FEW, Answer, Found, Question, near_pairs, note_
 from gis.screening.hits import Hits, find_hits
 from gis.screening.inputs import PreparedLayer, Subjects
 from gis.screening.points import ask_points
+from gis.screening.ready import Ready
 from gis.screening.sites import ask_sites
 from layers.rulemodel import Predicate, UpstreamWithin
 
@@ -33,7 +34,10 @@ __all__ = ["Case", "ask", "fill", "follow", "hits_of"]
 
 @dataclass(frozen=True, eq=False)
 class Case:
-    """What stays the same from rule to rule; ``layers`` are the zones that rules ask about, by id."""
+    """What stays the same from rule to rule; ``layers`` are the zones that rules ask about, by id.
+
+    ``ready`` is there for a subject alone that may take the short way.
+    """
 
     subjects: Subjects
     fits: Flags
@@ -41,6 +45,7 @@ class Case:
     threads: int | None
     docket: Docket
     layers: Mapping[str, PreparedLayer]
+    ready: Ready | None
     found: Found = field(default_factory=Found)
     answers: dict[tuple[int, Predicate, bool, bytes], Answer] = field(default_factory=dict)
     hits: dict[tuple[int, Predicate, bool, int], tuple[Answer, Hits]] = field(default_factory=dict)
@@ -59,10 +64,7 @@ class Case:
     @cached_property
     def alone(self) -> Alone | None:
         """The subject, where it is the only one and may take the short way."""
-        if len(self) != 1:
-            return None
-        fits = bool(self.fits[0])
-        return alone_of(self.subjects, fits, self.layers, self.docket, self.found, self.clear)
+        return None if self.ready is None else Alone.of(self.subjects, self.ready, self.found, self.clear)
 
     @cached_property
     def points(self) -> Flags:
@@ -90,19 +92,12 @@ class Case:
         if name not in self._far:
             far = np.zeros(len(self), dtype=bool)
             if self.alone is not None:
-                far[0] = self._is_far(self.alone, layer)
+                far[0] = self.alone.far(layer)
             elif len(self) <= FEW and not np.isnan(layer.error_m):
                 geoms, accuracy = self.subjects.geoms[self.fits], self.subjects.accuracy_m[self.fits]
                 far[self.fits] = _beyond(geoms, accuracy, layer, self.docket.reach_m.get(name, 0.0))
             self._far[name] = far
         return self._far[name]
-
-    def _is_far(self, alone: Alone, layer: PreparedLayer) -> bool:
-        """Of a subject alone boxes tell most; else the zones near it, which rules ask for anyway."""
-        if alone.far(layer) or np.isnan(layer.error_m):
-            return alone.far(layer)
-        accuracy = self.subjects.accuracy_m.astype(np.float64)
-        return not len(self.found.near_zones(self.subjects.geoms, accuracy, 0, layer)[0])
 
     def is_beyond(self, question: Question) -> bool:
         """Whether there is one subject and only the coverage has a say: no zone can reach it."""

@@ -37,7 +37,6 @@ from gis.kernel import (
     UNKNOWN,
     Margin,
     Parts,
-    gap_from_outside,
     margin_inside,
     signed_margin,
     size,
@@ -46,6 +45,7 @@ from gis.kernel import (
 from gis.kernel.arrays import TOUCH_M, Floats, Geometries, Indices
 from gis.kernel.pairs import within
 from gis.kernel.zones import ZoneSet
+from gis.screening.apart import Apart
 from gis.screening.around import Around
 from gis.screening.division import whole
 from gis.screening.filters import Flags
@@ -96,6 +96,8 @@ class Found:
         Whether zones and margins are wanted, beyond the verdicts.
     reach_m : mapping of str to float
         The farthest that any rule looks, by layer.
+    apart : Apart
+        How far a subject is from the nearest zones.
     bare : dict
         What of a subject no coverage holds, by the coverage's key, the reach in metres and the subject's row.
     wholes : dict
@@ -114,10 +116,6 @@ class Found:
         Signed margins, by the zones asked (which are kept, so that an id stays theirs) and the rows.
     shared : dict
         Those of one subject that its near zones decide, by the layer, its row and those zones.
-    nearest : dict
-        Distance and row of the nearest zone of a layer, of a subject beyond all zones.
-    gaps : dict
-        Distance and accuracy of the nearest zone of some, likewise.
     sizes : dict
         Of subjects, by their id.
     worked : dict
@@ -126,6 +124,7 @@ class Found:
 
     facts: bool = True
     reach_m: Mapping[str, float] = field(default_factory=dict)
+    apart: Apart = field(default_factory=Apart)
     bare: dict[tuple[bytes, float, int], Parts] = field(default_factory=dict)
     wholes: dict[tuple[int, int], Parts] = field(default_factory=dict)
     beyond: dict[tuple[bytes, float, int, bool], Lie] = field(default_factory=dict)
@@ -136,8 +135,6 @@ class Found:
     measured: dict[tuple[str, str], dict[int, Any]] = field(default_factory=dict)
     margins: dict[tuple[int, bytes], tuple[ZoneSet, Margin]] = field(default_factory=dict)
     shared: dict[tuple[str, int, bytes], Margin] = field(default_factory=dict)
-    nearest: dict[tuple[str, int], tuple[float, int] | None] = field(default_factory=dict)
-    gaps: dict[tuple[int, int], tuple[ZoneSet, tuple[float, float]]] = field(default_factory=dict)
     sizes: dict[int, tuple[BaseGeometry, float]] = field(default_factory=dict)
     worked: dict[tuple[object, ...], tuple[tuple[object, ...], Parts]] = field(default_factory=dict)
 
@@ -282,31 +279,12 @@ class Found:
             self.shared[key] = told
         return told
 
-    def gap(self, geometry: BaseGeometry, row: int, selection: Selection) -> tuple[float, float]:
-        """Distance and accuracy of the zone nearest to a subject that no zone reaches.
-
-        Mostly the nearest of the layer is one that is asked.
-        """
-        every = selection.layer.every
-        nearest = self._nearest(geometry, row, selection.layer)
-        if nearest is not None and selection.place[nearest[1]] >= 0:
-            return nearest[0], float(every.accuracy_m[nearest[1]])
-        key = id(selection.both), row
-        if key not in self.gaps:
-            self.gaps[key] = selection.both, gap_from_outside(geometry, selection.both)
-        return self.gaps[key][1]
-
-    def _nearest(self, geometry: BaseGeometry, row: int, layer: PreparedLayer) -> tuple[float, int] | None:
-        """Distance and row of the nearest zone of a layer; None when it has none."""
-        key = layer.source.layer_id, row
-        if key not in self.nearest:
-            rim = layer.every.rim
-            if len(rim):
-                line, gap = rim.tree.query_nearest(geometry, return_distance=True, all_matches=False)
-                self.nearest[key] = float(gap[0]), int(rim.owner[line[0]])
-            else:
-                self.nearest[key] = None
-        return self.nearest[key]
+    def nearest_zone(
+        self, geoms: Geometries, accuracy_m: Floats, selection: Selection
+    ) -> tuple[float, int, BaseGeometry]:
+        """What `Apart.nearest_zone` tells of a subject alone."""
+        meets = bool((self.near_zones(geoms, accuracy_m, 0, selection.layer)[1] == 0.0).any())
+        return self.apart.nearest_zone(geoms[0], selection.both, meets)
 
 
 @dataclass(eq=False, slots=True)

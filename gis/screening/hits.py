@@ -146,12 +146,11 @@ def _pairs(
     s = asked[s]
     if not (question.seeks_absence or nearest_only) or not len(zones.pieces):
         return s, z, gap
-    # Of a single subject that is easily told.
-    alone = np.setdiff1d(rows, s) if len(geoms) > 1 else rows[len(s) :]
+    if len(geoms) == 1:
+        return (s, z, gap) if len(s) else _nearest_alone(geoms, accuracy_m, rows, question)
+    alone = np.setdiff1d(rows, s)
     if len(alone):
         (at, piece), far = zones.tree.query_nearest(geoms[alone], return_distance=True, all_matches=False)
-        if len(geoms) == 1:
-            _note_witness(geoms[0], float(far[0]), int(piece[0]), question)
         s, z = np.concatenate([s, alone[at]]), np.concatenate([z, zones.pieces.owner[piece]])
         gap = np.concatenate([gap, far])
         order = np.lexsort((z, s))
@@ -159,13 +158,20 @@ def _pairs(
     return s, z, gap
 
 
-def _note_witness(site: BaseGeometry, far_m: float, piece: int, question: Question) -> None:
-    """The line to the nearest zone is drawn from the piece that it was found by."""
-    zones = question.selection.both
-    if far_m > TOUCH_M:
+def _nearest_alone(
+    geoms: Geometries, accuracy_m: Floats, rows: Indices, question: Question
+) -> tuple[Indices, Indices, Floats]:
+    """The pair of a single subject with the nearest zone.
+
+    The line to it is drawn from the part of the zone that it was found by.
+    """
+    far, z, part = question.found.nearest_zone(geoms, accuracy_m, question.selection)
+    if far > TOUCH_M:
         known = question.found.measured.setdefault((question.layer.source.layer_id, witness.__name__), {})
-        row = int(question.selection.both_index[zones.pieces.owner[piece]])
-        known.setdefault(row, shapely.shortest_line(site, zones.pieces.geoms[piece]))
+        zone = int(question.selection.both_index[z])
+        if zone not in known:
+            known[zone] = shapely.shortest_line(geoms[0], part)
+    return rows, np.array([z]), np.array([far])
 
 
 def _measured(

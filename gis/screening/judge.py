@@ -26,6 +26,7 @@ import shapely
 
 from gis.kernel import CLEAR, CONFLICT, UNKNOWN, Parts, combine
 from gis.kernel.arrays import Indices
+from gis.screening.apart import Apart
 from gis.screening.asking import Ask, worst_of, worst_pairs
 from gis.screening.case import Case, ask, fill, follow, hits_of
 from gis.screening.division import met_as_unknown
@@ -47,6 +48,7 @@ from gis.screening.findings import (
 from gis.screening.ground import FEW, Answer, Codes, Found, Question, note_missing
 from gis.screening.hits import Hits
 from gis.screening.inputs import PreparedLayer, Subjects, ZoneLayer, screenable
+from gis.screening.ready import ready_of
 from layers.model import Text
 from layers.rulemodel import (
     SEVERITIES,
@@ -255,7 +257,9 @@ def judge(
         if name in docket.layers and name not in no_access
     }
     asked = {name: layers[name] for name in docket.reach_m if name in layers}
-    case = Case(subjects, fits, law_date, threads, docket, asked, Found(facts, docket.reach_m))
+    ready = ready_of(subjects, fits, asked, docket, law_date)
+    found = Found(facts, docket.reach_m, Apart(None if ready is None else ready.few))
+    case = Case(subjects, fits, law_date, threads, docket, asked, ready, found)
     outcomes = []
     for entry in docket.entries:
         rule = entry.rule
@@ -319,6 +323,9 @@ def _answered(
     hidden: bool,
 ) -> _Answered:
     """Put one question to the ground, and say what attributes leave open."""
+    settled = None if case.alone is None else case.alone.settled(put)
+    if settled is not None:
+        return _Answered(settled[0], Hits.none(), settled[1])
     applicable = put.applicable
     if isinstance(put.predicate, Attribute):
         answer = Answer.blank(len(case))
@@ -329,10 +336,6 @@ def _answered(
         fill(answer, asked, UNKNOWN, case)
         note_missing(answer.missing, "access" if hidden else "coverage", asked, len(case))
         return _Answered(_with_open_filter(case, applicable, answer), Hits.none())
-    if case.alone is not None and len(asked):
-        settled = case.alone.settled(put, layer, case.law_date)
-        if settled is not None:
-            return _Answered(settled[0], Hits.none(), settled[1])
     zones = layer.select(put.zone_where, case.law_date)
     question = Question(put.predicate, zones, case.threads, case.found, put.is_assumed)
     if case.is_settled(question, asked):

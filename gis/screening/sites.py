@@ -138,7 +138,7 @@ def _ask_beyond(
     if question.seeks_absence:
         answer.capped[0] = question.selection.has_indicative
     if answer.code[0] != CLEAR and question.found.facts:
-        gap, error = question.found.gap(geometry, row, question.selection)
+        gap, error = question.found.apart.gap(geometry, row, question.selection)
         if SEAM_M < gap < np.inf:
             answer.margin_m[0], answer.error_m[0] = question.reach_m - gap, accuracy_m + error
         else:

@@ -1,0 +1,173 @@
+"""What is ready for all single sites that one docket puts the same questions about."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from functools import cached_property
+from math import isnan
+from threading import Lock
+
+import numpy as np
+import shapely
+from shapely.geometry.base import BaseGeometry
+
+from gis.kernel.arrays import Geometries, Indices
+from gis.screening.apart import Few
+from gis.screening.asking import Ask
+from gis.screening.docket import Docket
+from gis.screening.filters import Flags
+from gis.screening.ground import ASIDE_M
+from gis.screening.inputs import PreparedLayer, Selection, Subjects
+from layers.rulemodel import AreaShare, AreaShareOutside, CountGt, Disjoint, Predicate, UpstreamWithin
+
+__all__ = ["Ready", "Settling", "ready_of"]
+
+_OTHER_WAYS = (Disjoint, AreaShareOutside, UpstreamWithin)
+"""Predicates that are about lying in no zone, or not about the distance in a straight line."""
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Settling:
+    """What of a question to a site alone is the same wherever the site is.
+
+    Attributes
+    ----------
+    is_put : bool
+        Whether it is put to the site at all.
+    by_meeting : bool
+        Whether it is about meeting zones within a distance in a straight line.
+    own : predicate or None
+        Where what lies outside the coverage is not simply unknown.
+    lacking : tuple of str
+        The attributes that its filter leaves open.
+    may_reach_any : bool
+        Whether zones may count that no distance tells of: of no known error, or beyond where rules look.
+    """
+
+    predicate: Predicate
+    selection: Selection
+    layer: PreparedLayer
+    name: str
+    reach_m: float
+    is_put: bool
+    by_meeting: bool
+    own: Predicate | None
+    lacking: tuple[str, ...]
+    count: int
+    has_zones: bool
+    may_reach_any: bool
+
+    @classmethod
+    def of(cls, put: Ask, is_put: bool, layer: PreparedLayer, law_date: date, farthest_m: float) -> Settling:
+        """That of the question ``put`` to a layer of which no rule looks farther than ``farthest_m``."""
+        selection, predicate = layer.select(put.zone_where, law_date), put.predicate
+        return cls(
+            predicate=predicate,
+            selection=selection,
+            layer=layer,
+            name=layer.source.layer_id,
+            reach_m=predicate.reach_m,
+            is_put=is_put,
+            by_meeting=not put.is_assumed and not isinstance(predicate, _OTHER_WAYS),
+            own=predicate if isinstance(predicate, (AreaShare, CountGt)) else None,
+            lacking=tuple(name for name, lacks in put.applicable.missing.items() if lacks[0]),
+            count=len(selection),
+            has_zones=len(selection.both) > 0,
+            may_reach_any=selection.both.has_boundless or predicate.reach_m > farthest_m,
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Ready:
+    """What does not go by the site.
+
+    Attributes
+    ----------
+    layers : tuple of str
+    layer : int64[]
+        Which of them each box is of.
+    tree : shapely.STRtree
+        Index of boxes of the pieces of all zones, grown as far as rules on their layer look.
+    reach_m : mapping of str to float
+        The farthest that any rule looks, by layer.
+    settling : dict of int to Settling
+        By the id of a question of the docket, those about zones of ``layers``.
+    few : Few
+        The zones of those that are put to the site.
+    """
+
+    layers: tuple[str, ...]
+    layer: Indices
+    tree: shapely.STRtree
+    reach_m: Mapping[str, float]
+    settling: dict[int, Settling]
+    few: Few
+
+    @cached_property
+    def farthest_m(self) -> float:
+        """The farthest that any rule looks."""
+        return max(self.reach_m.values(), default=0.0)
+
+    @classmethod
+    def of(cls, layers: Mapping[str, PreparedLayer], docket: Docket, law_date: date) -> Ready:
+        """For the questions of a docket on ``layers``; it is kept as long, so that ids stay theirs."""
+        boxes, owner = [np.empty((0, 4))], [np.empty(0, dtype=np.int64)]
+        for number, (name, layer) in enumerate(layers.items()):
+            bounds = shapely.bounds(layer.every.pieces.geoms).reshape(-1, 4)
+            farthest = docket.reach_m.get(name, 0.0) + float(np.nan_to_num(layer.error_m)) + ASIDE_M
+            boxes.append(bounds[~np.isnan(bounds[:, 0])] + farthest * np.array([-1.0, -1.0, 1.0, 1.0]))
+            owner.append(np.full(len(boxes[-1]), number, dtype=np.int64))
+        grown: Geometries = np.asarray(shapely.box(*np.concatenate(boxes).T), dtype=object)
+        settling = _settlings(layers, docket, law_date)
+        few = Few(each.selection.both for each in settling.values() if each.is_put)
+        tree = shapely.STRtree(grown)
+        return cls(tuple(layers), np.concatenate(owner), tree, docket.reach_m, settling, few)
+
+    def near(self, geometry: BaseGeometry, accuracy_m: float) -> frozenset[str]:
+        """The layers with a zone that may be near a site of that accuracy in metres."""
+        x0, y0, x1, y1 = geometry.bounds
+        found = self.tree.query(
+            shapely.box(x0 - accuracy_m, y0 - accuracy_m, x1 + accuracy_m, y1 + accuracy_m)
+        )
+        return frozenset(self.layers[number] for number in set(self.layer[found].tolist()))
+
+
+def _settlings(layers: Mapping[str, PreparedLayer], docket: Docket, law_date: date) -> dict[int, Settling]:
+    found: dict[int, Settling] = {}
+    for entry in docket.entries:
+        name = entry.rule.zone_layer
+        if name is None or name not in layers:
+            continue
+        for put, asked in entry.asks:
+            farthest_m = docket.reach_m.get(name, 0.0)
+            found[id(put)] = Settling.of(put, len(asked) > 0, layers[name], law_date, farthest_m)
+    return found
+
+
+_KEPT: OrderedDict[tuple[int, ...], tuple[tuple[object, ...], Ready]] = OrderedDict()
+_KEPT_SIZE = 8
+_LOCK = Lock()
+
+
+def ready_of(
+    subjects: Subjects, fits: Flags, layers: Mapping[str, PreparedLayer], docket: Docket, law_date: date
+) -> Ready | None:
+    """What is ready, where there is one subject, a line or polygon of known accuracy; else None.
+
+    Made once for a docket, which is of one day, and its layers, which are kept so that their ids stay theirs.
+    """
+    if len(subjects) != 1 or not fits[0] or isnan(subjects.accuracy_m[0]):
+        return None
+    if shapely.get_dimensions(subjects.geoms[0]) < 1:
+        return None
+    given = docket, *layers.values()
+    key = tuple(map(id, given))
+    with _LOCK:
+        if key not in _KEPT:
+            _KEPT[key] = given, Ready.of(layers, docket, law_date)
+            while len(_KEPT) > _KEPT_SIZE:
+                _KEPT.popitem(last=False)
+        return _KEPT[key][1]
