@@ -69,7 +69,8 @@ class Apart:
     Attributes
     ----------
     few : Few or None
-        The zones that a subject alone is asked about; None where there are several subjects.
+        The zones that a subject alone is asked about; None where there are several subjects, or only verdicts
+        are wanted, for which few have to be measured.
     """
 
     few: Few | None = None

@@ -42,7 +42,7 @@ def ask_assumed(
     geoms, accuracy = subjects.geoms[rows], subjects.accuracy_m[rows].astype(np.float64)
     usable, count = fits[rows], len(rows)
     answer = Answer.blank(count)
-    limit = np.nan_to_num(accuracy) + question.reach_m
+    limit = np.fmax(accuracy, 0.0) + question.reach_m
     near, bare = np.zeros(count, dtype=bool), np.zeros(count, dtype=bool)
     placed = np.flatnonzero(usable)
     selection = question.selection
@@ -64,13 +64,13 @@ def _may_be_near(
     geoms: Geometries, accuracy_m: Floats, reach_m: float, found: Found, selection: Selection
 ) -> Flags:
     """Which places a zone may lie within ``reach_m`` of, given their errors and those of the zones."""
-    zones, limit = selection.both, np.nan_to_num(accuracy_m) + reach_m
+    zones, limit = selection.both, np.fmax(accuracy_m, 0.0) + reach_m
     if np.isnan(zones.accuracy_m).any():
         return np.ones(len(geoms), dtype=bool)
     near = np.zeros(len(geoms), dtype=bool)
     if not len(zones.pieces) or not len(geoms):
         return near
-    if found.apart.few is not None:  # of a subject alone it is asked for again
+    if found.apart.few is not None:  # it is asked for again
         at, gap = np.zeros(1, dtype=np.int64), np.array([found.nearest_zone(geoms, accuracy_m, selection)[0]])
     else:
         (at, _), gap = zones.tree.query_nearest(geoms, return_distance=True, all_matches=False)
@@ -78,5 +78,6 @@ def _may_be_near(
     near[at] = beyond <= zones.accuracy_m.min()
     # The nearest zone settles most; only between the finest and the coarsest error each has its own say.
     open_ = at[~near[at] & (beyond <= zones.accuracy_m.max())]
-    near[open_[near_pairs(geoms[open_], limit[open_], zones, 0.0)[0]]] = True
+    if len(open_):
+        near[open_[near_pairs(geoms[open_], limit[open_], zones, 0.0)[0]]] = True
     return near

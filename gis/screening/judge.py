@@ -258,7 +258,7 @@ def judge(
     }
     asked = {name: layers[name] for name in docket.reach_m if name in layers}
     ready = ready_of(subjects, fits, asked, docket, law_date)
-    found = Found(facts, docket.reach_m, Apart(None if ready is None else ready.few))
+    found = Found(facts, docket.reach_m, Apart(ready.few if ready is not None and facts else None))
     case = Case(subjects, fits, law_date, threads, docket, asked, ready, found)
     outcomes = []
     for entry in docket.entries:
@@ -390,6 +390,8 @@ def _with_open_filter(case: Case, applicable: FilterResult, answer: Answer) -> A
 
 def _open_pairs(applicable: FilterResult, hits: Hits) -> Hits:
     """The pairs of those subjects as unknown."""
+    if not applicable.missing or not len(hits):
+        return hits
     open_ = applicable.unknown[hits.subject]
     return replace(hits, code=np.where(open_, np.int8(UNKNOWN), hits.code)) if open_.any() else hits
 
