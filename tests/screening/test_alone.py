@@ -70,10 +70,10 @@ def the_long_way() -> Iterator[None]:
 
 
 def told(judged: Judgement) -> list[Any]:
-    """All that a record is written from, but for the geometry of parts."""
+    """All that a record is written from, but for numbers and the geometry of parts."""
     findings = [
         (f.rule.id, f.verdict, f.severity, f.missing, f.applies, f.on_boundary, f.zones and [
-            (z.uid, z.verdict, z.severity, z.on_boundary, z.witness.wkt) for z in f.zones
+            (z.uid, z.verdict, z.severity, z.on_boundary, z.witness.geom_type) for z in f.zones
         ])
         for f in judged.findings(0)
     ]  # fmt: skip
@@ -91,6 +91,7 @@ def numbers(judged: Judgement) -> list[float | None]:
         found += [f.margin_m, f.error_m]
         for z in f.zones:
             found += [z.overlap_m2, z.overlap_m, z.share, z.distance_m, z.bearing_deg, z.margin_m, z.error_m]
+            found += shapely.get_coordinates(z.witness).ravel().tolist()
     return found
 
 
