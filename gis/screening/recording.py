@@ -14,7 +14,7 @@ from gis.crs import LONLAT, Transformation, transformation
 from gis.kernel import Parts
 from gis.screening.findings import Cleared, Finding, ZoneFact
 from gis.screening.geojson import geojson
-from gis.screening.judge import Judgement
+from gis.screening.judgement import Judgement
 from gis.screening.request import ScreenRequest, Site
 from gis.screening.sentences import missing_names, say
 from gis.screening.snapshot import Snapshot

@@ -8,7 +8,8 @@ import numpy as np
 import shapely
 
 from gis.screening.inputs import Subjects, ZoneLayer
-from gis.screening.judge import Judgement, judge
+from gis.screening.judge import judge
+from gis.screening.judgement import Judgement
 from layers.model import Text
 from layers.rulemodel import Group, Reference, Rule, RulePack
 

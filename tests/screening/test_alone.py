@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 from gis.kernel import Parts, ZoneSet, depth_within
 from gis.screening import case, ground
 from gis.screening.inputs import PreparedLayer
-from gis.screening.judge import Judgement, judge
+from gis.screening.judge import judge
+from gis.screening.judgement import Judgement
 from tests.screening.making import LAW_DATE, pack, rule, things, zones
 from tests.screening.test_judge_properties import FEW, SEEDS, World, blob
 

@@ -12,7 +12,7 @@ from shapely import Point
 
 from gis.kernel import CLEAR
 from gis.screening.inputs import ZoneLayer
-from gis.screening.judge import Judgement
+from gis.screening.judgement import Judgement
 from tests.screening.making import SQUARE, judged, objects, rule, things, verdicts, zones
 
 STATED = rule("dwithin_stated", attribute="distance", at_most_m=1000, statutory=True)

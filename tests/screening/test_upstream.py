@@ -10,7 +10,8 @@ from shapely import LineString, Point, box
 
 from gis.screening.findings import NO_ACCURACY, NO_NETWORK, NOT_COVERED, NOT_ON_IT, STRAIGHT, ZONE_NOT_ON_IT
 from gis.screening.inputs import ZoneLayer
-from gis.screening.judge import Judgement, judge
+from gis.screening.judge import judge
+from gis.screening.judgement import Judgement
 from gis.screening.sentences import say
 from gis.screening.wording import met_of
 from layers.rulemodel import UpstreamWithin
