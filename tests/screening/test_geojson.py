@@ -29,5 +29,5 @@ HOLE = shapely.box(119.15, 29.05, 1e2 + 19.2, 29.1 + 1e-13).exterior
     ids=lambda geometry: geometry.geom_type,
 )
 def test_it_is_what_geos_writes(geometry: shapely.Geometry) -> None:
-    text = orjson.dumps(geojson(geometry))
+    (text,) = geojson([geometry])
     assert text == orjson.dumps(orjson.loads(shapely.to_geojson(geometry)))
