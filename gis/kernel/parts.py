@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from functools import lru_cache
 
 import numpy as np
 import shapely
 from numpy.typing import NDArray
 from shapely.geometry.base import BaseGeometry
 
+from gis.kept import for_each
 from gis.kernel.along import joined
 from gis.kernel.arrays import Floats, accuracies, geometries
 from gis.kernel.frame import Body, Frame
@@ -170,7 +170,7 @@ def _all_of(site: BaseGeometry, verdict: int) -> Parts:
     return Parts(conflict, unknown, edge, clear, np.where(np.array(_CODES) == verdict, amount, 0.0))
 
 
-@lru_cache(maxsize=64)
+@for_each(size=64)
 def _amount(site: BaseGeometry) -> float:
     """The size of a site, measured near the origin; a site is asked about by many rules."""
     return float(size([Frame.around(shapely.bounds([site])).into(site)])[0])

@@ -112,7 +112,7 @@ class Judgement:
 
     def findings(self, row: int) -> list[Finding]:
         """Return the findings on one subject: the worst verdict first, then the severest, then by rule."""
-        found = [_finding(o, row) for o, code in self._codes(row, None) if code != CLEAR]
+        found = [self.finding(o, row) for o, code in self._codes(row, None) if code != CLEAR]
         return sorted(found, key=_rank)
 
     def cleared(self, row: int) -> list[Cleared]:
@@ -129,8 +129,8 @@ class Judgement:
         worst = max((code for _, code in codes), default=CLEAR)
         if worst == CLEAR:
             return None
-        found = [o for o, code in codes if code == worst]
-        return min((o.severity(bool(o.answer.capped[row])) for o in found), key=SEVERITIES.index)
+        found = {o.severity(o.answer.capped.item(row)) for o, code in codes if code == worst}
+        return min(found, key=SEVERITIES.index)
 
     def parts(self, row: int, group: str | None = None) -> Parts | None:
         """Return one subject divided by the worst verdict of each place, over all rules or one group.
@@ -171,39 +171,42 @@ class Judgement:
         """The outcomes of all rules or of one group, with the verdict code of one subject."""
         key = row, group
         if key not in self._told:
-            self._told[key] = [(o, int(o.answer.code[row])) for o in self._of(group)]
+            self._told[key] = [(o, o.answer.code.item(row)) for o in self._of(group)]
         return self._told[key]
 
     def _of(self, group: str | None) -> Sequence[RuleOutcome]:
         return self.outcomes if group is None else self._by_group.get(group, ())
 
 
+_WORST_FIRST: dict[Verdict, int] = {"conflict": 0, "unknown": 1, "edge": 2, "clear": 3}
+
+
 def _rank(finding: Finding) -> tuple[int, int, str]:
-    worst_first = {"conflict": 0, "unknown": 1, "edge": 2, "clear": 3}
-    return worst_first[finding.verdict], SEVERITIES.index(finding.severity), finding.rule.id
+    return _WORST_FIRST[finding.verdict], SEVERITIES.index(finding.severity), finding.rule.id
 
 
 def _finding(outcome: RuleOutcome, row: int) -> Finding:
-    answer, rule = outcome.answer, outcome.rule
+    answer, official = outcome.answer, outcome.severity_if_official
+    code: int = answer.code.item(row)
     notes: list[Text] = [] if outcome.has_basis else [NO_LEGAL_BASIS]
-    if answer.code[row] != UNKNOWN:
-        notes += [by_table(r) for r, codes in outcome.rows if codes[row] == answer.code[row]]
+    if outcome.rows and code != UNKNOWN:
+        notes += [by_table(r) for r, codes in outcome.rows if codes[row] == code]
     if outcome.straight is not None and outcome.straight[row] >= 0:
         notes.append(STRAIGHT[int(outcome.straight[row])])
     return Finding(
-        rule=rule,
-        verdict=VERDICTS[int(answer.code[row])],
-        severity=outcome.severity(bool(answer.capped[row])),
-        severity_if_official=outcome.severity_if_official,
-        missing=outcome.missing(row),
-        applies=not bool(outcome.applicable.unknown[row]),
-        zones=tuple(_zone_fact(outcome, int(place)) for place in outcome.hits.of(row)),
+        rule=outcome.rule,
+        verdict=VERDICTS[code],
+        severity=capped(official) if answer.capped.item(row) else official,
+        severity_if_official=official,
+        missing=outcome.missing(row) if answer.missing else (),
+        applies=not outcome.applicable.unknown.item(row),
+        zones=tuple(_zone_fact(outcome, place) for place in outcome.hits.of(row).tolist()),
         parts=answer.parts.get(row),
         citations=outcome.citations,
         has_basis=outcome.has_basis,
-        margin_m=number(answer.margin_m[row]),
-        error_m=number(answer.error_m[row]),
-        on_boundary=bool(answer.on_boundary[row]),
+        margin_m=number(answer.margin_m.item(row)),
+        error_m=number(answer.error_m.item(row)),
+        on_boundary=answer.on_boundary.item(row),
         notes=tuple(notes),
     )
 
@@ -211,28 +214,29 @@ def _finding(outcome: RuleOutcome, row: int) -> Finding:
 def _zone_fact(outcome: RuleOutcome, place: int) -> ZoneFact:
     hits, layer = outcome.hits, outcome.layer
     assert layer is not None
-    zone, source = int(hits.zone[place]), layer.source
-    code, dimension, reach = int(hits.code[place]), int(hits.dimension[place]), int(hits.reach[place])
+    zone, reach, source = hits.zone.item(place), hits.reach.item(place), layer.source
+    dimension, overlap = hits.dimension.item(place), hits.overlap.item(place)
+    is_indicative: bool = hits.is_indicative.item(place)
     return ZoneFact(
         layer=source.layer_id,
         uid=str(source.uids[zone]),
         name=source.names[zone],
         row=zone,
-        verdict=VERDICTS[code],
-        severity=outcome.severity(bool(hits.is_indicative[place])),
+        verdict=VERDICTS[hits.code.item(place)],
+        severity=outcome.severity(is_indicative),
         severity_if_official=outcome.severity_if_official,
-        overlap_m2=float(hits.overlap[place]) if dimension == 2 else None,
-        overlap_m=float(hits.overlap[place]) if dimension == 1 else None,
-        share=number(hits.share[place]),
-        distance_m=float(hits.distance_m[place]),
-        bearing_deg=number(hits.bearing_deg[place]),
-        margin_m=number(hits.margin_m[place]),
-        error_m=number(hits.error_m[place]),
-        limit_m=number(hits.limit_m[place]),
-        along_m=number(hits.along_m[place]),
+        overlap_m2=overlap if dimension == 2 else None,
+        overlap_m=overlap if dimension == 1 else None,
+        share=number(hits.share.item(place)),
+        distance_m=hits.distance_m.item(place),
+        bearing_deg=number(hits.bearing_deg.item(place)),
+        margin_m=number(hits.margin_m.item(place)),
+        error_m=number(hits.error_m.item(place)),
+        limit_m=number(hits.limit_m.item(place)),
+        along_m=number(hits.along_m.item(place)),
         river=None if reach < 0 or outcome.rivers is None else outcome.rivers.source.names[reach],
-        on_boundary=bool(hits.on_boundary[place]),
-        is_indicative=bool(hits.is_indicative[place]),
+        on_boundary=hits.on_boundary.item(place),
+        is_indicative=is_indicative,
         witness=hits.witness[place],
     )
 

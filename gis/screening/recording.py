@@ -10,7 +10,7 @@ import orjson
 import shapely
 from orjson import Fragment
 
-from gis.crs import LONLAT, Transformation, transformation
+from gis.crs import LONLAT, Transformation, ellipsoidal_area_m2, transformation
 from gis.kernel import Parts
 from gis.screening.findings import Cleared, Finding, ZoneFact
 from gis.screening.geojson import geojson
@@ -86,8 +86,8 @@ class Writer:
         return {"no_access": layers} if layers else {}
 
     def _describe_site(self, request: ScreenRequest) -> Record:
-        site, unit, dimension = self._site, self._definition.district.area_unit_local, self._dimension
-        area = float(shapely.area(site.plane))
+        site, district, dimension = self._site, self._definition.district, self._dimension
+        unit, area = district.area_unit_local, float(shapely.area(site.plane))
         return {
             "geometry": Fragment(geojson([site.lonlat])[0]),
             "kind": site.kind.kind,
@@ -99,7 +99,9 @@ class Writer:
             "accuracy_source": "stated" if site.accuracy_is_stated else "district",
             "crs": request.crs,
             "area_m2": area if dimension == 2 else None,
-            "area_ellipsoidal_m2": site.area_ellipsoidal_m2 if dimension == 2 else None,
+            "area_ellipsoidal_m2": ellipsoidal_area_m2(site.given, site.epsg, district.extent)
+            if dimension == 2
+            else None,
             "area_local": {"value": area / unit.m2, "unit": unit.name.model_dump()}
             if unit and dimension == 2
             else None,
