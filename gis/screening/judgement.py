@@ -115,6 +115,13 @@ class Judgement:
         found = [self.finding(o, row) for o, code in self._codes(row, None) if code != CLEAR]
         return sorted(found, key=_rank)
 
+    def themes(self, findings: Sequence[Finding]) -> dict[str, list[Finding]]:
+        """``findings`` by the groups of their rules; all groups, and the findings of each in their order."""
+        groups: dict[str, list[Finding]] = {group: [] for group in self.groups()}
+        for finding in findings:
+            groups[finding.rule.group].append(finding)
+        return groups
+
     def cleared(self, row: int) -> list[Cleared]:
         """Return the rules that have nothing against one subject, with the reason."""
         return [_cleared(o, row) for o, code in self._codes(row, None) if code == CLEAR]

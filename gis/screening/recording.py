@@ -12,7 +12,7 @@ from orjson import Fragment
 
 from gis.crs import LONLAT, Transformation, ellipsoidal_area_m2, transformation
 from gis.kernel import Parts
-from gis.screening.findings import Cleared, Finding, ZoneFact
+from gis.screening.findings import Cleared, Finding, ZoneFact, worst
 from gis.screening.geojson import geojson
 from gis.screening.judgement import Judgement
 from gis.screening.request import ScreenRequest, Site
@@ -39,7 +39,7 @@ class Writer:
         site: Site,
         snapshot: Snapshot,
         judgement: Judgement,
-        sources: Mapping[str, Record],
+        sources: Mapping[str, Fragment],
     ) -> None:
         self._definition, self._site, self._snapshot = definition, site, snapshot
         self._judgement, self._sources = judgement, sources
@@ -56,10 +56,12 @@ class Writer:
     def record(self, request: ScreenRequest, engine: str, newest: int) -> Record:
         """The whole answer, by ``engine`` (its name and version), when ``newest`` was the newest revision."""
         judged = self._judgement
-        findings, groups = judged.findings(0), judged.groups()
+        findings = judged.findings(0)
+        verdict, severity = worst(findings)
+        groups = judged.themes(findings)
         parts = {group: judged.parts(0, group) for group in (None, *groups)}
         self._draw(findings, parts.values())
-        themes = [self._theme(group, findings, parts[group]) for group in groups]
+        themes = [self._theme(group, own, parts[group]) for group, own in groups.items()]
         themes.sort(key=lambda t: WORST_FIRST[t["verdict"]])
         seen = [name for name in self._snapshot.rows if name not in self._snapshot.no_access]
         layers = [self._layer(layer_id) for layer_id in seen]
@@ -68,8 +70,8 @@ class Writer:
             "law_date": self._snapshot.law_date.isoformat(),
             "as_of": {"revision": self._snapshot.revision, "head": newest},
             "site": self._describe_site(request),
-            "verdict": judged.verdict(0),
-            "severity": judged.severity(0),
+            "verdict": verdict,
+            "severity": severity,
             "demonstration": any(layer["is_demonstration"] for layer in layers),
             "parts": Fragment(self._parts(parts[None])),
             "themes": themes,
@@ -135,15 +137,14 @@ class Writer:
         return b"null" if parts is None else self._divided[id(parts)]
 
     def _theme(self, group: str, findings: Sequence[Finding], parts: Parts | None) -> Record:
-        judged = self._judgement
-        own = [self._finding(finding) for finding in findings if finding.rule.group == group]
+        verdict, severity = worst(findings)
         return {
             "id": group,
             "title": self._texts.groups[group],
-            "verdict": judged.verdict(0, group),
-            "severity": judged.severity(0, group),
+            "verdict": verdict,
+            "severity": severity,
             "parts": Fragment(self._parts(parts)),
-            "findings": Fragment(b"[" + b",".join(own) + b"]"),
+            "findings": Fragment(b"[" + b",".join(map(self._finding, findings)) + b"]"),
         }
 
     def _finding(self, finding: Finding) -> bytes:
