@@ -103,7 +103,7 @@ class Judgement:
     outcomes: tuple[RuleOutcome, ...]
     fits: Flags
     _parts: dict[tuple[int, str | None], Parts] = field(default_factory=dict)
-    _told: dict[tuple[int, str | None], list[tuple[RuleOutcome, int]]] = field(default_factory=dict)
+    _told: dict[int, list[tuple[RuleOutcome, int]]] = field(default_factory=dict)
     _combined: dict[tuple[int, ...], tuple[list[Parts], Parts]] = field(default_factory=dict)
 
     def finding(self, outcome: RuleOutcome, row: int) -> Finding:
@@ -112,7 +112,7 @@ class Judgement:
 
     def findings(self, row: int) -> list[Finding]:
         """Return the findings on one subject: the worst verdict first, then the severest, then by rule."""
-        found = [self.finding(o, row) for o, code in self._codes(row, None) if code != CLEAR]
+        found = [self.finding(o, row) for o, code in self._codes(row) if code != CLEAR]
         return sorted(found, key=_rank)
 
     def themes(self, findings: Sequence[Finding]) -> dict[str, list[Finding]]:
@@ -124,20 +124,11 @@ class Judgement:
 
     def cleared(self, row: int) -> list[Cleared]:
         """Return the rules that have nothing against one subject, with the reason."""
-        return [_cleared(o, row) for o, code in self._codes(row, None) if code == CLEAR]
+        return [_cleared(o, row) for o, code in self._codes(row) if code == CLEAR]
 
-    def verdict(self, row: int, group: str | None = None) -> Verdict:
-        """Return the worst verdict on one subject, of all rules or of one group."""
-        return VERDICTS[max((code for _, code in self._codes(row, group)), default=CLEAR)]
-
-    def severity(self, row: int, group: str | None = None) -> Severity | None:
-        """Return the severest among the findings that share the worst verdict; None when all is clear."""
-        codes = self._codes(row, group)
-        worst = max((code for _, code in codes), default=CLEAR)
-        if worst == CLEAR:
-            return None
-        found = {o.severity(o.answer.capped.item(row)) for o, code in codes if code == worst}
-        return min(found, key=SEVERITIES.index)
+    def verdict(self, row: int) -> Verdict:
+        """Return the worst verdict on one subject, of all rules."""
+        return VERDICTS[max((code for _, code in self._codes(row)), default=CLEAR)]
 
     def parts(self, row: int, group: str | None = None) -> Parts | None:
         """Return one subject divided by the worst verdict of each place, over all rules or one group.
@@ -152,7 +143,7 @@ class Judgement:
             if group is None:
                 found = [self.parts(row, each) for each in self.groups()]
             else:
-                found = [o.answer.parts.get(row) for o in self._of(group)]
+                found = [o.answer.parts.get(row) for o in self._by_group.get(group, ())]
             self._parts[key] = self._combine(row, [part for part in found if part is not None])
         return self._parts[key]
 
@@ -174,15 +165,11 @@ class Judgement:
             groups.setdefault(outcome.rule.group, []).append(outcome)
         return groups
 
-    def _codes(self, row: int, group: str | None) -> list[tuple[RuleOutcome, int]]:
-        """The outcomes of all rules or of one group, with the verdict code of one subject."""
-        key = row, group
-        if key not in self._told:
-            self._told[key] = [(o, o.answer.code.item(row)) for o in self._of(group)]
-        return self._told[key]
-
-    def _of(self, group: str | None) -> Sequence[RuleOutcome]:
-        return self.outcomes if group is None else self._by_group.get(group, ())
+    def _codes(self, row: int) -> list[tuple[RuleOutcome, int]]:
+        """The outcomes of all rules, with the verdict code of one subject."""
+        if row not in self._told:
+            self._told[row] = [(o, o.answer.code.item(row)) for o in self.outcomes]
+        return self._told[row]
 
 
 _WORST_FIRST: dict[Verdict, int] = {"conflict": 0, "unknown": 1, "edge": 2, "clear": 3}

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import shapely
 
+from gis.screening.findings import worst
 from gis.screening.inputs import Subjects, ZoneLayer
 from gis.screening.judge import judge
 from gis.screening.judgement import Judgement
@@ -89,3 +90,8 @@ def judged(subjects: Subjects, layer: ZoneLayer, *rules: Rule, **options: Any) -
 def verdicts(judgement: Judgement) -> list[str]:
     """The verdict on each subject."""
     return [judgement.verdict(row) for row in range(len(judgement.subjects))]
+
+
+def severities(judgement: Judgement) -> list[str | None]:
+    """The severest of the worst findings on each subject."""
+    return [worst(judgement.findings(row))[1] for row in range(len(judgement.subjects))]
