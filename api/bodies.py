@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Coroutine
 from json import JSONDecodeError
 from typing import Any
 
 import orjson
-from fastapi import Request, Response
-from fastapi.routing import APIRoute
+from fastapi import Request
+
+from api.plans import PlannedRoute
 
 __all__ = ["JsonRoute"]
 
@@ -26,19 +26,12 @@ class _JsonRequest(Request):
     async def json(self) -> Any:
         """The body; JSONDecodeError, which FastAPI turns into a refusal, when it is no JSON."""
         body = await self.body()
-        if nul := _NUL.search(body):
+        if rb"\u0000" in body and (nul := _NUL.search(body)):
             raise JSONDecodeError("a NUL, which no text may hold", body.decode(errors="replace"), nul.start())
         return orjson.loads(body)
 
 
-class JsonRoute(APIRoute):
+class JsonRoute(PlannedRoute):
     """A route whose body is read so."""
 
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """What answers a request."""
-        inner = super().get_route_handler()
-
-        async def answer(request: Request) -> Response:
-            return await inner(_JsonRequest(request.scope, request.receive))
-
-        return answer
+    request_class = _JsonRequest

@@ -20,7 +20,7 @@ PATIENCE_S = 30.0
 LEAST_BYTES_S = 10_000
 MOST_HELD = 256 * 2**20
 
-__all__ = ["BodyGuard", "HostGuard", "SecurityHeaders", "TextGuard", "is_known_host"]
+__all__ = ["BodyGuard", "HostGuard", "SecurityHeaders", "TextGuard", "is_known_host", "replayed"]
 
 
 class HostGuard:
@@ -103,7 +103,7 @@ class BodyGuard:
                 await refuse(error, scope, receive, send)
                 return
             if body is not None:
-                await self.app(scope, _replayed(body, receive), send)
+                await self.app(scope, replayed(body, receive), send)
 
     async def _read(self, receive: Receive) -> bytes | None:
         """The whole body; None when its sender has gone. Raises TooLarge, TooSlow or Overloaded."""
@@ -153,7 +153,7 @@ def _counted(receive: Receive, limit: int) -> Receive:
     return count
 
 
-def _replayed(body: bytes, receive: Receive) -> Receive:
+def replayed(body: bytes, receive: Receive) -> Receive:
     """A receive that gives ``body`` once and then what really comes."""
     given = False
 

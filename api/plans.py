@@ -14,9 +14,12 @@ from typing import Any
 from fastapi import Request, Response
 from fastapi.concurrency import run_in_threadpool
 from fastapi.dependencies.models import Dependant
+from fastapi.params import Body
 from fastapi.routing import APIRoute
 from starlette.routing import BaseRoute, Match
 from starlette.types import Receive, Scope, Send
+
+from api.guards import replayed
 
 __all__ = ["KnownPaths", "PlannedRoute"]
 
@@ -49,22 +52,26 @@ class _Step:
 class PlannedRoute(APIRoute):
     """A route that answers as any other does, by a plan where all that it depends on allows one.
 
-    That is: functions that run on the event loop and return, and parameters of path and query with one value
-    each. Its function returns a Response. What a parameter's type refuses is left to FastAPI, to be said in
-    its words.
+    That is: functions that run on the event loop and return, parameters of path and query with one value
+    each, and at most one body, as JSON. Its function returns a Response. What the type of a parameter or of
+    the body refuses is left to FastAPI, to be said in its words.
     """
 
+    request_class: type[Request] = Request
     _steps: tuple[_Step, ...] = ()
+    _body: Any = None
     _on_the_loop = False
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """What answers a request."""
         usual = super().get_route_handler()
-        self._steps, self._on_the_loop = _steps(self.dependant), iscoroutinefunction(self.endpoint)
-        if not self._steps:
-            return usual
+        (self._body,) = self.dependant.body_params if _takes_json(self) else (None,)
+        self._steps, self._on_the_loop = _steps(self), iscoroutinefunction(self.endpoint)
 
-        async def answer(request: Request) -> Response:
+        async def answer(given: Request) -> Response:
+            request = self.request_class(given.scope, given.receive)
+            if not self._steps:
+                return await usual(request)
             planned = None if _REFUSED in request.scope else await self.by_plan(request)
             if planned is None:
                 return await usual(request)
@@ -75,9 +82,16 @@ class PlannedRoute(APIRoute):
 
         return answer
 
+    async def unread(self, request: Request) -> Receive:
+        """What gives once more what `by_plan` has read of ``request``."""
+        return request.receive if self._body is None else replayed(await request.body(), request.receive)
+
     async def by_plan(self, request: Request) -> Response | None:
         """The answer; None where a value is refused."""
         *before, last = self._steps
+        body = None if self._body is None else await _json(request)
+        if body is None and self._body is not None:
+            return None
         path, query = request.path_params, request.query_params
         results: list[Any] = []
         for step in before:
@@ -88,6 +102,10 @@ class PlannedRoute(APIRoute):
         values = _values(last, request, path, query, results)
         if values is None:
             return None
+        if self._body is not None:
+            values[self._body.name], errors = self._body.validate(body, {}, loc=("body",))
+            if errors:
+                return None
         if self._on_the_loop:
             answered: Response = await self.endpoint(**values)
         else:
@@ -102,20 +120,20 @@ class KnownPaths(BaseRoute):
     """
 
     def __init__(self) -> None:
-        self._found: dict[str, tuple[PlannedRoute, dict[str, Any]]] = {}
+        self._found: dict[tuple[str, str], tuple[PlannedRoute, dict[str, Any]]] = {}
 
     def learn(self, scope: Scope, route: PlannedRoute) -> None:
         """``route`` was found for the path of ``scope``."""
-        if scope["method"] == "GET" and len(scope["path"]) < _LONGEST_PATH:
+        if len(scope["path"]) < _LONGEST_PATH:
             if len(self._found) >= _MOST_PATHS:
                 self._found.clear()
-            self._found[scope["path"]] = route, scope["path_params"]
+            self._found[scope["method"], scope["path"]] = route, scope["path_params"]
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
         """The planned route, where the path is known."""
-        if scope["type"] != "http" or scope["method"] != "GET" or _REFUSED in scope:
+        if scope["type"] != "http" or _REFUSED in scope:
             return Match.NONE, {}
-        found = self._found.get(scope["path"])
+        found = self._found.get((scope["method"], scope["path"]))
         if found is None:
             return Match.NONE, {}
         route, path_params = found
@@ -123,10 +141,12 @@ class KnownPaths(BaseRoute):
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Have the route answer by its plan, or where that is not possible the router begin anew without."""
-        answer = await scope["route"].by_plan(Request(scope, receive, send))
+        route: PlannedRoute = scope["route"]
+        request = route.request_class(scope, receive)
+        answer = await route.by_plan(request)
         if answer is None:
             scope[_REFUSED] = True
-            await scope["router"](scope, receive, send)
+            await scope["router"](scope, await route.unread(request), send)
         else:
             await answer(scope, receive, send)
 
@@ -151,8 +171,25 @@ def _values(
     return values
 
 
-def _steps(route: Dependant) -> tuple[_Step, ...]:
+def _takes_json(route: PlannedRoute) -> bool:
+    """Whether a route is given one body, which is JSON and all that is sent."""
+    fields = route.dependant.body_params
+    return len(fields) == 1 and type(fields[0].field_info) is Body and not route._embed_body_fields
+
+
+async def _json(request: Request) -> Any:
+    """The body; None for one that is no JSON, or not said to be."""
+    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
+        return None
+    try:
+        return await request.json()
+    except ValueError:
+        return None
+
+
+def _steps(planned: PlannedRoute) -> tuple[_Step, ...]:
     """The calls in the order in which FastAPI makes them, each once; none where one is of another kind."""
+    route = planned.dependant
     steps: list[_Step] = []
     numbers: dict[Any, int] = {}
 
@@ -169,7 +206,7 @@ def _steps(route: Dependant) -> tuple[_Step, ...]:
             numbers[below.call] = number
             if below.name is not None:
                 results.append((below.name, number))
-        parameters = _parameters(dependant)
+        parameters = _parameters(dependant, takes_json=dependant is route and planned._body is not None)
         if parameters is None or dependant.call is None:
             return None
         steps.append(_Step(dependant.call, parameters, tuple(results), dependant.request_param_name))
@@ -183,10 +220,11 @@ def _runs_on_the_loop(call: Any) -> bool:
     return iscoroutinefunction(call) or iscoroutinefunction(getattr(call, "__call__", None))  # noqa: B004
 
 
-def _parameters(dependant: Dependant) -> tuple[_Parameter, ...] | None:
+def _parameters(dependant: Dependant, *, takes_json: bool) -> tuple[_Parameter, ...] | None:
     """The parameters of path and query; None when there are others, or lists."""
     unknown = (
-        dependant.header_params, dependant.cookie_params, dependant.body_params,
+        dependant.header_params, dependant.cookie_params,
+        () if takes_json else dependant.body_params,
         dependant.websocket_param_name, dependant.http_connection_param_name, dependant.response_param_name,
         dependant.background_tasks_param_name, dependant.security_scopes_param_name,
     )  # fmt: skip

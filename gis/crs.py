@@ -188,5 +188,8 @@ def ellipsoidal_area_m2(geometry: shapely.Geometry, crs: int, extent: Extent) ->
     ``geometry`` is in ``crs``, x,y order; lines, points and empty geometries give 0.0.
     """
     lonlat = _to_geodetic(crs, extent).geometries(np.array([geometry], dtype=object))[0]
-    area, _ = _geod(crs).geometry_area_perimeter(shapely.orient_polygons(lonlat))
-    return abs(float(area))
+    measured, total = _geod(crs).polygon_area_perimeter, 0.0
+    for polygon in shapely.get_parts(shapely.orient_polygons(lonlat)):
+        rings = (shapely.get_coordinates(ring).T for ring in shapely.get_rings(polygon))
+        total += sum(measured(lon, lat)[0] for lon, lat in rings)  # holes lie the other way round
+    return abs(total)

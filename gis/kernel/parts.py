@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from functools import lru_cache
 
 import numpy as np
 import shapely
 from numpy.typing import NDArray
 from shapely.geometry.base import BaseGeometry
 
+from gis.kept import for_each
 from gis.kernel.along import joined
 from gis.kernel.arrays import Floats, accuracies, geometries
 from gis.kernel.frame import Body, Frame
@@ -170,7 +170,7 @@ def _all_of(site: BaseGeometry, verdict: int) -> Parts:
     return Parts(conflict, unknown, edge, clear, np.where(np.array(_CODES) == verdict, amount, 0.0))
 
 
-@lru_cache(maxsize=64)
+@for_each(size=64)
 def _amount(site: BaseGeometry) -> float:
     """The size of a site, measured near the origin; a site is asked about by many rules."""
     return float(size([Frame.around(shapely.bounds([site])).into(site)])[0])
@@ -228,10 +228,13 @@ def combine(site: BaseGeometry, parts: Iterable[Parts]) -> Parts:
     dimension = one_dimension(site)
     if dimension == 0:
         return _combined_points(shapely.get_coordinates(site), given, on_boundary)
-    given = _that_matter(site, given) if dimension > 0 else []
-    if not given:
+    distinct = list({id(part): part for part in given}.values()) if dimension > 0 else []
+    sized = [(part, sizes) for part in distinct if any((sizes := part.sizes.tolist())[:3])]
+    if not sized:
         return replace(_all_of(site, CLEAR), on_boundary=on_boundary)
-    if len(given) == 1 and _makes_up(site, given[0]):
+    amount = _amount(site)
+    given = _that_matter(sized, amount)
+    if len(given) == 1 and abs(given[0].sizes.sum() - amount) <= 1e-9 * amount:
         return given[0] if given[0].on_boundary == on_boundary else replace(given[0], on_boundary=on_boundary)
     frame = Frame.around(shapely.bounds([site]), stored=True)
     local = frame.into(site)
@@ -247,30 +250,22 @@ def combine(site: BaseGeometry, parts: Iterable[Parts]) -> Parts:
     return _polygons_by(frame, areas, on_boundary=on_boundary)
 
 
-def _that_matter(site: BaseGeometry, given: list[Parts]) -> list[Parts]:
-    """The divisions without those that others outdo everywhere; only what is left needs an overlay.
+def _that_matter(sized: list[tuple[Parts, list[float]]], amount: float) -> list[Parts]:
+    """Of divisions with their sizes those that others do not outdo everywhere; only they need an overlay.
 
     A division may leave out what is clear, so whether one verdict holds everywhere is asked of its size.
     """
-    distinct = list({id(part): part for part in given}.values())
-    left = [part for part in distinct if part.sizes[:3].any()]
-    amount = _amount(site) if left else 0.0
     for code, worse in enumerate(_OUTDOING):
-        throughout = [part for part in left if part.sizes[code] >= amount * (1 - _WHOLE)]
+        throughout = [part for part, sizes in sized if sizes[code] >= amount * (1 - _WHOLE)]
         if throughout:
-            return [throughout[0], *(part for part in left if part.sizes[worse].any())]
-    return left
+            return [throughout[0], *(part for part, sizes in sized if any(sizes[w] for w in worse))]
+    return [part for part, _ in sized]
 
 
 _OUTDOING: tuple[list[int], ...] = ([], [0], [0, 1])
 """Of conflict, unknown and edge: the verdicts that show before them, as places in the sizes of parts."""
 _WHOLE = 1e-12
 """A part that lacks less than this share of the site is the whole site."""
-
-
-def _makes_up(site: BaseGeometry, part: Parts) -> bool:
-    amount = _amount(site)
-    return bool(abs(part.sizes.sum() - amount) <= 1e-9 * amount)
 
 
 def _combined_points(xy: Floats, given: list[Parts], on_boundary: bool) -> Parts:

@@ -17,7 +17,8 @@ from gis.screening.answer import Examined, Record
 from gis.screening.filters import Attributes, evaluate
 from gis.screening.findings import VERDICTS
 from gis.screening.inputs import Subjects
-from gis.screening.judge import RuleOutcome, judge
+from gis.screening.judge import judge
+from gis.screening.judgement import RuleOutcome
 from gis.settings import MapDefinition
 from layers.model import Field, Text
 from layers.predicates import (

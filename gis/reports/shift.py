@@ -22,7 +22,8 @@ from gis.kernel.arrays import Floats, Geometries
 from gis.screening.answer import Examined
 from gis.screening.ground import near_pairs
 from gis.screening.inputs import Subjects
-from gis.screening.judge import Judgement, RuleOutcome, judge
+from gis.screening.judge import judge
+from gis.screening.judgement import Judgement, RuleOutcome
 from layers.predicates import AreaShareOutside, Attribute, Disjoint
 
 __all__ = ["SEARCH_M", "Shift", "is_wanted", "smallest_shift"]

@@ -10,12 +10,15 @@ from importlib.metadata import version
 
 import orjson
 import shapely
+from orjson import Fragment
 from sqlalchemy import Engine
 
 from gis.db import connect, scope_of
 from gis.kept import for_each
 from gis.revisions import resolve_as_of
-from gis.screening.judge import Judgement, judge
+from gis.screening.findings import worst
+from gis.screening.judge import judge
+from gis.screening.judgement import Judgement
 from gis.screening.recording import WORST_FIRST, Record, Writer
 from gis.screening.request import ScreenRequest, Site, read_site
 from gis.screening.seeing import area_seen
@@ -74,7 +77,7 @@ class Examined:
     ----------
     newest : int
         The newest revision when it was judged; ``snapshot.revision`` is the one that was judged.
-    sources : mapping of name to dict
+    sources : mapping of name to JSON
         The sources of the zones, as the record shows them.
     """
 
@@ -83,7 +86,7 @@ class Examined:
     site: Site
     snapshot: Snapshot
     judgement: Judgement
-    sources: Mapping[str, Record]
+    sources: Mapping[str, Fragment]
     newest: int
 
     def text(self) -> bytes:
@@ -100,19 +103,19 @@ class Examined:
         """As JSON only the verdicts: of the whole, of each theme, and of the rules behind them."""
         judged, texts = self.judgement, texts_of(self.definition)
         findings = judged.findings(0)
+        verdict, severity = worst(findings)
         themes = [
             {
                 "id": group,
                 "title": texts.groups[group],
-                "verdict": judged.verdict(0, group),
-                "severity": judged.severity(0, group),
+                **dict(zip(("verdict", "severity"), worst(own), strict=True)),
                 "rules": [
                     {"rule": f.rule.id, "title": texts.text(f.rule.title), "verdict": f.verdict,
-                     "severity": f.severity, "missing": list(f.missing)}
-                    for f in findings if f.rule.group == group
+                     "severity": f.severity, "missing": f.missing}
+                    for f in own
                 ],
             }
-            for group in judged.groups()
+            for group, own in judged.themes(findings).items()
         ]  # fmt: skip
         themes.sort(key=lambda theme: WORST_FIRST[str(theme["verdict"])])
         told = {
@@ -120,8 +123,8 @@ class Examined:
             "engine": _ENGINE,
             "law_date": self.snapshot.law_date.isoformat(),
             "as_of": {"revision": self.snapshot.revision, "head": self.newest},
-            "verdict": judged.verdict(0),
-            "severity": judged.severity(0),
+            "verdict": verdict,
+            "severity": severity,
             "themes": themes,
         }
         return orjson.dumps(told)

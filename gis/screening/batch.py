@@ -34,7 +34,8 @@ from gis.kernel import CLEAR, ZoneSet, points_in_zones
 from gis.revisions import resolve_as_of
 from gis.screening.findings import VERDICTS
 from gis.screening.inputs import Subjects, screenable
-from gis.screening.judge import Judgement, judge
+from gis.screening.judge import judge
+from gis.screening.judgement import Judgement
 from gis.screening.request import site_kinds
 from gis.screening.rows import read_rows
 from gis.screening.seeing import seen_definition

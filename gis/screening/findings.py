@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from shapely.geometry.base import BaseGeometry
@@ -26,6 +27,8 @@ __all__ = [
     "Finding",
     "ZoneFact",
     "by_table",
+    "number",
+    "worst",
 ]
 
 VERDICTS: dict[int, Verdict] = {
@@ -188,6 +191,11 @@ class Cleared:
     code: str
     reason: Text
     names: tuple[str, ...] = ()
+
+
+def worst(findings: Sequence[Finding]) -> tuple[Verdict, Severity | None]:
+    """The worst verdict of some findings, the worst of which come first, and its severity; clear for none."""
+    return (findings[0].verdict, findings[0].severity) if findings else ("clear", None)
 
 
 def number(value: float) -> float | None:

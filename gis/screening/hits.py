@@ -106,7 +106,7 @@ class Hits:
         """Return the places of the pairs of one subject."""
         if not len(self):
             return self.subject
-        first, last = np.searchsorted(self.subject, [subject, subject + 1])
+        first, last = self.subject.searchsorted([subject, subject + 1])
         return np.arange(first, last)
 
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from gis.kernel import CLEAR, CONFLICT, EDGE, UNKNOWN
 from gis.screening.dates import FAR, dated, next_days, valid_until
 from gis.screening.findings import VERDICTS
-from gis.screening.judge import Judgement, RuleOutcome
+from gis.screening.judgement import Judgement, RuleOutcome
 from gis.screening.rows import LayerRows
 from layers.rulemodel import SEVERITIES
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,11 +10,11 @@ import orjson
 import shapely
 from orjson import Fragment
 
-from gis.crs import LONLAT, Transformation, transformation
+from gis.crs import LONLAT, Transformation, ellipsoidal_area_m2, transformation
 from gis.kernel import Parts
-from gis.screening.findings import Cleared, Finding, ZoneFact
+from gis.screening.findings import Cleared, Finding, ZoneFact, worst
 from gis.screening.geojson import geojson
-from gis.screening.judge import Judgement
+from gis.screening.judgement import Judgement
 from gis.screening.request import ScreenRequest, Site
 from gis.screening.sentences import missing_names, say
 from gis.screening.snapshot import Snapshot
@@ -39,23 +39,29 @@ class Writer:
         site: Site,
         snapshot: Snapshot,
         judgement: Judgement,
-        sources: Mapping[str, Record],
+        sources: Mapping[str, Fragment],
     ) -> None:
         self._definition, self._site, self._snapshot = definition, site, snapshot
         self._judgement, self._sources = judgement, sources
         district = definition.district
         self._to_lonlat: Transformation = transformation(district.measuring_crs, LONLAT, district.extent)
+        self._dimension = int(shapely.get_dimensions(site.plane))
         self._texts = texts_of(definition)
         self._titles = self._texts.titles(site.kind.subjects)
         self._covered: dict[bytes, str] = {}
-        self._divided: dict[int, tuple[Parts, Fragment]] = {}
-        self._drawn: dict[int, tuple[shapely.Geometry, Fragment]] = {}
+        # By identity: the judgement holds what they name.
+        self._drawn: dict[int, Fragment] = {}
+        self._divided: dict[int, bytes] = {}
 
     def record(self, request: ScreenRequest, engine: str, newest: int) -> Record:
         """The whole answer, by ``engine`` (its name and version), when ``newest`` was the newest revision."""
         judged = self._judgement
         findings = judged.findings(0)
-        themes = [self._theme(group, findings) for group in judged.groups()]
+        verdict, severity = worst(findings)
+        groups = judged.themes(findings)
+        parts = {group: judged.parts(0, group) for group in (None, *groups)}
+        self._draw(findings, parts.values())
+        themes = [self._theme(group, own, parts[group]) for group, own in groups.items()]
         themes.sort(key=lambda t: WORST_FIRST[t["verdict"]])
         seen = [name for name in self._snapshot.rows if name not in self._snapshot.no_access]
         layers = [self._layer(layer_id) for layer_id in seen]
@@ -64,10 +70,10 @@ class Writer:
             "law_date": self._snapshot.law_date.isoformat(),
             "as_of": {"revision": self._snapshot.revision, "head": newest},
             "site": self._describe_site(request),
-            "verdict": judged.verdict(0),
-            "severity": judged.severity(0),
+            "verdict": verdict,
+            "severity": severity,
             "demonstration": any(layer["is_demonstration"] for layer in layers),
-            "parts": self._parts(judged.parts(0)),
+            "parts": Fragment(self._parts(parts[None])),
             "themes": themes,
             "clear": [self._cleared(cleared) for cleared in judged.cleared(0)],
             "layers": layers,
@@ -82,11 +88,10 @@ class Writer:
         return {"no_access": layers} if layers else {}
 
     def _describe_site(self, request: ScreenRequest) -> Record:
-        site, unit = self._site, self._definition.district.area_unit_local
-        area = float(shapely.area(site.plane))
-        dimension = int(shapely.get_dimensions(site.plane))
+        site, district, dimension = self._site, self._definition.district, self._dimension
+        unit, area = district.area_unit_local, float(shapely.area(site.plane))
         return {
-            "geometry": geojson(site.lonlat),
+            "geometry": Fragment(geojson([site.lonlat])[0]),
             "kind": site.kind.kind,
             "kind_title": self._texts.text(site.kind.title),
             "attributes": {
@@ -96,65 +101,65 @@ class Writer:
             "accuracy_source": "stated" if site.accuracy_is_stated else "district",
             "crs": request.crs,
             "area_m2": area if dimension == 2 else None,
-            "area_ellipsoidal_m2": site.area_ellipsoidal_m2 if dimension == 2 else None,
+            "area_ellipsoidal_m2": ellipsoidal_area_m2(site.given, site.epsg, district.extent)
+            if dimension == 2
+            else None,
             "area_local": {"value": area / unit.m2, "unit": unit.name.model_dump()}
             if unit and dimension == 2
             else None,
             "length_m": float(shapely.length(site.plane)) if dimension == 1 else None,
         }
 
-    def _lonlat(self, geometry: shapely.Geometry) -> Fragment:
-        """GeoJSON in degrees; many findings show the same geometry, above all the whole site."""
-        found = self._drawn.get(id(geometry))
-        if found is None:
-            moved = self._to_lonlat.geometries(np.array([geometry], dtype=object))[0]
-            found = self._drawn[id(geometry)] = geometry, geojson(moved)
-        return found[1]
-
-    def _parts(self, parts: Parts | None) -> Fragment | None:
-        """The four parts with size and share; empty ones have no geometry. Many rules divide a site alike."""
-        if parts is None:
-            return None
-        if id(parts) not in self._divided:
-            self._divided[id(parts)] = parts, Fragment(orjson.dumps(self._divide(parts)))
-        return self._divided[id(parts)][1]
+    def _draw(self, findings: Sequence[Finding], divided: Iterable[Parts | None]) -> None:
+        """Write all that is shown in degrees; many findings show the same, above all the whole site."""
+        every = {id(parts): parts for parts in (*divided, *(f.parts for f in findings)) if parts is not None}
+        cut = np.array([geometry for parts in every.values() for geometry in parts.geoms], dtype=object)
+        shown = [*cut[~shapely.is_empty(cut)], *(zone.witness for f in findings for zone in f.zones)]
+        distinct = {id(geometry): geometry for geometry in shown}
+        texts = geojson(list(distinct.values()), self._to_lonlat.xy)
+        self._drawn = dict(zip(distinct, map(Fragment, texts), strict=True))
+        self._divided = {key: orjson.dumps(self._divide(parts)) for key, parts in every.items()}
 
     def _divide(self, parts: Parts) -> Record:
-        unit = {2: "area_m2", 1: "length_m", 0: "count"}[int(shapely.get_dimensions(self._site.plane))]
-        total = float(parts.sizes.sum())
-        out: Record = {}
-        for name, size in zip(WORST_FIRST, parts.sizes, strict=True):
-            geometry = getattr(parts, name)
-            out[name] = {
-                unit: float(size),
-                "share": float(size) / total if total else 0.0,
-                "geometry": None if shapely.is_empty(geometry) else self._lonlat(geometry),
+        """The four parts with size and share; empty ones have no geometry."""
+        unit = {2: "area_m2", 1: "length_m", 0: "count"}[self._dimension]
+        sizes, total = parts.sizes.tolist(), float(parts.sizes.sum())
+        return {
+            name: {
+                unit: size,
+                "share": size / total if total else 0.0,
+                "geometry": self._drawn.get(id(geometry)),
             }
-        return out
+            for name, size, geometry in zip(WORST_FIRST, sizes, parts.geoms, strict=True)
+        }
 
-    def _theme(self, group: str, findings: Sequence[Finding]) -> Record:
-        judged = self._judgement
+    def _parts(self, parts: Parts | None) -> bytes:
+        return b"null" if parts is None else self._divided[id(parts)]
+
+    def _theme(self, group: str, findings: Sequence[Finding], parts: Parts | None) -> Record:
+        verdict, severity = worst(findings)
         return {
             "id": group,
             "title": self._texts.groups[group],
-            "verdict": judged.verdict(0, group),
-            "severity": judged.severity(0, group),
-            "parts": self._parts(judged.parts(0, group)),
-            "findings": [self._finding(finding) for finding in findings if finding.rule.group == group],
+            "verdict": verdict,
+            "severity": severity,
+            "parts": Fragment(self._parts(parts)),
+            "findings": Fragment(b"[" + b",".join(map(self._finding, findings)) + b"]"),
         }
 
-    def _finding(self, finding: Finding) -> Fragment:
+    def _finding(self, finding: Finding) -> bytes:
         """A finding in words, with the facts of the place amid them, and in law."""
         is_bare = finding.verdict == "unknown" and not finding.zones
         before, after = self._said_of_absence(finding) if is_bare else self._said(finding)
-        facts = {
-            "margin_m": finding.margin_m,
-            "error_m": finding.error_m,
-            "on_boundary": finding.on_boundary,
-            "parts": self._parts(finding.parts),
-            "zones": [self._zone(zone) for zone in finding.zones],
-        }
-        return Fragment(b",".join((before, orjson.dumps(facts)[1:-1], after)))
+        return b'%b,"margin_m":%b,"error_m":%b,"on_boundary":%b,"parts":%b,"zones":%b,%b' % (
+            before,
+            orjson.dumps(finding.margin_m),
+            orjson.dumps(finding.error_m),
+            orjson.dumps(finding.on_boundary),
+            self._parts(finding.parts),
+            orjson.dumps([self._zone(zone) for zone in finding.zones]),
+            after,
+        )
 
     def _said_of_absence(self, finding: Finding) -> Said:
         """What is said of an unknown without zones: the same wherever the site is, unless a share is told."""
@@ -229,7 +234,7 @@ class Writer:
             "is_indicative": zone.is_indicative,
             "is_demonstration": bool(rows.is_demonstration[zone.row]),
             "source": self._sources.get(str(rows.sources[zone.row])),
-            "witness": self._lonlat(zone.witness),
+            "witness": self._drawn[id(zone.witness)],
         }
 
     def _cleared(self, cleared: Cleared) -> Fragment:

@@ -17,7 +17,8 @@ from gis.revisions import alive
 from gis.screening.basis import is_local, network_of, zone_layer_of
 from gis.screening.columns import read_columns, texts
 from gis.screening.inputs import PreparedLayer
-from gis.screening.judge import Judgement, judge
+from gis.screening.judge import judge
+from gis.screening.judgement import Judgement
 from gis.screening.ledger import ledger_rows, uncovered_rules
 from gis.screening.near import gathered_boxes, rows_in_boxes
 from gis.screening.onrecord import Recorded

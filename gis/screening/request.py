@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import shapely
 
-from gis.crs import LONLAT, ellipsoidal_area_m2, transformation
+from gis.crs import LONLAT, transformation
 from gis.errors import ScreeningError
 from gis.importing.checks import check_field
 from gis.importing.issues import Issue
@@ -52,16 +52,17 @@ class ScreenRequest:
 
 @dataclass(frozen=True, eq=False)
 class Site:
-    """A request made ready: the site in the measuring plane and in lon/lat, with its areas."""
+    """A request made ready: the site as given (in EPSG:``epsg``), in the measuring plane, and in lon/lat."""
 
     kind: SiteKind
     subjects: Subjects
+    given: shapely.Geometry
+    epsg: int
     plane: shapely.Geometry
     lonlat: shapely.Geometry
     attributes: dict[str, Any]
     accuracy_m: float
     accuracy_is_stated: bool
-    area_ellipsoidal_m2: float
 
 
 @for_each(size=8)
@@ -138,9 +139,9 @@ def read_site(definition: MapDefinition, request: ScreenRequest, *, max_vertices
         attributes={name: np.array([value], dtype=object) for name, value in attributes.items()},
     )  # fmt: skip
     return Site(
-        kind=kind, subjects=subjects, plane=plane, lonlat=moved(geometry, request.crs, LONLAT, definition),
+        kind=kind, subjects=subjects, given=geometry, epsg=_code(request.crs), plane=plane,
+        lonlat=moved(geometry, request.crs, LONLAT, definition),
         attributes=attributes, accuracy_m=accuracy + shift, accuracy_is_stated=stated,
-        area_ellipsoidal_m2=ellipsoidal_area_m2(geometry, int(_code(request.crs)), district.extent),
     )  # fmt: skip
 
 

@@ -6,10 +6,12 @@ from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date
+from functools import lru_cache
 from threading import Event, Lock, Thread
 from typing import Any
 
 import numpy as np
+import orjson
 from numpy.typing import NDArray
 from sqlalchemy import (
     ARRAY,
@@ -20,6 +22,7 @@ from sqlalchemy import (
     Text,
     any_,
     bindparam,
+    cast,
     func,
     literal_column,
     select,
@@ -111,26 +114,29 @@ def zone_layers(rules: Iterable[Rule]) -> list[str]:
 
 @dataclass(frozen=True)
 class Standing:
-    """Where the store stands: its newest revision, which one touched each layer last, and its sources."""
+    """The newest revision, which one touched each layer last, and the sources as JSON by name."""
 
     head: int
     touched: Mapping[str, int]
-    sources: Mapping[str, dict[str, Any]]
+    sources: Mapping[str, orjson.Fragment]
 
 
 def standing(engine: Engine, layers: Iterable[str]) -> Standing:
     """Ask in one statement where the store stands, for ``layers`` (ids)."""
     names = list(dict.fromkeys(layers))
     newest, touched, sources = ask_row(engine, _standing(engine.dialect), {"layers": names})
-    told = {row["name"]: _source(row) for row in sources}
-    return Standing(newest, {name: touched.get(name, 0) for name in names}, told)
+    return Standing(newest, {name: touched.get(name, 0) for name in names}, _sources(sources))
 
 
-def _source(row: Mapping[str, Any]) -> dict[str, Any]:
-    """A source as records show it."""
+@lru_cache(maxsize=8)
+def _sources(told: str) -> Mapping[str, orjson.Fragment]:
+    """The sources that the database tells, as records show them, by name."""
     return {
-        "name": row["name"], "title": {"zh": row["title_zh"], "en": row["title_en"]},
-        "bureau": row["bureau"], "is_demonstration": row["is_demonstration"],
+        row["name"]: orjson.Fragment(orjson.dumps({
+            "name": row["name"], "title": {"zh": row["title_zh"], "en": row["title_en"]},
+            "bureau": row["bureau"], "is_demonstration": row["is_demonstration"],
+        }))
+        for row in orjson.loads(told)
     }  # fmt: skip
 
 
@@ -151,7 +157,7 @@ def _standing(dialect: Dialect) -> str:
         select(
             func.coalesce(func.json_object_agg(each.c.layer, each.c.rev), text("'{}'::json"))
         ).scalar_subquery(),
-        select(func.coalesce(func.json_agg(source), text("'[]'::json"))).scalar_subquery(),
+        select(func.coalesce(cast(func.json_agg(source), Text), text("'[]'"))).scalar_subquery(),
     )
     return str(query.compile(dialect=dialect))
 

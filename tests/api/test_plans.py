@@ -9,6 +9,7 @@ import pytest
 from fastapi import APIRouter, Depends, FastAPI, HTTPException, Query, Request, Response
 from fastapi.routing import APIRoute
 from fastapi.testclient import TestClient
+from pydantic import BaseModel, Field
 
 from api.plans import KnownPaths, PlannedRoute
 
@@ -57,6 +58,15 @@ async def _on_the_loop(name: str, first: Annotated[str, Depends(_first)]) -> Res
     return Response(f"{name} {first}")
 
 
+class _Body(BaseModel):
+    size: Annotated[int, Field(ge=1)]
+    words: dict[str, Any] = {}
+
+
+def _given(name: str, first: Annotated[str, Depends(_first)], body: _Body) -> Response:
+    return Response(f"{name} {first} {body!r}")
+
+
 def _needing(name: str, held: Annotated[str, Depends(_held)]) -> Response:
     return Response(f"{name} {held}")
 
@@ -70,6 +80,7 @@ def clients() -> list[TestClient]:
         router.get("/told/{name}")(_told)
         router.get("/on-the-loop/{name}")(_on_the_loop)
         router.get("/needing/{name}")(_needing)
+        router.post("/given/{name}", status_code=201)(_given)
         app = FastAPI()
         if kind is PlannedRoute:
             app.state.known_paths = KnownPaths()
@@ -101,6 +112,34 @@ def test_a_planned_route_answers_as_the_usual_one(clients: list[TestClient], pat
         assert calls[0] == calls[1] == calls[2]
 
 
+@pytest.mark.parametrize("query", ["", "?size=13", "?size=0"])
+@pytest.mark.parametrize(
+    ("body", "kind"),
+    [
+        (b'{"size": 3, "words": {"a": [1.5, null]}}', "application/json"),
+        (b'{"size": 4}', "application/JSON; charset=utf-8"), (b'{"size": 5}', "application/geo+json"),
+        (b'{"size": 5}', "text/plain"), (b'{"size": 5}', None), (b'{"size": 0}', "application/json"),
+        (b'{"size": ', "application/json"), (b"null", "application/json"), (b"", "application/json"),
+        (b"[3]", "application/json"), (b'"\xff"', "application/json"),
+    ],
+)  # fmt: skip
+def test_a_planned_route_takes_a_body_as_the_usual_one(
+    clients: list[TestClient], query: str, body: bytes, kind: str | None
+) -> None:
+    for ready in (clients[0], clients[1]):
+        ready.post("/given/a", json={"size": 1})  # the path is known
+    headers = {} if kind is None else {"content-type": kind}
+    answers, calls = [], []
+    for client in clients:
+        CALLED.clear()
+        answer = client.post(f"/given/a{query}", content=body, headers=headers)
+        answers.append((answer.status_code, answer.content))
+        calls.append(list(CALLED))
+    assert answers[0] == answers[1]
+    if answers[0][0] == 200:
+        assert calls[0] == calls[1]
+
+
 def test_a_known_path_is_answered_by_its_route_and_no_more_are_kept_than_some(
     clients: list[TestClient], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -109,10 +148,10 @@ def test_a_known_path_is_answered_by_its_route_and_no_more_are_kept_than_some(
     known: KnownPaths = app.state.known_paths
     for number in range(5):
         assert clients[0].get(f"/on-the-loop/{number}").text == f"{number} testserver-3"
-    assert "/on-the-loop/4" in known._found and len(known._found) <= 3
+    assert ("GET", "/on-the-loop/4") in known._found and len(known._found) <= 3
     assert clients[0].post("/on-the-loop/4").status_code == 405
     assert clients[0].get("/on-the-loop/" + "x" * 300).status_code == 200
-    assert not any("xxx" in path for path in known._found)
+    assert not any("xxx" in path for _, path in known._found)
 
 
 def test_what_is_described_is_the_same(clients: list[TestClient]) -> None:

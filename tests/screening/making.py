@@ -7,8 +7,10 @@ from typing import Any
 import numpy as np
 import shapely
 
+from gis.screening.findings import worst
 from gis.screening.inputs import Subjects, ZoneLayer
-from gis.screening.judge import Judgement, judge
+from gis.screening.judge import judge
+from gis.screening.judgement import Judgement
 from layers.model import Text
 from layers.rulemodel import Group, Reference, Rule, RulePack
 
@@ -88,3 +90,8 @@ def judged(subjects: Subjects, layer: ZoneLayer, *rules: Rule, **options: Any) -
 def verdicts(judgement: Judgement) -> list[str]:
     """The verdict on each subject."""
     return [judgement.verdict(row) for row in range(len(judgement.subjects))]
+
+
+def severities(judgement: Judgement) -> list[str | None]:
+    """The severest of the worst findings on each subject."""
+    return [worst(judgement.findings(row))[1] for row in range(len(judgement.subjects))]

@@ -16,9 +16,11 @@ from hypothesis import strategies as st
 
 from gis.kernel import Parts, ZoneSet, depth_within
 from gis.screening import case, ground
+from gis.screening.findings import worst
 from gis.screening.inputs import PreparedLayer
-from gis.screening.judge import Judgement, judge
-from tests.screening.making import LAW_DATE, pack, rule, things, zones
+from gis.screening.judge import judge
+from gis.screening.judgement import Judgement
+from tests.screening.making import LAW_DATE, pack, rule, things, verdicts, zones
 from tests.screening.test_judge_properties import FEW, SEEDS, World, blob
 
 RULES = (
@@ -81,7 +83,7 @@ def told(judged: Judgement) -> list[Any]:
     return [
         findings,
         cleared,
-        [(judged.verdict(0, g), judged.severity(0, g)) for g in (None, *judged.groups())],
+        [worst(own) for own in judged.themes(judged.findings(0)).values()],
     ]
 
 
@@ -140,7 +142,7 @@ def test_verdicts_are_the_same_without_the_facts(seed: int, accuracy: float) -> 
             for judged in (whole, bare)
         ]
         assert findings[0] == findings[1], site.wkt
-        assert (whole.verdict(0), whole.severity(0)) == (bare.verdict(0), bare.severity(0))
+        assert verdicts(whole) == verdicts(bare) == [worst(whole.findings(0))[0]]
 
 
 def test_a_corner_tells_the_verdict_without_an_overlay(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,7 +6,7 @@ import shapely
 from shapely import LineString, MultiPolygon, Point, box
 
 from gis.errors import KernelInputError
-from gis.screening.findings import NO_LEGAL_BASIS, STRAIGHT
+from gis.screening.findings import NO_LEGAL_BASIS, STRAIGHT, worst
 from gis.screening.inputs import PreparedLayer
 from gis.screening.judge import judge
 from layers.rulemodel import Unless
@@ -17,6 +17,7 @@ from tests.screening.making import (
     judged,
     pack,
     rule,
+    severities,
     things,
     verdicts,
     zones,
@@ -197,7 +198,7 @@ def test_a_verdict_that_official_zones_alone_would_give_is_not_capped(shape: sha
 def test_what_is_unknown_for_lack_of_coverage_is_not_capped_by_zones_far_off() -> None:
     layer = zones([SQUARE], indicative=True, coverage=None)
     found = judged(things([Point(900, 900), box(900, 900, 910, 910)]), layer, rule())
-    assert [found.severity(row) for row in range(2)] == ["prohibited", "prohibited"]
+    assert severities(found) == ["prohibited", "prohibited"]
 
 
 def test_without_a_legal_basis_on_the_date_the_severity_is_capped_and_the_finding_says_so() -> None:
@@ -349,9 +350,19 @@ def test_findings_come_worst_first() -> None:
         ("B-02", "edge"),
         ("A-01", "edge"),
     ]
-    assert (found.verdict(0), found.severity(0)) == ("conflict", "prohibited")
-    assert (found.verdict(0, "A"), found.severity(0, "A")) == ("unknown", "prohibited")
     assert found.groups() == ("A", "B")
+    assert (found.verdict(0), worst(found.findings(0))) == ("conflict", ("conflict", "prohibited"))
+    themes = found.themes(found.findings(0))
+    assert {name: [f.rule.id for f in own] for name, own in themes.items()} == {
+        "A": ["A-02", "A-01"], "B": ["B-01", "B-02"],
+    }  # fmt: skip
+    assert worst(themes["A"]) == ("unknown", "prohibited")
+
+
+def test_where_nothing_is_found_all_is_clear_and_the_themes_are_told() -> None:
+    found = judged(things([Point(500, 500)]), zones([SQUARE]), rule(id="A-01"), rule(id="B-01"))
+    assert found.findings(0) == [] and worst([]) == ("clear", None)
+    assert found.themes([]) == {"A": [], "B": []}
 
 
 def test_only_rules_for_the_kinds_of_the_subject_are_applied() -> None:

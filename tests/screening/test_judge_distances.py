@@ -12,8 +12,8 @@ from shapely import Point
 
 from gis.kernel import CLEAR
 from gis.screening.inputs import ZoneLayer
-from gis.screening.judge import Judgement
-from tests.screening.making import SQUARE, judged, objects, rule, things, verdicts, zones
+from gis.screening.judgement import Judgement
+from tests.screening.making import SQUARE, judged, objects, rule, severities, things, verdicts, zones
 
 STATED = rule("dwithin_stated", attribute="distance", at_most_m=1000, statutory=True)
 BY_LEVEL = rule("dwithin_by", attribute="level", distances_m={"a": 10, "b": 50}, statutory=True)
@@ -96,9 +96,9 @@ def test_an_unstated_distance_makes_the_whole_of_a_parcel_unknown_and_keeps_the_
     found = judged(things([parcel], distance=[None]), zones([SQUARE], indicative=True), STATED)
     parts = found.parts(0)
     assert parts is not None and parts.sizes.tolist() == [0, parcel.area, 0, 0]
-    assert (found.verdict(0), found.severity(0)) == ("unknown", "review")
+    assert (verdicts(found), severities(found)) == (["unknown"], ["review"])
     official = zones([SQUARE, SQUARE], indicative=[True, False])
-    assert judged(things([parcel], distance=[None]), official, STATED).severity(0) == "prohibited"
+    assert severities(judged(things([parcel], distance=[None]), official, STATED)) == ["prohibited"]
 
 
 def test_each_zone_keeps_subjects_at_the_distance_of_its_kind() -> None:
@@ -135,7 +135,7 @@ def test_the_parts_of_a_parcel_are_the_worst_of_all_distances() -> None:
 def test_a_verdict_by_kind_that_rests_on_indicative_zones_is_capped() -> None:
     subjects = things(beside(5, 40))
     found = judged(subjects, levels("a", "b", indicative=[False, True]), BY_LEVEL)
-    assert [found.severity(row) for row in (0, 1)] == ["prohibited", "review"]
+    assert severities(found) == ["prohibited", "review"]
 
 
 def test_far_from_every_zone_is_the_conflict() -> None:

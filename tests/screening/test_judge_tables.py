@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 from shapely import Point
 
-from gis.screening.judge import Judgement, judge
+from gis.screening.judge import judge
+from gis.screening.judgement import Judgement
 from layers.rulemodel import Rule, Table
 from tests.screening.making import LAW_DATE, SQUARE, TEXT, pack, rule, things, verdicts, zones
 

@@ -10,12 +10,13 @@ from shapely import LineString, Point, box
 
 from gis.screening.findings import NO_ACCURACY, NO_NETWORK, NOT_COVERED, NOT_ON_IT, STRAIGHT, ZONE_NOT_ON_IT
 from gis.screening.inputs import ZoneLayer
-from gis.screening.judge import Judgement, judge
+from gis.screening.judge import judge
+from gis.screening.judgement import Judgement
 from gis.screening.sentences import say
 from gis.screening.wording import met_of
 from layers.rulemodel import UpstreamWithin
 from layers.waters import NetworkReading
-from tests.screening.making import EVERYWHERE, LAW_DATE, pack, rule, things, verdicts, zones
+from tests.screening.making import EVERYWHERE, LAW_DATE, pack, rule, severities, things, verdicts, zones
 
 RIVER = LineString([(0, 0), (10_000, 0)])
 INTAKE = Point(5000, 0)
@@ -138,7 +139,7 @@ def test_an_indicative_zone_caps_the_severity_unless_an_official_one_says_the_sa
     strict = UPSTREAM.model_copy(update={"severity": "prohibited", "predicate": binding})
     layers = {"zones": layer, "rivers": rivers([RIVER])}
     found = judge(things(along(4100, 4800)), layers, [pack(strict)], LAW_DATE)
-    assert [found.severity(row) for row in range(2)] == ["review", "prohibited"]
+    assert severities(found) == ["review", "prohibited"]
 
 
 def test_lines_and_polygons_keep_straight_distance() -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from itertools import product
 
 from gis.screening.findings import VERDICTS
-from gis.screening.judge import Judgement
+from gis.screening.judgement import Judgement
 from tests.screening.oracle.asking import TOLERANCE_M, Oracle
 from tests.screening.oracle.words import BY_RULE
 
