@@ -11,6 +11,7 @@ it says how a geometry lies to a set of zones, and leaves what that means to the
     bearing, witness          direction and what to draw for pairs                -> float64, geometries
     signed_margin             how deep inside or how far outside the union        -> Margin
     classify_points           verdicts of points, with error                      -> PointVerdicts
+    throughout                all of a site by one verdict                        -> Parts
     split, combine, uncovered parts of a site by verdict                          -> Parts
 """
 
@@ -23,9 +24,9 @@ from gis.kernel.margin import (
     margin_inside,
     signed_margin,
 )
-from gis.kernel.measures import bearing, distance, overlap, size, witness
+from gis.kernel.measures import bearing, distance, overlap, size, size_of, witness
 from gis.kernel.pairs import intersecting, points_in_zones, within
-from gis.kernel.parts import Parts, combine, split, uncovered
+from gis.kernel.parts import Parts, combine, split, throughout, uncovered
 from gis.kernel.points import PointVerdicts, classify_points
 from gis.kernel.verdicts import CLEAR, CONFLICT, EDGE, UNKNOWN
 from gis.kernel.zones import ZoneSet
@@ -54,7 +55,9 @@ __all__ = [
     "points_in_zones",
     "signed_margin",
     "size",
+    "size_of",
     "split",
+    "throughout",
     "uncovered",
     "within",
     "witness",

@@ -8,6 +8,7 @@ overlay here is made on one; an area alone needs none (:mod:`gis.kernel.shared`)
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -73,14 +74,14 @@ class Frame:
         With ``stored`` the grid is no finer than coordinates outside the frame, so that what is brought back
         out is not rounded.
         """
-        known = boxes[~np.isnan(boxes).any(axis=1)]
-        if not len(known):
+        x0, y0, _, _ = np.fmin.reduce(boxes, initial=np.inf).tolist()
+        _, _, x1, y1 = np.fmax.reduce(boxes, initial=-np.inf).tolist()
+        if x0 > x1:
             return cls(np.zeros(2), 2.0**-GRID_BITS)
-        low, high = known[:, :2].min(axis=0), known[:, 2:].max(axis=0)
-        half = float((high - low).max()) / 2 + 1.0
-        grid = 2.0 ** (np.ceil(np.log2(half)) - GRID_BITS)
-        coarsest = float(np.spacing(np.abs(known).max())) if stored else 0.0
-        return cls(np.floor((low + high) / 2), max(float(grid), coarsest))
+        half = max(x1 - x0, y1 - y0) / 2 + 1.0
+        grid = 2.0 ** (math.ceil(math.log2(half)) - GRID_BITS)
+        coarsest = math.ulp(max(-x0, -y0, x1, y1)) if stored else 0.0
+        return cls(np.floor([(x0 + x1) / 2, (y0 + y1) / 2]), max(grid, coarsest))
 
     def into(self, geoms: Any) -> Any:
         """One geometry or an array of them, in the frame."""
@@ -88,6 +89,8 @@ class Frame:
 
     def out(self, geom: BaseGeometry) -> BaseGeometry:
         """A polygon of the frame in the plane again, valid even where narrow places close by rounding."""
+        if geom.is_empty:
+            return geom
         placed: BaseGeometry = shapely.transform(geom, lambda xy: xy + self.origin)
         if placed.is_valid:
             return placed
@@ -141,6 +144,8 @@ class Frame:
 
 def polygons(geom: BaseGeometry) -> BaseGeometry:
     """The polygons of an overlay; points and lines of contact go."""
+    if geom.geom_type == "Polygon":
+        return geom
     parts = shapely.get_parts(geom)
     area = np.asarray(shapely.get_dimensions(parts) == 2) & ~shapely.is_empty(parts)
     if len(parts) and area.all():

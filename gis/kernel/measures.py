@@ -18,7 +18,7 @@ from gis.kernel.strips import INSIDE
 from gis.kernel.threads import each_zone, in_shares
 from gis.kernel.zones import POINTS_A_SUBJECT, ZoneSet
 
-__all__ = ["bearing", "distance", "overlap", "size", "witness"]
+__all__ = ["bearing", "distance", "overlap", "size", "size_of", "witness"]
 
 PREPARE_RATIO = 300
 """Preparing a zone pays when it has fewer than this many vertices for each line that asks."""
@@ -31,6 +31,12 @@ def size(geoms: Any) -> Floats:
     """Area in m2 of polygons, length in m of lines, 0 of points; float64[n]. Empty gives 0."""
     array = np.asarray(geoms, dtype=object).reshape(-1)
     return np.where(shapely.get_dimensions(array) == 2, shapely.area(array), _line_length(array))
+
+
+def size_of(geom: BaseGeometry) -> float:
+    """The `size` of one geometry."""
+    dimension = shapely.get_dimensions(geom)
+    return float(geom.area if dimension == 2 else geom.length if dimension == 1 else 0.0)
 
 
 def _line_length(array: Geometries) -> Floats:

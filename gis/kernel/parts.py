@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 import shapely
@@ -15,14 +16,14 @@ from gis.kernel.along import joined
 from gis.kernel.arrays import Floats, accuracies, geometries
 from gis.kernel.frame import Body, Frame
 from gis.kernel.line_parts import by_coverage, by_limits, by_worst
-from gis.kernel.measures import size
+from gis.kernel.measures import size, size_of
 from gis.kernel.points import classify_points
 from gis.kernel.reach import Reach
 from gis.kernel.slivers import one_dimension, without_slivers
 from gis.kernel.verdicts import CLEAR, CONFLICT, EDGE, UNKNOWN
 from gis.kernel.zones import ZoneSet
 
-__all__ = ["Parts", "combine", "split", "uncovered"]
+__all__ = ["Parts", "combine", "split", "throughout", "uncovered"]
 
 _CODES = (CONFLICT, UNKNOWN, EDGE, CLEAR)
 
@@ -54,10 +55,16 @@ class Parts:
         """The parts in the order of ``sizes``."""
         return self.conflict, self.unknown, self.edge, self.clear
 
+    @cached_property
+    def amounts(self) -> tuple[float, float, float, float]:
+        """The ``sizes`` as plain numbers."""
+        conflict, unknown, edge, clear = self.sizes.tolist()
+        return conflict, unknown, edge, clear
+
     @property
     def verdict(self) -> int:
         """The worst verdict of any part: a code of :mod:`gis.kernel.verdicts`."""
-        present = [code for code, amount in zip(_CODES, self.sizes, strict=True) if amount > 0]
+        present = [code for code, amount in zip(_CODES, self.amounts, strict=True) if amount > 0]
         return max([*present, EDGE if self.on_boundary else CLEAR])
 
 
@@ -163,17 +170,43 @@ def _divided_area(reach: Reach, *, unsure: bool) -> Parts:
     return _polygons_by(frame, areas, on_boundary=reach.is_touched())
 
 
-def _all_of(site: BaseGeometry, verdict: int) -> Parts:
-    none = shapely.Polygon() if shapely.get_dimensions(site) == 2 else shapely.LineString()
+def throughout(site: BaseGeometry, verdict: int) -> Parts:
+    """The parts of a site that is of one verdict throughout; an empty one is clear.
+
+    Parameters
+    ----------
+    site : polygon, line or point, or a multiple of one kind
+        Metres in the measuring plane.
+    verdict : int
+        A code of :mod:`gis.kernel.verdicts`.
+
+    Raises
+    ------
+    KernelInputError
+        For a site of mixed kinds.
+    """
+    dimension = one_dimension(site)
+    if dimension == 0:
+        xy = shapely.get_coordinates(site)
+        return _points_by(xy, np.full(len(xy), verdict, dtype=np.int8), on_boundary=False)
+    return _all_of(site, verdict if dimension > 0 else CLEAR)
+
+
+def _all_of(site: BaseGeometry, verdict: int, *, on_boundary: bool = False) -> Parts:
+    none = _NO_AREA if shapely.get_dimensions(site) == 2 else _NO_LINE
     conflict, unknown, edge, clear = (site if code == verdict else none for code in _CODES)
-    amount = _amount(site)
-    return Parts(conflict, unknown, edge, clear, np.where(np.array(_CODES) == verdict, amount, 0.0))
+    sizes = np.zeros(len(_CODES))
+    sizes[_CODES.index(verdict)] = _amount(site)
+    return Parts(conflict, unknown, edge, clear, sizes, on_boundary)
+
+
+_NO_AREA, _NO_LINE = shapely.Polygon(), shapely.LineString()
 
 
 @for_each(size=64)
 def _amount(site: BaseGeometry) -> float:
     """The size of a site, measured near the origin; a site is asked about by many rules."""
-    return float(size([Frame.around(shapely.bounds([site])).into(site)])[0])
+    return size_of(Frame.around(shapely.bounds([site])).into(site))
 
 
 def _points_by(xy: Floats, verdicts: NDArray[np.int8], *, on_boundary: bool) -> Parts:
@@ -228,44 +261,53 @@ def combine(site: BaseGeometry, parts: Iterable[Parts]) -> Parts:
     dimension = one_dimension(site)
     if dimension == 0:
         return _combined_points(shapely.get_coordinates(site), given, on_boundary)
-    distinct = list({id(part): part for part in given}.values()) if dimension > 0 else []
-    sized = [(part, sizes) for part in distinct if any((sizes := part.sizes.tolist())[:3])]
-    if not sized:
-        return replace(_all_of(site, CLEAR), on_boundary=on_boundary)
-    amount = _amount(site)
-    given = _that_matter(sized, amount)
-    if len(given) == 1 and abs(given[0].sizes.sum() - amount) <= 1e-9 * amount:
+    given = _that_matter(site, given) if dimension > 0 else []
+    if not given:
+        return _all_of(site, CLEAR, on_boundary=on_boundary)
+    if len(given) == 1 and _makes_up(site, given[0]):
         return given[0] if given[0].on_boundary == on_boundary else replace(given[0], on_boundary=on_boundary)
     frame = Frame.around(shapely.bounds([site]), stored=True)
-    local = frame.into(site)
-    moved = [[frame.into(geom) for geom in part.geoms] for part in given]
     if dimension == 1:
-        return _lines_by(frame, *by_worst(local, moved), on_boundary=on_boundary)
-    left: BaseGeometry = local
+        moved = [[frame.into(geom) for geom in part.geoms] for part in given]
+        return _lines_by(frame, *by_worst(frame.into(site), moved), on_boundary=on_boundary)
+    return _polygons_by(frame, _worst_areas(frame, site, given), on_boundary=on_boundary)
+
+
+def _worst_areas(frame: Frame, site: BaseGeometry, given: list[Parts]) -> list[BaseGeometry]:
+    """The areas of each verdict, in the frame."""
+    left: BaseGeometry = frame.into(site)
     areas: list[BaseGeometry] = []
-    for layers in list(zip(*moved, strict=True))[:3]:
-        held, left = frame.divided(left, [Body(geom) for geom in layers if not geom.is_empty])
+    for place in range(len(_CODES) - 1):
+        given_here = (part.geoms[place] for part in given)
+        held, left = frame.divided(left, [Body(frame.into(geom)) for geom in given_here if not geom.is_empty])
         areas.append(held)
-    areas.append(left)
-    return _polygons_by(frame, areas, on_boundary=on_boundary)
+    return [*areas, left]
 
 
-def _that_matter(sized: list[tuple[Parts, list[float]]], amount: float) -> list[Parts]:
-    """Of divisions with their sizes those that others do not outdo everywhere; only they need an overlay.
+def _that_matter(site: BaseGeometry, given: list[Parts]) -> list[Parts]:
+    """The divisions without those that others outdo everywhere; only what is left needs an overlay.
 
     A division may leave out what is clear, so whether one verdict holds everywhere is asked of its size.
     """
-    for code, worse in enumerate(_OUTDOING):
-        throughout = [part for part, sizes in sized if sizes[code] >= amount * (1 - _WHOLE)]
-        if throughout:
-            return [throughout[0], *(part for part, sizes in sized if any(sizes[w] for w in worse))]
-    return [part for part, _ in sized]
+    distinct = list({id(part): part for part in given}.values())
+    left = [part for part in distinct if any(part.amounts[:3])]
+    if not left:
+        return []
+    amount = _amount(site) * (1 - _WHOLE)
+    for place in range(len(_CODES) - 1):
+        everywhere = next((part for part in left if part.amounts[place] >= amount), None)
+        if everywhere is not None:
+            return [everywhere, *(part for part in left if any(part.amounts[:place]))]
+    return left
 
 
-_OUTDOING: tuple[list[int], ...] = ([], [0], [0, 1])
-"""Of conflict, unknown and edge: the verdicts that show before them, as places in the sizes of parts."""
 _WHOLE = 1e-12
 """A part that lacks less than this share of the site is the whole site."""
+
+
+def _makes_up(site: BaseGeometry, part: Parts) -> bool:
+    amount = _amount(site)
+    return abs(sum(part.amounts) - amount) <= 1e-9 * amount
 
 
 def _combined_points(xy: Floats, given: list[Parts], on_boundary: bool) -> Parts:

@@ -17,6 +17,9 @@ SLIVER_GOES_TO = {0: (2,), 1: (2, 3, 0), 2: (3, 0, 1), 3: (2, 0, 1)}
 
 A sliver of conflict is a mere touch and so always edge."""
 
+SINGLE = {"Point": 0, "LineString": 1, "Polygon": 2}
+"""Kinds of geometry of one part, with their dimension."""
+
 DUST = 1e-9
 """m2. What an overlay leaves beside the parts is less; in sum it stays far below a square millimetre."""
 
@@ -26,8 +29,8 @@ def one_dimension(geom: BaseGeometry) -> int:
 
     Raises KernelInputError for a mixture: its size would be neither an area nor a length.
     """
-    if geom.geom_type in ("Point", "LineString", "Polygon"):
-        return -1 if geom.is_empty else int(shapely.get_dimensions(geom))
+    if geom.geom_type in SINGLE:
+        return -1 if geom.is_empty else SINGLE[geom.geom_type]
     found = set(np.asarray(shapely.get_dimensions(shapely.get_parts(geom))).tolist()) - {-1}
     if len(found) > 1:
         raise KernelInputError(
@@ -49,13 +52,15 @@ def without_slivers(pieces: list[BaseGeometry]) -> list[BaseGeometry]:
 
     Dust is dropped, a longer sliver joins a neighbour. A site that is a sliver itself is left as it is.
     """
-    parts = [shapely.get_parts(p) for p in pieces]
-    thin = [is_sliver(p) for p in parts]
-    if not any(t.any() for t in thin) or all(t.all() for t in thin):
+    parts, codes = shapely.get_parts(pieces, return_index=True)
+    thin = is_sliver(parts)
+    if not thin.any() or thin.all():
         return pieces
-    solid = [p[~t] for p, t in zip(parts, thin, strict=True)]
-    joined: list[list[BaseGeometry]] = [list(s) for s in solid]
-    for code, (part, is_thin) in enumerate(zip(parts, thin, strict=True)):
-        target = next((t for t in SLIVER_GOES_TO[code] if code == 0 or len(solid[t])), code)
-        joined[target].extend(sliver for sliver in part[is_thin] if sliver.area > DUST)
-    return [polygons(shapely.union_all(group)) for group in joined]
+    joined: list[list[BaseGeometry]] = [[] for _ in pieces]
+    for part, code in zip(parts[~thin], codes[~thin].tolist(), strict=True):
+        joined[code].append(part)
+    present = [len(group) > 0 for group in joined]
+    for sliver, code in zip(parts[thin], codes[thin].tolist(), strict=True):
+        if sliver.area > DUST:
+            joined[next((t for t in SLIVER_GOES_TO[code] if code == 0 or present[t]), code)].append(sliver)
+    return [polygons(shapely.union_all(group)) if group else shapely.Polygon() for group in joined]

@@ -11,11 +11,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import shapely
 
-from gis.kernel import CLEAR, UNKNOWN, depths_within
+from gis.kernel import CLEAR, UNKNOWN, depths_within, throughout
 from gis.kernel.arrays import TOUCH_M, Floats, Geometries, Indices
 from gis.screening.alone import Alone
 from gis.screening.assumed import ask_assumed
-from gis.screening.division import whole
 from gis.screening.docket import Docket
 from gis.screening.filters import Flags
 from gis.screening.ground import FEW, Answer, Found, Question, near_pairs, note_missing
@@ -182,7 +181,7 @@ def fill(answer: Answer, rows: Indices, code: int, case: Case) -> None:
     for row in rows[case.fits[rows]]:
         geometry = case.subjects.geoms[row]
         if shapely.get_type_id(geometry) != 0:
-            answer.parts[int(row)] = whole(geometry, code)
+            answer.parts[int(row)] = throughout(geometry, code)
 
 
 def hits_of(question: Question | None, case: Case, answer: Answer, rows: Indices) -> Hits:
@@ -192,6 +191,8 @@ def hits_of(question: Question | None, case: Case, answer: Answer, rows: Indices
     far, by_reach = case.far(question.layer), not question.seeks_absence and not question.is_assumed
     if by_reach and far.all():
         return Hits.none()
+    if len(case) == 1:
+        return _hits_of_one(question, case, answer, rows)
     asked = np.zeros(len(case), dtype=bool)
     asked[rows] = (answer.code > CLEAR)[rows] & case.fits[rows]
     if by_reach:
@@ -199,10 +200,15 @@ def hits_of(question: Question | None, case: Case, answer: Answer, rows: Indices
     rows = np.flatnonzero(asked)
     if not len(rows):
         return Hits.none()
-    given = case.subjects.geoms, case.subjects.accuracy_m, rows, question, answer
-    if len(case) > 1:
-        return find_hits(*given)
+    return find_hits(case.subjects.geoms, case.subjects.accuracy_m, rows, question, answer)
+
+
+def _hits_of_one(question: Question, case: Case, answer: Answer, rows: Indices) -> Hits:
+    """The same for one subject, which is found once for equal questions."""
+    if not len(rows) or answer.code[0] == CLEAR or not case.fits[0]:
+        return Hits.none()
     key = id(question.selection), question.predicate, question.is_assumed, id(answer)
     if key not in case.hits:
-        case.hits[key] = answer, find_hits(*given)
+        found = find_hits(case.subjects.geoms, case.subjects.accuracy_m, rows, question, answer)
+        case.hits[key] = answer, found
     return case.hits[key][1]

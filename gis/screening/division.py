@@ -12,16 +12,10 @@ from shapely.geometry.base import BaseGeometry
 
 from gis.kernel import CLEAR, CONFLICT, EDGE, UNKNOWN, Parts, combine
 
-__all__ = ["demoted", "met_as_unknown", "settled_only", "turned", "whole", "worst"]
+__all__ = ["demoted", "met_as_unknown", "settled_only", "turned", "worst"]
 
 _ORDER = (CONFLICT, UNKNOWN, EDGE, CLEAR)
-_NAMES = ("conflict", "unknown", "edge", "clear")
-"""The verdict codes, and the attributes of `Parts`, in the order of `Parts.sizes`."""
-
-
-def whole(site: BaseGeometry, code: int) -> Parts:
-    """Return the parts of a site that is of one verdict throughout."""
-    return _moved(site, combine(site, []), (CLEAR,), code)
+"""The verdict codes in the order of `Parts.sizes`."""
 
 
 def worst(site: BaseGeometry, *parts: Parts) -> Parts:
@@ -51,10 +45,10 @@ def turned(_site: BaseGeometry, parts: Parts) -> Parts:
 
 def _moved(site: BaseGeometry, parts: Parts, sources: Sequence[int], target: int) -> Parts:
     """Give the parts of some verdicts to another one, which keeps its own."""
-    held = [code for code in sources if code != target and parts.sizes[_ORDER.index(code)] > 0]
+    held = [code for code in sources if code != target and parts.amounts[_ORDER.index(code)] > 0]
     if not held:
         return parts
-    if len(held) == 1 and not parts.sizes[_ORDER.index(target)] > 0:
+    if len(held) == 1 and not parts.amounts[_ORDER.index(target)] > 0:
         return _exchanged(parts, held[0], target)
     if shapely.get_dimensions(site) < 2:
         return _collected(parts, held, target)
@@ -66,7 +60,7 @@ def _moved(site: BaseGeometry, parts: Parts, sources: Sequence[int], target: int
 
 def _collected(parts: Parts, held: Sequence[int], target: int) -> Parts:
     """The same for points and lines, which need no overlay to lie side by side."""
-    geoms: list[BaseGeometry] = [getattr(parts, name) for name in _NAMES]
+    geoms = list(parts.geoms)
     places, place = [_ORDER.index(code) for code in held], _ORDER.index(target)
     pieces = shapely.get_parts([geoms[p] for p in (*places, place)])
     pieces = pieces[~shapely.is_empty(pieces)]
@@ -86,14 +80,15 @@ def _exchanged(parts: Parts, one: int, other: int) -> Parts:
     order = list(range(len(_ORDER)))
     i, j = _ORDER.index(one), _ORDER.index(other)
     order[i], order[j] = j, i
-    conflict, unknown, edge, clear = (getattr(parts, _NAMES[k]) for k in order)
+    geoms = parts.geoms
+    conflict, unknown, edge, clear = [geoms[k] for k in order]
     return Parts(conflict, unknown, edge, clear, parts.sizes[order], parts.on_boundary)
 
 
 def _only(parts: Parts, *codes: int) -> Parts:
     """The areas of some verdicts and the others empty; `combine` takes what is left out as clear."""
     kept = np.array([code in codes for code in _ORDER])
-    geoms = [getattr(parts, name) for name in _NAMES]
+    geoms = parts.geoms
     full = next(geom for geom in geoms if not geom.is_empty)
     conflict, unknown, edge, clear = (g if k else _nothing(full) for g, k in zip(geoms, kept, strict=True))
     return Parts(conflict, unknown, edge, clear, np.where(kept, parts.sizes, 0.0), parts.on_boundary)

@@ -39,15 +39,15 @@ from gis.kernel import (
     Parts,
     margin_inside,
     signed_margin,
-    size,
+    size_of,
     split,
+    throughout,
 )
 from gis.kernel.arrays import TOUCH_M, Floats, Geometries, Indices
 from gis.kernel.pairs import within
 from gis.kernel.zones import ZoneSet
 from gis.screening.apart import Apart
 from gis.screening.around import Around
-from gis.screening.division import whole
 from gis.screening.filters import Flags
 from gis.screening.inputs import PreparedLayer, Selection
 from layers.rulemodel import AreaShareOutside, Disjoint, Predicate
@@ -141,7 +141,7 @@ class Found:
     def whole(self, geometry: BaseGeometry, row: int, code: int) -> Parts:
         """The parts of a subject that is of one verdict throughout; the same object each time."""
         if (row, code) not in self.wholes:
-            self.wholes[row, code] = whole(geometry, code)
+            self.wholes[row, code] = throughout(geometry, code)
         return self.wholes[row, code]
 
     def once(self, work: Callable[..., Parts], site: BaseGeometry, *given: Any) -> Parts:
@@ -150,7 +150,7 @@ class Found:
         Each time as an object of its own, which is laid over others that may equal it: what comes of that
         depends on how often it is, to the last digit.
         """
-        key = work, id(site), *map(_same, given)
+        key = work, id(site), *[_same(each) for each in given]
         if key not in self.worked:
             self.worked[key] = (site, *given), work(site, *given)
         told = self.worked[key][1]
@@ -159,7 +159,7 @@ class Found:
     def size(self, geometry: BaseGeometry) -> float:
         """m2 of a polygon, m of a line."""
         if id(geometry) not in self.sizes:
-            self.sizes[id(geometry)] = geometry, float(size([geometry])[0])
+            self.sizes[id(geometry)] = geometry, size_of(geometry)
         return self.sizes[id(geometry)][1]
 
     def near_pairs(self, geoms: Geometries, accuracy_m: Floats, rows: Indices, question: Question) -> Pairs:
@@ -225,6 +225,8 @@ class Found:
             return self.whole(geometry, row, CONFLICT)
         near = self._near_box(geometry, accuracy_m, row, layer, farthest)
         present = _common(near, index)
+        if not len(present) and not chosen.has_boundless:
+            return self.whole(geometry, row, CLEAR)
         key = layer.source.layer_id, row, reach_m, chosen.errors.tobytes(), present.tobytes()
         if key not in self.divided:
             self.divided[key] = split(geometry, accuracy_m, chosen, reach_m, check=False)

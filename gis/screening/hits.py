@@ -217,47 +217,57 @@ def _measured_alone(
     geoms: Geometries, accuracy_m: Floats, z: Indices, gap: Floats, question: Question, answer: Answer
 ) -> Hits:
     """The facts of pairs of one line or polygon: the same in plain numbers, for a few pairs are the most."""
-    zones, reach, found = question.selection.both, question.reach_m, question.found
-    count, gaps, one = len(z), gap.tolist(), np.zeros(len(z), dtype=np.int64)
-    met, shared = np.flatnonzero(gap == 0), np.zeros(len(z))
-    if len(met):
-        shared[met] = _of_pairs(overlap, geoms, zones, one[met], z[met], question)
-    whole = found.size(geoms[0])
-    own_margin, own_touch = float(answer.margin_m[0]), bool(answer.on_boundary[0])
-    margin = [reach - away if away > 0 else own_margin for away in gaps]
+    selection, reach, site = question.selection, question.reach_m, geoms[0]
+    count, gaps, zone = len(z), gap.tolist(), selection.both_index[z]
+    met = [place for place, away in enumerate(gaps) if away == 0]
+    shared, whole = np.zeros(count), question.found.size(site)
+    if met:
+        shared[met] = _of_pairs_alone(overlap, geoms, z[met], question)
     if question.is_assumed:
-        margin = [np.nan] * count
+        margin = [_NAN] * count
+    else:
+        margin = [reach - away if away > 0 else float(answer.margin_m[0]) for away in gaps]
+    own_touch = bool(answer.on_boundary[0])
     touch = [abs(m) <= TOUCH_M if away > 0 else own_touch for m, away in zip(margin, gaps, strict=True)]
-    shown, direction = _drawn_alone(geoms, one, z, gap, question)
+    lines = _of_pairs_alone(witness, geoms, z, question)
+    shown = np.empty(count, dtype=object)
+    shown[:] = [_drawable(line) for line in lines]
     return Hits(
-        subject=one,
-        zone=question.selection.both_index[z],
+        subject=np.zeros(count, dtype=np.int64),
+        zone=zone,
         code=_codes_alone(geoms, accuracy_m, z, gap, question, answer),
-        is_indicative=question.selection.is_indicative[z],
+        is_indicative=selection.is_indicative[z],
         overlap=shared,
-        share=shared / whole if whole > 0 else np.full(count, np.nan),
+        share=shared / whole if whole > 0 else np.full(count, _NAN),
         distance_m=gap,
-        bearing_deg=direction,
+        bearing_deg=np.array(
+            [_bearing(x) if away > TOUCH_M else _NAN for x, away in zip(lines, gaps, strict=True)]
+        ),
         margin_m=np.array(margin),
-        error_m=accuracy_m[0] + zones.accuracy_m[z],
-        limit_m=np.full(count, np.nan if question.is_assumed else reach),
+        error_m=accuracy_m[0] + selection.both.accuracy_m[z],
+        limit_m=np.full(count, _NAN if question.is_assumed else reach),
         on_boundary=np.array(touch),
         witness=shown,
-        dimension=np.full(count, int(shapely.get_dimensions(geoms[0])), dtype=np.int64),
-        along_m=np.full(count, np.nan),
+        dimension=np.full(count, int(shapely.get_dimensions(site)), dtype=np.int64),
+        along_m=np.full(count, _NAN),
         reach=np.full(count, -1, dtype=np.int64),
     )
 
 
-def _drawn_alone(
-    geoms: Geometries, one: Indices, z: Indices, gap: Floats, question: Question
-) -> tuple[Geometries, Floats]:
-    shown = _of_pairs(witness, geoms, question.selection.both, one, z, question)
-    direction = np.full(len(z), np.nan)
-    apart = np.flatnonzero(gap > TOUCH_M)
-    if len(apart):
-        direction[apart] = _direction(shown[apart])
-    return drawable(shown), direction
+_NAN = float("nan")
+
+
+def _bearing(line: BaseGeometry) -> float:
+    """Degrees clockwise from north of a line with two ends."""
+    (x0, y0), (x1, y1) = shapely.get_coordinates(line).tolist()
+    return float(np.degrees(np.arctan2(x1 - x0, y1 - y0)) % 360.0)
+
+
+def _drawable(shown: BaseGeometry) -> BaseGeometry:
+    """One witness as `drawable` has it."""
+    if shown.geom_type != "LineString" or shown.length >= _SEEN_M:
+        return shown
+    return shapely.Point(shapely.get_coordinates(shown)[0])
 
 
 def _direction(lines: Geometries) -> Floats:
@@ -297,25 +307,28 @@ def drawable(shown: Geometries) -> Geometries:
 def _of_pairs(
     measure: Callable[..., Any], geoms: Geometries, zones: ZoneSet, s: Indices, z: Indices, question: Question
 ) -> Any:
-    """A measure of the kernel for some pairs, given only the subjects in them.
-
-    Several rules meet one site in the same zones, so what a pair shares is measured once for a site alone.
-    """
+    """A measure of the kernel for some pairs, given only the subjects in them."""
     if not len(s):
         return np.empty(0, dtype=object if measure is witness else np.float64)
-    if len(geoms) > 1:
-        rows, place = np.unique(s, return_inverse=True)
-        return measure(geoms[rows], zones, place, z, threads=question.threads, check=False)
+    rows, place = np.unique(s, return_inverse=True)
+    return measure(geoms[rows], zones, place, z, threads=question.threads, check=False)
+
+
+def _of_pairs_alone(
+    measure: Callable[..., Any], geoms: Geometries, z: Indices, question: Question
+) -> list[Any]:
+    """The same for one site: several rules meet it in the same zones, and each zone is measured once."""
+    selection = question.selection
     known = question.found.measured.setdefault((question.layer.source.layer_id, measure.__name__), {})
-    zone = question.selection.both_index[z].tolist()
-    known.update(_of_whole(measure, geoms[0], [of for of in zone if of not in known], question))
-    new = np.array([place for place, of in enumerate(zone) if of not in known], dtype=np.int64)
-    if len(new):
-        found = measure(geoms, zones, s[new], z[new], threads=question.threads, check=False)
-        known.update(zip((zone[place] for place in new), found, strict=True))
-    told = np.empty(len(zone), dtype=object if measure is witness else np.float64)
-    told[:] = [known[of] for of in zone]
-    return told
+    zones = selection.both_index[z].tolist()
+    if not all(zone in known for zone in zones):
+        known.update(_of_whole(measure, geoms[0], [zone for zone in zones if zone not in known], question))
+    new = [place for place, zone in enumerate(zones) if zone not in known]
+    if new:
+        one = np.zeros(len(new), dtype=np.int64)
+        found = measure(geoms, selection.both, one, z[new], threads=question.threads, check=False)
+        known.update(zip((zones[place] for place in new), found, strict=True))
+    return [known[zone] for zone in zones]
 
 
 def _of_whole(
@@ -323,13 +336,10 @@ def _of_whole(
 ) -> dict[int, Any]:
     """The measure of those zones, by their rows in the layer, that a polygon lies in as a whole."""
     around = question.found.arounds.get((question.layer.source.layer_id, 0))
-    if around is None or shapely.get_type_id(site) != _POLYGON:
+    if around is None or site.geom_type != "Polygon":
         return {}
     told = site if measure is witness else question.found.size(site)
     return {zone: told for zone in zones if around.is_deep_in(zone, TOUCH_M)}
-
-
-_POLYGON = 3
 
 
 def _codes(

@@ -8,16 +8,16 @@ import numpy as np
 import shapely
 from shapely.geometry.base import BaseGeometry
 
-from gis.kernel import CLEAR, CONFLICT, EDGE, UNKNOWN, Parts, combine, split
+from gis.kernel import CLEAR, CONFLICT, EDGE, UNKNOWN, Parts, combine, split, throughout
 from gis.kernel.arrays import TOUCH_M, Floats, Geometries, Indices
 from gis.kernel.boundary import SEAM_M
 from gis.kernel.slivers import DUST
 from gis.kernel.zones import ZoneSet
 from gis.screening import corners
 from gis.screening.counting import count_codes
-from gis.screening.division import demoted, met_as_unknown, settled_only, turned, whole, worst
+from gis.screening.division import demoted, met_as_unknown, settled_only, turned, worst
 from gis.screening.filters import Flags
-from gis.screening.ground import TURNED, Answer, Lie, Missing, Question, near_pairs, note_missing
+from gis.screening.ground import TURNED, Answer, Lie, Missing, Pairs, Question, near_pairs, note_missing
 from gis.screening.inputs import Selection
 from layers.rulemodel import AreaShare, AreaShareOutside, CountGt, Disjoint, DWithin, Intersects
 
@@ -66,8 +66,10 @@ def ask_sites(
     far : bool[k]
         Sites that are known to be beyond the reach of any zone of the layer.
     """
-    if len(geoms) == 1 and far[0] and not np.isnan(accuracy_m[0]):
-        return _ask_beyond(geoms[0], float(accuracy_m[0]), float(depth_m[0]), question, int(rows[0]))
+    if len(geoms) == 1 and not np.isnan(accuracy_m[0]):
+        error, depth = float(accuracy_m[0]), float(depth_m[0])
+        alone = _Site(geoms[0], error, depth > error + question.reach_m, depth, int(rows[0]))
+        return _ask_beyond(alone, question) if far[0] else _ask_near(alone, question)
     answer = Answer.blank(len(geoms))
     known = ~np.isnan(accuracy_m)
     covered = depth_m > np.where(known, accuracy_m, 0.0) + question.reach_m
@@ -83,11 +85,41 @@ def ask_sites(
         if settled[row]:
             _write(answer, int(row), site, _beyond_zones(site, question), question)
             continue
-        by_zones, found = _by_corners(site, question) or _by_places(site, question)
-        _write(answer, int(row), site, found, question)
-        answer.capped[row] = _rests_on_indicative(site, question, by_zones)
-    _measure(geoms, accuracy_m, question, answer, rows)
+        _put(answer, int(row), site, question)
+    _measure(geoms, accuracy_m, rows, question, answer)
     return answer
+
+
+def _put(answer: Answer, row: int, site: _Site, question: Question) -> None:
+    """Ask about one site that a zone may reach, and write what was found."""
+    by_zones, found = _by_corners(site, question) or _by_places(site, question)
+    _write(answer, row, site, found, question)
+    answer.capped[row] = _rests_on_indicative(site, question, by_zones)
+
+
+def _ask_near(site: _Site, question: Question) -> Answer:
+    """The same for one site of known accuracy that some zone of the layer may reach."""
+    answer = Answer.blank(1)
+    may_be_any = question.seeks_absence or question.selection.both.has_boundless
+    if may_be_any or len(_near_pairs(site, question)[1]):
+        _put(answer, 0, site, question)
+    elif not site.covered:
+        _write(answer, 0, site, _beyond_zones(site, question), question)
+    if answer.code[0] != CLEAR:
+        _measure(*_as_arrays(site), question, answer)
+    return answer
+
+
+def _as_arrays(site: _Site) -> tuple[Geometries, Floats, Indices]:
+    """Geometry, error and row, for what is asked about many sites."""
+    one = np.empty(1, dtype=object)
+    one[0] = site.geometry
+    return one, np.array([site.accuracy_m]), np.array([site.row], dtype=np.int64)
+
+
+def _near_pairs(site: _Site, question: Question) -> Pairs:
+    """The zones that may be within the distance of a site, and how far they are."""
+    return question.found.near_pairs(*_as_arrays(site), question)
 
 
 def _by_places(site: _Site, question: Question) -> tuple[Lie, Lie]:
@@ -107,9 +139,7 @@ def _by_corners(site: _Site, question: Question) -> tuple[Lie, Lie] | None:
     bare = not len(question.layer.coverage) or site.depth_m < -site.accuracy_m - question.reach_m - TOUCH_M
     if selection.both.has_boundless or not (site.covered or bare):
         return None
-    one, error = np.array([site.geometry], dtype=object), np.array([site.accuracy_m])
-    row = np.array([site.row], dtype=np.int64)
-    _, near, gap = question.found.near_pairs(one, error, row, question)
+    _, near, gap = _near_pairs(site, question)
     if (near >= len(selection.yes)).any():
         return None
     by_zones = Lie(CONFLICT, question.found.whole(site.geometry, site.row, CONFLICT))
@@ -124,26 +154,21 @@ def _by_corners(site: _Site, question: Question) -> tuple[Lie, Lie] | None:
     return by_zones, replace(by_zones, names=frozenset({"coverage"})) if bare else by_zones
 
 
-def _ask_beyond(
-    geometry: BaseGeometry, accuracy_m: float, depth_m: float, question: Question, row: int
-) -> Answer:
-    """The same for one site that no zone reaches: most questions about a single site are of this kind."""
+def _ask_beyond(site: _Site, question: Question) -> Answer:
+    """The same for one site that no zone of the layer can reach: most questions are of this kind."""
     answer = Answer.blank(1)
-    covered = depth_m > accuracy_m + question.reach_m
-    if covered and not question.seeks_absence:
+    if site.covered and not question.seeks_absence:
         return answer
-    site = _Site(geometry, accuracy_m, covered, depth_m, row)
     found = _outside_all(site, question) if question.seeks_absence else _beyond_zones(site, question)
     _write(answer, 0, site, found, question)
     if question.seeks_absence:
         answer.capped[0] = question.selection.has_indicative
     if answer.code[0] != CLEAR and question.found.facts:
-        gap, error = question.found.apart.gap(geometry, row, question.selection)
+        gap, error = question.found.apart.gap(site.geometry, site.row, question.selection)
         if SEAM_M < gap < np.inf:
-            answer.margin_m[0], answer.error_m[0] = question.reach_m - gap, accuracy_m + error
+            answer.margin_m[0], answer.error_m[0] = question.reach_m - gap, site.accuracy_m + error
         else:
-            one = np.array([geometry], dtype=object)
-            _measure(one, np.array([accuracy_m]), question, answer, np.array([row]))
+            _measure(*_as_arrays(site), question, answer)
     return answer
 
 
@@ -179,7 +204,7 @@ def _passed(code: int, parts: Parts, question: Question) -> int:
     threshold = _threshold(parts, question)
     if threshold is None:
         return code
-    conflict, unknown, edge, _ = parts.sizes
+    conflict, unknown, edge, _ = parts.amounts
     if conflict > threshold:
         return CONFLICT
     if conflict + unknown + edge > threshold:
@@ -214,10 +239,10 @@ def _by_zones(site: _Site, question: Question, selection: Selection) -> Lie:
     if isinstance(question.predicate, CountGt):
         return _counted(site, question, selection)
     if np.isnan(site.accuracy_m):
-        return Lie(UNKNOWN, whole(site.geometry, UNKNOWN), frozenset({"accuracy_m"}))
+        return Lie(UNKNOWN, throughout(site.geometry, UNKNOWN), frozenset({"accuracy_m"}))
     found = _divided(site, question, selection)
     if isinstance(question.predicate, Disjoint):
-        return Lie(found.code, whole(site.geometry, found.code), found.names)
+        return Lie(found.code, throughout(site.geometry, found.code), found.names)
     return found
 
 
@@ -225,13 +250,13 @@ def _counted(site: _Site, question: Question, selection: Selection) -> Lie:
     missing: Missing = {}
     one, error = np.array([site.geometry], dtype=object), np.array([site.accuracy_m])
     code = int(count_codes(one, error, question, selection, missing)[0])
-    return Lie(code, whole(site.geometry, code), frozenset(missing))
+    return Lie(code, throughout(site.geometry, code), frozenset(missing))
 
 
 def _divided(site: _Site, question: Question, selection: Selection) -> Lie:
     """The verdict by places: what the zones make a conflict or edge, and what maybe zones make unknown."""
     parts = _split(site, question, selection.yes_index, selection.yes)
-    names = {question.zone_accuracy_name} if parts.sizes[1] > 0 else set()
+    names = {question.zone_accuracy_name} if parts.amounts[1] > 0 else set()
     code = parts.verdict
     if not len(selection.maybe):
         return Lie(code, parts, frozenset(names))
@@ -254,7 +279,7 @@ def _names_of_maybe(site: _Site, found: Parts, question: Question, selection: Se
     one, error = np.array([site.geometry], dtype=object), np.array([site.accuracy_m])
     _, zones, _ = near_pairs(one, error, selection.maybe, question.reach_m)
     names = set()
-    if found.sizes[1] > 0:
+    if found.amounts[1] > 0:
         names.add(question.zone_accuracy_name)
         zones = np.union1d(zones, np.flatnonzero(np.isnan(selection.maybe.accuracy_m)))
     lacking = question.lacking(selection.maybe_index[zones])
@@ -285,9 +310,7 @@ def _reaching(site: _Site, question: Question) -> Flags:
     """Which zones of the selection may reach a site of known accuracy; the others change nothing there."""
     zones = question.selection.both
     reaching = np.isnan(zones.accuracy_m)
-    one, error = np.array([site.geometry], dtype=object), np.array([site.accuracy_m])
-    row = np.array([site.row], dtype=np.int64)
-    reaching[question.found.near_pairs(one, error, row, question)[1]] = True
+    reaching[_near_pairs(site, question)[1]] = True
     return reaching
 
 
@@ -297,7 +320,7 @@ def _beyond_zones(site: _Site, question: Question) -> Lie:
     key = question.layer.coverage_key, question.reach_m, site.row, counted
     if key not in question.found.beyond:
         bare = None if site.covered else _bare(site, question)
-        if bare is None or bare.sizes[1] == 0:
+        if bare is None or bare.amounts[1] == 0:
             found = Lie(CLEAR, question.found.whole(site.geometry, site.row, CLEAR))
         else:
             parts = question.found.whole(site.geometry, site.row, UNKNOWN) if counted else bare
@@ -321,11 +344,11 @@ def _with_coverage(site: _Site, found: Lie, question: Question) -> Lie:
     if bare is question.found.whole(site.geometry, site.row, UNKNOWN) and not as_a_whole:
         # Then what is left open is all that is no conflict, and that shows in the outcome.
         parts = once(worst, site.geometry, found.parts, bare)
-        if parts.sizes[1] == 0:
+        if parts.amounts[1] == 0:
             return found
     else:
         open_ = once(worst, site.geometry, once(settled_only, site.geometry, found.parts), bare)
-        if open_.sizes[1] == 0:
+        if open_.amounts[1] == 0:
             return found
         parts = (
             question.found.whole(site.geometry, site.row, UNKNOWN)
@@ -356,7 +379,7 @@ def _bare_of(site: _Site, coverage: ZoneSet, reach: float) -> Parts:
 
 
 def _measure(
-    geoms: Geometries, accuracy_m: Floats, question: Question, answer: Answer, subjects: Indices
+    geoms: Geometries, accuracy_m: Floats, subjects: Indices, question: Question, answer: Answer
 ) -> None:
     """Write margin, error and touch of the sites that are not clear."""
     rows = np.flatnonzero(answer.code > CLEAR)

@@ -41,3 +41,17 @@ def test_an_area_that_no_cover_reaches_is_left_as_it_is() -> None:
     area, frame = shapely.box(0, 0, 10, 10), Frame(np.zeros(2), 2.0**-40)
     held, left = frame.divided(area, [Body(shapely.box(20, 0, 30, 10)), Body(shapely.Polygon())])
     assert held.is_empty and left is area
+
+
+def test_a_frame_is_laid_around_the_boxes_that_are_some() -> None:
+    nothing = shapely.bounds(shapely.Polygon())
+    boxes = np.array(
+        [nothing, [500_000.0, 3_200_000.5, 500_090.0, 3_200_030.0], [500_010, 3_200_000, 500_020, 3_200_200]]
+    )
+    frame = Frame.around(boxes)
+    assert frame.origin.tolist() == [500_045.0, 3_200_100.0]
+    # A half width of 100 m and a metre more needs 7 bits before the point.
+    assert frame.grid_m == 2.0 ** (7 - 47)
+    assert Frame.around(boxes, stored=True).grid_m == np.spacing(3_200_200.0)
+    for none in (np.empty((0, 4)), nothing[None]):
+        assert Frame.around(none).origin.tolist() == [0.0, 0.0]

@@ -11,7 +11,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gis.errors import KernelInputError
-from gis.kernel import CLEAR, CONFLICT, EDGE, UNKNOWN, Parts, ZoneSet, combine, size, split, uncovered
+from gis.kernel import (
+    CLEAR,
+    CONFLICT,
+    EDGE,
+    UNKNOWN,
+    Parts,
+    ZoneSet,
+    combine,
+    size,
+    size_of,
+    split,
+    throughout,
+    uncovered,
+)
 from gis.kernel.reach import ARC_ERROR_M, arc_error_m, quad_segs
 from tests.kernel.strategies import ACCURACIES, DISTANCES, POLYGONS, SITES, placed, zone_lists
 
@@ -272,6 +285,35 @@ def test_what_is_outside_the_coverage_is_unknown_unless_in_conflict() -> None:
     covered = shapely.box(8, 0, 20, 10)
     assert combine(site, [rule, uncovered(site, covered)]).sizes.tolist() == pytest.approx([50, 50, 0, 100])
     assert combine(site, [rule, uncovered(site, None)]).sizes.tolist() == pytest.approx([50, 0, 0, 150])
+
+
+@pytest.mark.parametrize(("place", "code"), [(0, CONFLICT), (1, UNKNOWN), (2, EDGE), (3, CLEAR)])
+@pytest.mark.parametrize("site", [SQUARE, SQUARE.boundary, shapely.MultiPoint([[0, 0], [3, 4]])])
+def test_a_site_of_one_verdict_throughout_is_that_part_and_no_other(site: Any, place: int, code: int) -> None:
+    parts = throughout(site, code)
+    assert four(parts)[place].equals(site)
+    assert [part.is_empty for part in four(parts)] == [i != place for i in range(4)]
+    whole = {"Polygon": 100.0, "LineString": 40.0, "MultiPoint": 2.0}[site.geom_type]
+    assert list(parts.amounts) == [whole if i == place else 0.0 for i in range(4)]
+    assert parts.verdict == code and not parts.on_boundary
+
+
+def test_an_empty_site_is_clear_throughout_and_has_no_size() -> None:
+    assert throughout(shapely.Polygon(), CONFLICT).verdict == CLEAR
+    assert [size_of(geom) for geom in (shapely.Polygon(), shapely.Point(1, 1))] == [0.0, 0.0]
+
+
+@quick
+@given(POLYGONS, st.lists(POLYGONS, min_size=1, max_size=3))
+def test_what_one_rule_leaves_open_everywhere_is_open_but_where_others_conflict(
+    site: Any, zones: list[Any]
+) -> None:
+    divided = [split(site, 0.0, ZoneSet.prepare([zone], 0.0)) for zone in zones]
+    parts = combine(site, [*divided, throughout(site, UNKNOWN)])
+    held = shapely.intersection(site, shapely.union_all(zones)).area
+    # A part of no width is a touch, which goes to the edge of its own division and is unknown here.
+    assert parts.amounts == pytest.approx((held, site.area - held, 0.0, 0.0), abs=1e-4)
+    assert_divides(site, parts)
 
 
 def test_nothing_to_combine_is_clear() -> None:
