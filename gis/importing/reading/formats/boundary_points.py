@@ -23,6 +23,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -74,8 +75,9 @@ def read(path: Path, options: ReadOptions, spool: Spool) -> Header:
     drafts = Drafts(spool, foreign="encoding")
     stated: dict[str, str] = {}
     eastings = _Range()
-    for parcel in _parcels(text_lines(path, coding), stated):
-        _add(parcel, drafts, spool, eastings)
+    with closing(text_lines(path, coding)) as lines:
+        for parcel in _parcels(lines, stated):
+            _add(parcel, drafts, spool, eastings)
     if drafts.rows == 0:
         raise refused("boundary_points_missing", value=path.name)
     columns = drafts.finish()

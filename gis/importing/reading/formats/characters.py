@@ -11,7 +11,7 @@ from __future__ import annotations
 import codecs
 import io
 import re
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -168,8 +168,11 @@ def _reads_as_chinese(text: str) -> bool:
     return usual * 5 >= len(strange) * 3
 
 
-def text_lines(path: Path, coding: Coding) -> Iterator[str]:
-    """The lines of the file with their ends, as `csv.reader` wants them; foreign bytes as lone surrogates."""
+def text_lines(path: Path, coding: Coding) -> Generator[str, None, None]:
+    """The lines of the file with their ends, as `csv.reader` wants them; foreign bytes as lone surrogates.
+
+    Close it: a refusal keeps what it came through, and with it the file.
+    """
     if not coding.mixed:
         with path.open("rb") as file:
             file.seek(coding.skip)
@@ -192,8 +195,11 @@ def _decoded(line: bytes, coding: Coding) -> str:
     return line.decode("ascii", "surrogateescape")
 
 
-def byte_chunks(path: Path, coding: Coding) -> Iterator[bytes]:
-    """The file as UTF-8 some megabytes at a time, without the mark; what cannot be decoded stays as it is."""
+def byte_chunks(path: Path, coding: Coding) -> Generator[bytes, None, None]:
+    """The file as UTF-8 some megabytes at a time, without the mark; what cannot be decoded stays as it is.
+
+    Close it, as `text_lines`.
+    """
     with path.open("rb") as file:
         file.seek(coding.skip)
         if coding.codec == "utf-8":

@@ -11,7 +11,7 @@ import csv
 import io
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -67,8 +67,9 @@ def read(path: Path, options: ReadOptions, spool: Spool) -> Header:
         if opening.plain:
             _read_blocks(path, coding, table, spool, opening.skip + opening.heading.row + 1)
         else:
-            lines = islice(text_lines(path, coding), opening.skip, None)
-            _read_records(lines, opening.first_line, coding, table, spool)
+            with closing(text_lines(path, coding)) as text:
+                lines = islice(text, opening.skip, None)
+                _read_records(lines, opening.first_line, coding, table, spool)
     if spool.rows == 0:
         raise refused("empty_file", value=path.name)
     return placed.header("csv", encoding=coding.name)
@@ -196,12 +197,13 @@ class _Table:
 def _read_blocks(path: Path, coding: Coding, table: _Table, spool: Spool, skip: int) -> None:
     """The fast way: whole lines but the first ``skip``, block by block, through Arrow."""
     held = b""
-    for chunk in byte_chunks(path, coding):
-        held += chunk
-        cut = held.rfind(b"\n") + 1
-        if cut:
-            skip = _take_block(held[:cut], skip, coding, table, spool)
-            held = held[cut:]
+    with closing(byte_chunks(path, coding)) as chunks:
+        for chunk in chunks:
+            held += chunk
+            cut = held.rfind(b"\n") + 1
+            if cut:
+                skip = _take_block(held[:cut], skip, coding, table, spool)
+                held = held[cut:]
     if held:
         _take_block(held, skip, coding, table, spool)
 

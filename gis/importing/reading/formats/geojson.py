@@ -12,6 +12,7 @@ import json
 import re
 import struct
 from collections.abc import Iterator
+from contextlib import closing
 from itertools import chain
 from pathlib import Path
 from typing import Any, NoReturn
@@ -67,8 +68,9 @@ def _is_sequence(path: Path, coding: Coding) -> bool:
             "empty_file" if not head else "not_json", value=shown(guess_bytes(head[:40])) or path.name
         )
     splitter = Splitter()
-    for _ in splitter.split(byte_chunks(path, coding)):
-        return False
+    with closing(byte_chunks(path, coding)) as chunks:
+        for _ in splitter.split(chunks):
+            return False
     return splitter.done and splitter.after
 
 
@@ -82,8 +84,9 @@ def guess_bytes(raw: bytes) -> str:
 
 def _read_document(path: Path, coding: Coding, rows: _Rows) -> str | None:
     splitter = Splitter()
-    for text, size in splitter.split(byte_chunks(path, coding)):
-        rows.add_text(text, size)
+    with closing(byte_chunks(path, coding)) as chunks:
+        for text, size in splitter.split(chunks):
+            rows.add_text(text, size)
     if splitter.after or not splitter.done:
         why = "extra content" if splitter.after else "unexpected end"
         raise refused("not_json", value=f"{why} ({path.name})")
@@ -157,11 +160,12 @@ def _crs(member: Any) -> str | None:
 def _read_sequence(path: Path, coding: Coding, rows: _Rows) -> str | None:
     """Each record is a row; one that is no JSON is a refused row (RFC 8142, 2.1: readers go on)."""
     rows.sequence = True
-    for text, size in _records(byte_chunks(path, coding)):
-        if text is not None and (depth := depth_of(text)) > limits().json_depth:
-            rows.refuse("too_deep", f"{depth} > {limits().json_depth}")
-            continue
-        rows.add_text(text, size)
+    with closing(byte_chunks(path, coding)) as chunks:
+        for text, size in _records(chunks):
+            if text is not None and (depth := depth_of(text)) > limits().json_depth:
+                rows.refuse("too_deep", f"{depth} > {limits().json_depth}")
+                continue
+            rows.add_text(text, size)
     if rows.features == 0:
         raise refused("not_geojson", value=path.name)
     return _CRS84

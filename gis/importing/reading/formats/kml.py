@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NoReturn
@@ -56,7 +57,8 @@ def read(path: Path, options: ReadOptions, spool: Spool) -> Header:
     coding = coding_of(path, said)
     detected = coding.name if said is None and coding.codec == "gb18030" else None
     document = _Document(spool, Drafts(spool), detected)
-    _parse(byte_chunks(path, coding), document, path.name)
+    with closing(byte_chunks(path, coding)) as chunks:
+        _parse(chunks, document, path.name)
     if document.drafts.rows == 0:
         raise refused("empty_file", value=path.name)
     columns = document.drafts.finish()

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -205,15 +206,16 @@ def read(path: Path, options: ReadOptions, spool: Spool) -> Header:
     coding = coding_of(path, options.encoding)
     srids: set[int] = set()
     hexadecimal = None
-    for texts in _batches(_statements(text_lines(path, coding))):
-        foreign = {at: text for at, text in enumerate(texts) if is_foreign(text)}
-        found = parse_geometries([None if at in foreign else text for at, text in enumerate(texts)])
-        found.faults.update({at: ("encoding", shown(guess(text))) for at, text in foreign.items()})
-        if hexadecimal is None:
-            hexadecimal = _HEX.fullmatch(texts[0].strip()) is not None
-        spool.issues.extend(found.issues(None, spool.rows))
-        srids |= found.srids
-        spool.add(pa.array(found.wkb, pa.binary()), [], [])
+    with closing(text_lines(path, coding)) as lines:
+        for texts in _batches(_statements(lines)):
+            foreign = {at: text for at, text in enumerate(texts) if is_foreign(text)}
+            found = parse_geometries([None if at in foreign else text for at, text in enumerate(texts)])
+            found.faults.update({at: ("encoding", shown(guess(text))) for at, text in foreign.items()})
+            if hexadecimal is None:
+                hexadecimal = _HEX.fullmatch(texts[0].strip()) is not None
+            spool.issues.extend(found.issues(None, spool.rows))
+            srids |= found.srids
+            spool.add(pa.array(found.wkb, pa.binary()), [], [])
     if spool.rows == 0:
         raise refused("empty_file", value=path.name)
     crs = GeometryTexts([], srids=srids).crs()

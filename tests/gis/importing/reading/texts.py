@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import random
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -32,8 +34,18 @@ def reason(format: str, content: str | bytes, folder: Path, **options: str | Non
     """The code that the file is refused with."""
     with pytest.raises(ImportRefused) as refusal:
         take(format, content, folder, **options)
+    assert not _open_in(folder)  # the refusal holds on to the frames that it came through
     assert refusal.value.zh != refusal.value.en
     return refusal.value.reason
+
+
+def _open_in(folder: Path) -> list[str]:
+    """The files in a folder that this process has open."""
+    held = []
+    for entry in os.scandir("/proc/self/fd"):
+        with suppress(FileNotFoundError):  # that of the scan itself
+            held.append(os.readlink(entry.path))
+    return [path for path in held if path.startswith(f"{folder}/")]
 
 
 def rows(reading: Reading) -> list[dict[str, object]]:
