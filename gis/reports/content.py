@@ -12,10 +12,10 @@ import shapely.geometry
 
 from gis.reports.words import Words, plain
 from gis.screening.answer import Record
+from gis.screening.findings import WORST_FIRST
 
-__all__ = ["WORST_FIRST", "Beside", "Content", "write_content"]
+__all__ = ["Beside", "Content", "write_content"]
 
-WORST_FIRST = ("conflict", "unknown", "edge", "clear")
 # A site that is cut by the limit has no margin to it worth telling.
 _MEASURABLE_M = 0.05
 

@@ -10,6 +10,7 @@ import shapely
 
 from gis.reports.shift import Shift
 from gis.screening.answer import Examined, Record
+from gis.screening.findings import WORST_FIRST
 
 __all__ = ["map_shapes", "plane_shape"]
 
@@ -21,7 +22,6 @@ _ASPECT = 1.6
 # A zone is drawn as finely as a print shows: this part of the window's width.
 _FINENESS = 1 / 3000
 _MOST_ZONES = 40
-_WORST_FIRST = ("conflict", "unknown", "edge", "clear")
 
 
 def plane_shape(geometry: shapely.Geometry | None) -> Any:
@@ -48,9 +48,7 @@ def map_shapes(examined: Examined, shift: Shift | None) -> Record:
         "crs": f"EPSG:{examined.definition.district.measuring_crs}",
         "window": window,
         "site": plane_shape(site),
-        "parts": {
-            name: None if parts is None else plane_shape(getattr(parts, name)) for name in _WORST_FIRST
-        },
+        "parts": {name: None if parts is None else plane_shape(getattr(parts, name)) for name in WORST_FIRST},
         "zones": [
             {key: value for key, value in zone.items() if key not in ("geometry", "witness")}
             | {"geometry": drawn}
@@ -94,7 +92,7 @@ def _zones(examined: Examined) -> list[Record]:
 
 
 def _rank(verdict: str) -> int:
-    return _WORST_FIRST.index(verdict)
+    return WORST_FIRST[verdict]
 
 
 def _window(site: shapely.Geometry, witnesses: list[shapely.Geometry], shift: Shift | None) -> list[float]:

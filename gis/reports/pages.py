@@ -13,11 +13,12 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from gis.errors import PrintUnavailable
-from gis.reports.content import WORST_FIRST, Content
+from gis.reports.content import Content
 from gis.reports.fonts import has_chinese_font
 from gis.reports.picture import map_picture, swatch
 from gis.reports.words import Words, plain
 from gis.screening.answer import Record
+from gis.screening.findings import WORST_FIRST
 
 __all__ = ["current_page", "html_page", "pdf_file", "qr_picture", "render_pdf"]
 

@@ -12,7 +12,8 @@ import numpy as np
 import shapely
 import shapely.geometry
 
-from gis.reports.content import WORST_FIRST, Content
+from gis.reports.content import Content
+from gis.screening.findings import WORST_FIRST
 
 __all__ = ["COLOURS", "HEIGHT", "WIDTH", "map_picture", "swatch"]
 

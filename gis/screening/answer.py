@@ -16,10 +16,10 @@ from sqlalchemy import Engine
 from gis.db import connect, scope_of
 from gis.kept import for_each
 from gis.revisions import resolve_as_of
-from gis.screening.findings import worst
+from gis.screening.findings import WORST_FIRST, worst
 from gis.screening.judge import judge
 from gis.screening.judgement import Judgement
-from gis.screening.recording import WORST_FIRST, Record, Writer
+from gis.screening.recording import Record, Writer
 from gis.screening.request import ScreenRequest, Site, read_site
 from gis.screening.seeing import area_seen
 from gis.screening.snapshot import (

@@ -22,6 +22,7 @@ __all__ = [
     "NO_ZONES",
     "STRAIGHT",
     "VERDICTS",
+    "WORST_FIRST",
     "ZONE_NOT_ON_IT",
     "Cleared",
     "Finding",
@@ -30,6 +31,9 @@ __all__ = [
     "number",
     "worst",
 ]
+
+WORST_FIRST: dict[str, int] = {"conflict": 0, "unknown": 1, "edge": 2, "clear": 3}
+"""The verdicts in the order in which they are told, with their rank."""
 
 VERDICTS: dict[int, Verdict] = {
     CLEAR: "clear",

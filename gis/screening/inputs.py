@@ -246,10 +246,10 @@ class PreparedLayer:
 def screenable(geoms: Geometries) -> Flags:
     """Tell which geometries can be judged: valid, not empty, and points, lines or polygons (bool[n])."""
     fits = np.array(shapely.is_geometry(geoms), dtype=bool)
-    fits[fits] = shapely.get_type_id(geoms[fits]) != _COLLECTION
+    fits[fits] = shapely.get_type_id(geoms[fits]) < _COLLECTION
     fits[fits] = ~shapely.is_empty(geoms[fits]) & shapely.is_valid(geoms[fits])
     return fits
 
 
 _COLLECTION = 7
-"""The type of a GeometryCollection; all others are points, lines and polygons."""
+"""The type of a GeometryCollection; those before it are points, lines and polygons."""

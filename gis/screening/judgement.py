@@ -19,6 +19,7 @@ from gis.screening.findings import (
     NOT_MET,
     STRAIGHT,
     VERDICTS,
+    WORST_FIRST,
     Cleared,
     Finding,
     ZoneFact,
@@ -172,11 +173,8 @@ class Judgement:
         return self._told[row]
 
 
-_WORST_FIRST: dict[Verdict, int] = {"conflict": 0, "unknown": 1, "edge": 2, "clear": 3}
-
-
 def _rank(finding: Finding) -> tuple[int, int, str]:
-    return _WORST_FIRST[finding.verdict], SEVERITIES.index(finding.severity), finding.rule.id
+    return WORST_FIRST[finding.verdict], SEVERITIES.index(finding.severity), finding.rule.id
 
 
 def _finding(outcome: RuleOutcome, row: int) -> Finding:

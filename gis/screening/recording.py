@@ -12,7 +12,7 @@ from orjson import Fragment
 
 from gis.crs import LONLAT, Transformation, ellipsoidal_area_m2, transformation
 from gis.kernel import Parts
-from gis.screening.findings import Cleared, Finding, ZoneFact, worst
+from gis.screening.findings import WORST_FIRST, Cleared, Finding, ZoneFact, worst
 from gis.screening.geojson import geojson
 from gis.screening.judgement import Judgement
 from gis.screening.request import ScreenRequest, Site
@@ -22,12 +22,10 @@ from gis.screening.texts import Said, texts_of
 from gis.screening.wording import met_of, outside_share
 from gis.settings import MapDefinition
 
-__all__ = ["WORST_FIRST", "Record", "Writer"]
+__all__ = ["Record", "Writer"]
 
 Record = dict[str, Any]
 """JSON-ready, or with pieces that are JSON already (`orjson.Fragment`)."""
-
-WORST_FIRST = {"conflict": 0, "unknown": 1, "edge": 2, "clear": 3}
 
 
 class Writer:
