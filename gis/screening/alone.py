@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
-from math import isnan
+from math import inf
+from typing import NamedTuple
 
 import numpy as np
 from shapely.geometry.base import BaseGeometry
@@ -17,10 +18,11 @@ from shapely.geometry.base import BaseGeometry
 from gis.kernel import CLEAR, UNKNOWN, Parts, depth_within
 from gis.kernel.arrays import TOUCH_M, Floats, Geometries, Indices
 from gis.kernel.boundary import SEAM_M
-from gis.screening.asking import Ask
+from gis.screening.answered import Answered
 from gis.screening.ground import ASIDE_M, Answer, Found, Question
+from gis.screening.hits import Hits
 from gis.screening.inputs import PreparedLayer, Subjects
-from gis.screening.ready import Ready, Settling
+from gis.screening.ready import Alike, Ready, Settling
 from gis.screening.sites import beyond_zones
 
 __all__ = ["Alone"]
@@ -28,7 +30,13 @@ __all__ = ["Alone"]
 _YES, _NO = np.ones(1, dtype=bool), np.zeros(1, dtype=bool)
 _UNKNOWN = np.array([UNKNOWN], dtype=np.int8)
 _NONE = np.full(1, np.nan)
-_NAN = float("nan")
+
+
+class _Bare(NamedTuple):
+    """What of a site is unknown for want of coverage, and what is missing."""
+
+    parts: Parts
+    names: tuple[str, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,8 +51,6 @@ class Alone:
         Its own, metres in the measuring plane.
     accuracy_m : float
     ready : Ready
-    clear : Answer
-        That it is clear and nothing was measured.
     near : frozenset of str
         The layers of which a zone's box is within reach; the others are far away.
     """
@@ -54,18 +60,16 @@ class Alone:
     accuracy_m: float
     ready: Ready
     found: Found
-    clear: Answer
     near: frozenset[str]
     _far: dict[str, bool] = field(default_factory=dict)
     _depth: dict[bytes, float] = field(default_factory=dict)
-    _bare: dict[tuple[object, ...], tuple[int, Parts, tuple[str, ...]]] = field(default_factory=dict)
-    _answers: dict[tuple[object, ...], Answer] = field(default_factory=dict)
+    _bares: dict[tuple[object, ...], _Bare | None] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, subjects: Subjects, ready: Ready, found: Found, clear: Answer) -> Alone:
+    def of(cls, subjects: Subjects, ready: Ready, found: Found) -> Alone:
         """The one subject, for which ``ready`` was made."""
         geometry, accuracy = subjects.geoms[0], float(subjects.accuracy_m[0])
-        return cls(subjects, geometry, accuracy, ready, found, clear, ready.near(geometry, accuracy))
+        return cls(subjects, geometry, accuracy, ready, found, ready.near(geometry, accuracy))
 
     def far(self, layer: PreparedLayer) -> bool:
         """Whether surely no zone of a layer can be within the distance of any rule, given the errors."""
@@ -106,67 +110,66 @@ class Alone:
             self._depth[key] = depth
         return self._depth[key]
 
-    def settled(self, put: Ask) -> tuple[Answer, int] | None:
-        """The answer where only the coverage has a say, and how many zones were asked about; else None.
+    @cached_property
+    def settled(self) -> dict[int, Answered]:
+        """What was found of the questions where only the coverage has a say, by the ids of the questions.
 
-        It tells what attributes leave open. Many questions share it, so nobody writes to it.
+        It tells what attributes leave open.
         """
-        settling = self.ready.settling.get(id(put))
-        if settling is None or not settling.by_meeting:
-            return None
-        if not settling.is_put:
-            return self.clear, settling.count
-        far = self._far.get(settling.name)
-        if far is None:
-            far = self.far(settling.layer)
-        if not far and self._may_meet(settling):
-            return None
-        answer = self._beyond(settling)
-        return None if answer is None else (answer, settling.count)
+        found = self.ready.not_put.copy()
+        for alike in self.ready.alike:
+            beyond = alike.settlings
+            if not self.far(alike.layer):
+                beyond = [each for each in beyond if not self._may_meet(each)]
+            if beyond:
+                self._settle(alike, beyond, found)
+        return found
 
-    def _beyond(self, settling: Settling) -> Answer | None:
-        """The answer to a question of which no zone can reach the site."""
-        layer, reach = settling.layer, settling.reach_m
-        depth = self._depth.get(layer.coverage_key)
-        if depth is None:
-            depth = self.depth(layer)
-        if depth > self.accuracy_m + reach:
-            return self.clear
-        margin, error = self._margin(settling)
-        if margin is None:
+    def _settle(self, alike: Alike, beyond: list[Settling], found: dict[int, Answered]) -> None:
+        """Write the answers to those of ``alike`` of which no zone can reach the site."""
+        bare = self._bare(alike, beyond[0])
+        for each in beyond:
+            if bare is None:
+                found[each.key] = Answered(self.ready.clear, Hits.none(), each.count)
+                continue
+            margin = self._margin(each, alike.reach_m)
+            if margin is not None:
+                missing = dict.fromkeys((*bare.names, *each.lacking), _YES)
+                answer = Answer(_UNKNOWN, missing, _NO, *margin, _NO, {0: bare.parts})
+                found[each.key] = Answered(answer, Hits.none(), each.count)
+
+    def _bare(self, alike: Alike, one: Settling) -> _Bare | None:
+        """How the site lies to the coverage where no zone reaches it, the same for ``alike``; None for clear."""
+        depth, reach = self.depth(alike.layer), self.accuracy_m + alike.reach_m
+        if depth > reach:
             return None
-        bare = layer.coverage_key, reach, settling.own
-        if bare not in self._bare:
-            self._bare[bare] = self._uncovered(settling, depth)
-        code, parts, names = self._bare[bare]
-        if code == CLEAR:
-            return self.clear
-        key = bare, margin, error, settling.lacking
-        if key not in self._answers:
-            missing = dict.fromkeys((*names, *settling.lacking), _YES)
-            far = (_NONE, _NONE) if isnan(margin) else (np.array([margin]), np.array([error]))
-            self._answers[key] = Answer(_UNKNOWN, missing, _NO, *far, _NO, {0: parts})
-        return self._answers[key]
+        key = alike.layer.coverage_key, alike.reach_m, alike.own
+        if key not in self._bares:
+            everywhere = depth < -reach - TOUCH_M and alike.own is None
+            self._bares[key] = (
+                _Bare(self.found.whole(self.geometry, 0, UNKNOWN), ("coverage",))
+                if everywhere
+                else self._bare_of(one, depth)
+            )
+        return self._bares[key]
 
-    def _uncovered(self, settling: Settling, depth_m: float) -> tuple[int, Parts, tuple[str, ...]]:
-        """Verdict, parts and what is missing of a site that no zone reaches and no coverage surely holds."""
-        everywhere = depth_m < -self.accuracy_m - settling.reach_m - TOUCH_M
-        if everywhere and settling.own is None:
-            return UNKNOWN, self.found.whole(self.geometry, 0, UNKNOWN), ("coverage",)
-        question = Question(settling.predicate, settling.selection, found=self.found)
-        return beyond_zones(self.geometry, self.accuracy_m, depth_m, question)
+    def _bare_of(self, one: Settling, depth_m: float) -> _Bare | None:
+        """The same where parts of the site may be covered, or not all that is not is unknown."""
+        question = Question(one.predicate, one.selection, found=self.found)
+        code, parts, names = beyond_zones(self.geometry, self.accuracy_m, depth_m, question)
+        return None if code == CLEAR else _Bare(parts, names)
 
-    def _margin(self, settling: Settling) -> tuple[float | None, float]:
+    def _margin(self, settling: Settling, reach_m: float) -> tuple[Floats, Floats] | None:
         """How far the site lies within the limit of the nearest zone, and the error; NaN where not wanted.
 
         None where it must be measured otherwise: it may lie in the gap of a seam.
         """
         if not self.found.facts or not settling.has_zones:
-            return _NAN, _NAN
+            return _NONE, _NONE
         gap, error = self.found.apart.gap(self.geometry, 0, settling.selection)
-        if not SEAM_M < gap < np.inf:
-            return None, _NAN
-        return settling.reach_m - gap, self.accuracy_m + error
+        if not SEAM_M < gap < inf:
+            return None
+        return np.array([reach_m - gap]), np.array([self.accuracy_m + error])
 
 
 def _apart_m(box: tuple[float, float, float, float], boxes: Floats) -> float:

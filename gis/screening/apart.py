@@ -8,6 +8,7 @@ from functools import cached_property
 from threading import RLock
 from typing import NamedTuple
 
+import numpy as np
 from shapely.geometry.base import BaseGeometry
 
 from gis.kernel import gap_from_outside
@@ -28,17 +29,23 @@ class Told(NamedTuple):
     ----------
     gap_m : float
         Distance to the nearest outline, line or point; so from inside a zone too.
+    accuracy_m : float
+        That of the zone; NaN where it is not known.
     zone : int
         The row of that zone among them.
     is_tied : bool
         Others are as near.
+    is_sure : bool
+        Whichever of those it is, the accuracy is the same.
     line : geometry
         What was measured to.
     """
 
     gap_m: float
+    accuracy_m: float
     zone: int
     is_tied: bool
+    is_sure: bool
     line: BaseGeometry
 
 
@@ -49,7 +56,22 @@ class Few:
         few = [zones for zones in sets if not zones.is_blank and int(zones.weight.sum()) <= MOST_VERTICES]
         # They are kept, so that their ids stay theirs.
         self.sets = {id(zones): zones for zones in few}
+        each = self.sets.values()
+        self._accuracy_m = np.concatenate([np.empty(0), *(zones.accuracy_m for zones in each)])
+        count = np.array([len(zones) for zones in each], dtype=np.int64)
+        self._start = np.cumsum(count) - count
+        self._is_even = np.array([len(zones.errors) == 1 for zones in each], dtype=bool)
         self._lock = RLock()
+
+    def told(self, subject: BaseGeometry) -> dict[int, Told]:
+        """What is nearest to a subject of each set, by its id."""
+        if not self.sets:
+            return {}
+        found = self.gaps.nearest(subject)
+        accuracy = self._accuracy_m[self._start + found.owner]
+        columns = found.gap_m, accuracy, found.owner, found.is_tied, ~found.is_tied | self._is_even
+        plain = [column.tolist() for column in columns]
+        return dict(zip(self.sets, map(Told, *plain, found.line), strict=True))
 
     @property
     def gaps(self) -> Gaps:
@@ -74,7 +96,7 @@ class Apart:
     """
 
     few: Few | None = None
-    _told: dict[int, Told] = field(default_factory=dict)
+    _told: list[dict[int, Told]] = field(default_factory=list)
     _nearest: dict[tuple[str, int], tuple[float, int] | None] = field(default_factory=dict)
     _gaps: dict[tuple[int, int], tuple[ZoneSet, tuple[float, float]]] = field(default_factory=dict)
     _closest: dict[int, tuple[ZoneSet, tuple[float, int, BaseGeometry]]] = field(default_factory=dict)
@@ -85,9 +107,9 @@ class Apart:
         Of many zones mostly the nearest of the layer is one that is asked.
         """
         zones = selection.both
-        told = self._among_few(subject, zones)
-        if told is not None and (not told.is_tied or len(zones.errors) == 1):
-            return told.gap_m, float(zones.accuracy_m[told.zone])
+        told = self.among_few(subject).get(id(zones))
+        if told is not None and told.is_sure:
+            return told.gap_m, told.accuracy_m
         nearest = self._nearest_of_layer(subject, row, selection.layer)
         if nearest is not None and selection.place[nearest[1]] >= 0:
             return nearest[0], float(selection.layer.every.accuracy_m[nearest[1]])
@@ -104,7 +126,7 @@ class Apart:
         ``zones`` are not blank; ``meets`` says whether the subject may meet any, where its distance is 0.
         """
         if id(zones) not in self._closest:
-            told = None if meets else self._among_few(subject, zones)
+            told = None if meets else self.among_few(subject).get(id(zones))
             if told is None or told.is_tied:
                 piece, gap = zones.tree.query_nearest(subject, return_distance=True, all_matches=False)
                 part = int(piece[0])
@@ -114,15 +136,11 @@ class Apart:
             self._closest[id(zones)] = zones, found
         return self._closest[id(zones)][1]
 
-    def _among_few(self, subject: BaseGeometry, zones: ZoneSet) -> Told | None:
-        """What is nearest of some zones; None where they are not among the few. All are looked at at once."""
-        if self.few is None:
-            return None
-        if not self._told and self.few.sets:
-            found = self.few.gaps.nearest(subject)
-            columns = found.gap_m.tolist(), found.owner.tolist(), found.is_tied.tolist(), found.line
-            self._told.update(zip(self.few.sets, map(Told, *columns), strict=True))
-        return self._told.get(id(zones))
+    def among_few(self, subject: BaseGeometry) -> dict[int, Told]:
+        """What is nearest of the few, by the ids of the sets; all are looked at at once."""
+        if not self._told:
+            self._told.append({} if self.few is None else self.few.told(subject))
+        return self._told[0]
 
     def _nearest_of_layer(
         self, subject: BaseGeometry, row: int, layer: PreparedLayer

@@ -277,15 +277,16 @@ def worst_of(geoms: Geometries, answers: Sequence[Answer], *, divided: bool = Tr
 
 def _worst_of_one(geoms: Geometries, answers: Sequence[Answer], divided: bool) -> Answer:
     """The same for one subject."""
-    code = max(int(answer.code[0]) for answer in answers)
-    worst = [answer for answer in answers if answer.code[0] == code]
+    codes = [answer.code.item() for answer in answers]
+    code = max(codes)
+    worst = [answer for answer, each in zip(answers, codes, strict=True) if each == code]
     deciding = max(worst, key=_score)
     parts = _worst_parts(geoms, answers, divided)
     missing: Missing = {}
     if code == UNKNOWN or parts:
         for answer in answers:
-            missing |= {name: lacks for name, lacks in answer.missing.items() if lacks[0]}
-    capped = np.array([all(bool(answer.capped[0]) for answer in worst)])
+            missing |= answer.missing
+    capped = np.array([all([answer.capped.item() for answer in worst])])
     return Answer(
         deciding.code, missing, capped, deciding.margin_m, deciding.error_m, deciding.on_boundary, parts
     )
@@ -293,7 +294,7 @@ def _worst_of_one(geoms: Geometries, answers: Sequence[Answer], divided: bool) -
 
 def _score(answer: Answer) -> float:
     """How far the subject lies within the limit; least where that is not known."""
-    margin = float(answer.margin_m[0])
+    margin: float = answer.margin_m.item()
     return margin if margin > -_FAR_M else -_FAR_M
 
 

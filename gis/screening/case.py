@@ -14,6 +14,7 @@ import shapely
 from gis.kernel import CLEAR, UNKNOWN, depths_within, throughout
 from gis.kernel.arrays import TOUCH_M, Floats, Geometries, Indices
 from gis.screening.alone import Alone
+from gis.screening.answered import Answered
 from gis.screening.assumed import ask_assumed
 from gis.screening.docket import Docket
 from gis.screening.filters import Flags
@@ -58,12 +59,17 @@ class Case:
     @cached_property
     def clear(self) -> Answer:
         """That all subjects are clear and nothing was measured; the same object each time."""
-        return Answer.blank(len(self))
+        return Answer.blank(len(self)) if self.ready is None else self.ready.clear
 
     @cached_property
     def alone(self) -> Alone | None:
         """The subject, where it is the only one and may take the short way."""
-        return None if self.ready is None else Alone.of(self.subjects, self.ready, self.found, self.clear)
+        return None if self.ready is None else Alone.of(self.subjects, self.ready, self.found)
+
+    @cached_property
+    def settled(self) -> Mapping[int, Answered]:
+        """What was found before any question was put to the ground; see `Alone.settled`."""
+        return {} if self.alone is None else self.alone.settled
 
     @cached_property
     def points(self) -> Flags:

@@ -51,6 +51,11 @@ class Entry:
     citations: tuple[Reference, ...]
     has_basis: bool
 
+    @cached_property
+    def by_rows(self) -> bool:
+        """Whether rows of a table are asked by."""
+        return any(put.row is not None for put, _ in self.asks)
+
 
 @dataclass(frozen=True, eq=False)
 class Docket:

@@ -330,7 +330,7 @@ class Question:
         return {f"{prefix}.{name}": lacks[rows] & (rows >= 0) for name, lacks in lacking.items()}
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False, slots=True)
 class Answer:
     """What the ground says of k subjects.
 
@@ -339,7 +339,7 @@ class Answer:
     code : int8[k]
         Verdict codes of `gis.kernel.verdicts`.
     missing : dict of str to bool[k]
-        By name, the unknown rows that lack it.
+        By name, the unknown rows that lack it, at least one.
     capped : bool[k]
         The verdict rests on indicative zones: official zones alone would not give it.
     margin_m, error_m : float64[k]

@@ -99,6 +99,14 @@ class Hits:
         """Some of the pairs, in the order of ``places``."""
         return type(self)(*(getattr(self, entry.name)[places] for entry in fields(self)))
 
+    def coded(self, code: Codes) -> Self:
+        """The same pairs with other verdicts."""
+        return type(self)(
+            self.subject, self.zone, code, self.is_indicative, self.overlap, self.share, self.distance_m,
+            self.bearing_deg, self.margin_m, self.error_m, self.limit_m, self.on_boundary, self.witness,
+            self.dimension, self.along_m, self.reach,
+        )  # fmt: skip
+
     def __len__(self) -> int:
         return len(self.subject)
 

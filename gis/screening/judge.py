@@ -16,14 +16,13 @@ law come in.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import replace
 from datetime import date
-from typing import NamedTuple
 
 import numpy as np
 
 from gis.kernel import CLEAR, CONFLICT, UNKNOWN
 from gis.kernel.arrays import Indices
+from gis.screening.answered import Answered
 from gis.screening.apart import Apart
 from gis.screening.asking import Ask, worst_of, worst_pairs
 from gis.screening.case import Case, ask, fill, follow, hits_of
@@ -35,9 +34,11 @@ from gis.screening.hits import Hits
 from gis.screening.inputs import PreparedLayer, Subjects, ZoneLayer, screenable
 from gis.screening.judgement import Judgement, RuleOutcome
 from gis.screening.ready import ready_of
-from layers.rulemodel import Attribute, RulePack, UpstreamWithin
+from layers.rulemodel import Attribute, RulePack, TableRow, UpstreamWithin
 
 __all__ = ["judge"]
+
+_UNKNOWN = np.array([UNKNOWN], dtype=np.int8)
 
 
 def judge(
@@ -105,43 +106,36 @@ def _apply(
     entry: Entry, layer: PreparedLayer | None, rivers: PreparedLayer | None, case: Case, hidden: bool
 ) -> RuleOutcome:
     """Apply one rule: the worst of what its questions find."""
-    if len(entry.asks) == 1:  # as most have
-        put, asked = entry.asks[0]
-        one = _answered(put, asked, layer, rivers, case, hidden)
-        return RuleOutcome(
-            rule=entry.rule, citations=entry.citations, has_basis=entry.has_basis, answer=one.answer,
-            rows=((put.row, one.answer.code),) if put.row else (), applicable=entry.applicable,
-            exempt=entry.exempt, hits=one.hits, layer=layer, zone_count=one.zone_count, straight=one.straight,
-            rivers=rivers,
-        )  # fmt: skip
-    found = [_answered(put, asked, layer, rivers, case, hidden) for put, asked in entry.asks]
+    found = [
+        case.settled.get(id(put)) or _answered(put, asked, layer, rivers, case, hidden)
+        for put, asked in entry.asks
+    ]
+    one = found[0] if len(found) == 1 else _worst(found, case)
+    return RuleOutcome(
+        entry.rule, entry.citations, entry.has_basis, one.answer, entry.applicable, entry.exempt, one.hits,
+        layer, one.zone_count, _by_rows(entry, found), one.straight, rivers,
+    )  # fmt: skip
+
+
+def _worst(found: list[Answered], case: Case) -> Answered:
+    """The worst of what several questions found."""
     # A question that left all clear and measured nothing has no say beside another.
     telling = [one.answer for one in found if one.answer is not case.clear] or [case.clear]
-    return RuleOutcome(
-        rule=entry.rule,
-        citations=entry.citations,
-        has_basis=entry.has_basis,
-        answer=worst_of(case.subjects.geoms, telling, divided=case.found.facts),
-        rows=tuple(
-            (put.row, one.answer.code) for (put, _), one in zip(entry.asks, found, strict=True) if put.row
-        ),
-        applicable=entry.applicable,
-        exempt=entry.exempt,
-        hits=worst_pairs([one.hits for one in found if len(one.hits)] or [Hits.none()]),
-        layer=layer,
-        zone_count=max(one.zone_count for one in found),
-        straight=next((one.straight for one in found if one.straight is not None), None),
-        rivers=rivers,
+    return Answered(
+        worst_of(case.subjects.geoms, telling, divided=case.found.facts),
+        worst_pairs([one.hits for one in found if len(one.hits)] or [Hits.none()]),
+        max([one.zone_count for one in found]),
+        next((one.straight for one in found if one.straight is not None), None),
     )
 
 
-class _Answered(NamedTuple):
-    """What one question found; the answer may be shared with other rules, so nobody writes to it."""
-
-    answer: Answer
-    hits: Hits
-    zone_count: int = 0
-    straight: Codes | None = None
+def _by_rows(entry: Entry, found: list[Answered]) -> tuple[tuple[TableRow, Codes], ...]:
+    """The rows of tables that a rule asked by, with what was found."""
+    if not entry.by_rows:
+        return ()
+    return tuple(
+        [(put.row, one.answer.code) for (put, _), one in zip(entry.asks, found, strict=True) if put.row]
+    )
 
 
 def _answered(
@@ -151,35 +145,32 @@ def _answered(
     rivers: PreparedLayer | None,
     case: Case,
     hidden: bool,
-) -> _Answered:
+) -> Answered:
     """Put one question to the ground, and say what attributes leave open."""
-    settled = None if case.alone is None else case.alone.settled(put)
-    if settled is not None:
-        return _Answered(settled[0], Hits.none(), settled[1])
     applicable = put.applicable
     if isinstance(put.predicate, Attribute):
         answer = Answer.blank(len(case))
         fill(answer, asked, CONFLICT, case)
-        return _Answered(_with_open_filter(case, applicable, answer), Hits.none())
+        return Answered(_with_open_filter(case, applicable, answer), Hits.none())
     if layer is None:
         answer = Answer.blank(len(case))
         fill(answer, asked, UNKNOWN, case)
         note_missing(answer.missing, "access" if hidden else "coverage", asked, len(case))
-        return _Answered(_with_open_filter(case, applicable, answer), Hits.none())
+        return Answered(_with_open_filter(case, applicable, answer), Hits.none())
     zones = layer.select(put.zone_where, case.law_date)
     question = Question(put.predicate, zones, case.threads, case.found, put.is_assumed)
     if case.is_settled(question, asked):
-        return _Answered(case.clear, Hits.none(), len(zones))
+        return Answered(case.clear, Hits.none(), len(zones))
     if isinstance(put.predicate, UpstreamWithin):
         return _answered_along(put, question, asked, rivers, case)
     answer = ask(question, case, asked).over(asked, len(case))
     hits = _open_pairs(applicable, hits_of(question, case, answer, asked))
-    return _Answered(_with_open_filter(case, applicable, answer), hits, len(zones))
+    return Answered(_with_open_filter(case, applicable, answer), hits, len(zones))
 
 
 def _answered_along(
     put: Ask, question: Question, asked: Indices, rivers: PreparedLayer | None, case: Case
-) -> _Answered:
+) -> Answered:
     """The same for a question along rivers: the subjects that are on none are asked by straight distance."""
     traced = follow(question, case, asked, rivers)
     answer = Answer.blank(len(case))
@@ -189,7 +180,7 @@ def _answered_along(
     hits = hits_of(question, case, answer, aside)
     if len(traced.hits):
         hits = worst_pairs([traced.hits, hits])
-    return _Answered(
+    return Answered(
         _with_open_filter(case, put.applicable, answer),
         _open_pairs(put.applicable, hits),
         len(question.selection),
@@ -204,6 +195,8 @@ def _with_open_filter(case: Case, applicable: FilterResult, answer: Answer) -> A
     """
     if not applicable.missing:
         return answer
+    if len(case) == 1:
+        return _left_open(case, applicable, answer)
     open_ = applicable.unknown & (answer.code > CLEAR)
     if not open_.any():
         return answer
@@ -218,9 +211,22 @@ def _with_open_filter(case: Case, applicable: FilterResult, answer: Answer) -> A
     return answer
 
 
+def _left_open(case: Case, applicable: FilterResult, answer: Answer) -> Answer:
+    """The same for one subject."""
+    if not applicable.unknown[0] or answer.code[0] == CLEAR:
+        return answer
+    lacking = {name: lacks for name, lacks in applicable.missing.items() if lacks[0]}
+    parts = answer.parts
+    if parts and case.found.facts:
+        parts = {0: case.found.once(met_as_unknown, case.subjects.geoms[0], parts[0])}
+    return Answer(
+        _UNKNOWN, answer.missing | lacking, answer.capped, answer.margin_m, answer.error_m, answer.on_boundary, parts
+    )  # fmt: skip
+
+
 def _open_pairs(applicable: FilterResult, hits: Hits) -> Hits:
     """The pairs of those subjects as unknown."""
     if not applicable.missing or not len(hits):
         return hits
     open_ = applicable.unknown[hits.subject]
-    return replace(hits, code=np.where(open_, np.int8(UNKNOWN), hits.code)) if open_.any() else hits
+    return hits.coded(np.where(open_, np.int8(UNKNOWN), hits.code)) if open_.any() else hits

@@ -88,7 +88,10 @@ class RuleOutcome:
 
     def missing(self, row: int) -> tuple[str, ...]:
         """Return what would have to be known of one subject, in the order it was found out."""
-        return tuple(name for name, lacks in self.answer.missing.items() if lacks[row])
+        missing = self.answer.missing
+        if len(self.answer.code) == 1:  # each is missing somewhere
+            return tuple(missing)
+        return tuple(name for name, lacks in missing.items() if lacks[row])
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,7 +116,7 @@ class Judgement:
 
     def findings(self, row: int) -> list[Finding]:
         """Return the findings on one subject: the worst verdict first, then the severest, then by rule."""
-        found = [self.finding(o, row) for o, code in self._codes(row) if code != CLEAR]
+        found = [_finding(o, row) for o, code in self._codes(row) if code != CLEAR]
         return sorted(found, key=_rank)
 
     def themes(self, findings: Sequence[Finding]) -> dict[str, list[Finding]]:
@@ -178,7 +181,7 @@ def _rank(finding: Finding) -> tuple[int, int, str]:
 
 
 def _finding(outcome: RuleOutcome, row: int) -> Finding:
-    answer, official = outcome.answer, outcome.severity_if_official
+    answer, hits, official = outcome.answer, outcome.hits, outcome.severity_if_official
     code: int = answer.code.item(row)
     notes: list[Text] = [] if outcome.has_basis else [NO_LEGAL_BASIS]
     if outcome.rows and code != UNKNOWN:
@@ -192,7 +195,7 @@ def _finding(outcome: RuleOutcome, row: int) -> Finding:
         severity_if_official=official,
         missing=outcome.missing(row) if answer.missing else (),
         applies=not outcome.applicable.unknown.item(row),
-        zones=tuple(_zone_fact(outcome, place) for place in outcome.hits.of(row).tolist()),
+        zones=tuple([_zone_fact(outcome, place) for place in hits.of(row).tolist()]) if len(hits.zone) else (),
         parts=answer.parts.get(row),
         citations=outcome.citations,
         has_basis=outcome.has_basis,

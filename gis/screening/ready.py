@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
@@ -15,15 +15,17 @@ import shapely
 from shapely.geometry.base import BaseGeometry
 
 from gis.kernel.arrays import Geometries, Indices
+from gis.screening.answered import Answered
 from gis.screening.apart import Few
 from gis.screening.asking import Ask
 from gis.screening.docket import Docket
 from gis.screening.filters import Flags
-from gis.screening.ground import ASIDE_M
+from gis.screening.ground import ASIDE_M, Answer
+from gis.screening.hits import Hits
 from gis.screening.inputs import PreparedLayer, Selection, Subjects
 from layers.rulemodel import AreaShare, AreaShareOutside, CountGt, Disjoint, Predicate, UpstreamWithin
 
-__all__ = ["Ready", "Settling", "ready_of"]
+__all__ = ["Alike", "Ready", "Settling", "ready_of"]
 
 _OTHER_WAYS = (Disjoint, AreaShareOutside, UpstreamWithin)
 """Predicates that are about lying in no zone, or not about the distance in a straight line."""
@@ -31,53 +33,59 @@ _OTHER_WAYS = (Disjoint, AreaShareOutside, UpstreamWithin)
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Settling:
-    """What of a question to a site alone is the same wherever the site is.
+    """What of a question about meeting zones, put to a site alone, is the same wherever the site is.
 
     Attributes
     ----------
-    is_put : bool
-        Whether it is put to the site at all.
-    by_meeting : bool
-        Whether it is about meeting zones within a distance in a straight line.
-    own : predicate or None
-        Where what lies outside the coverage is not simply unknown.
+    key : int
+        The id of the question.
     lacking : tuple of str
         The attributes that its filter leaves open.
     may_reach_any : bool
         Whether zones may count that no distance tells of: of no known error, or beyond where rules look.
     """
 
+    key: int
     predicate: Predicate
     selection: Selection
-    layer: PreparedLayer
-    name: str
-    reach_m: float
-    is_put: bool
-    by_meeting: bool
-    own: Predicate | None
     lacking: tuple[str, ...]
     count: int
     has_zones: bool
     may_reach_any: bool
 
     @classmethod
-    def of(cls, put: Ask, is_put: bool, layer: PreparedLayer, law_date: date, farthest_m: float) -> Settling:
+    def of(cls, put: Ask, selection: Selection, farthest_m: float) -> Settling:
         """That of the question ``put`` to a layer of which no rule looks farther than ``farthest_m``."""
-        selection, predicate = layer.select(put.zone_where, law_date), put.predicate
+        predicate = put.predicate
         return cls(
+            key=id(put),
             predicate=predicate,
             selection=selection,
-            layer=layer,
-            name=layer.source.layer_id,
-            reach_m=predicate.reach_m,
-            is_put=is_put,
-            by_meeting=not put.is_assumed and not isinstance(predicate, _OTHER_WAYS),
-            own=predicate if isinstance(predicate, (AreaShare, CountGt)) else None,
             lacking=tuple(name for name, lacks in put.applicable.missing.items() if lacks[0]),
             count=len(selection),
             has_zones=len(selection.both) > 0,
             may_reach_any=selection.both.has_boundless or predicate.reach_m > farthest_m,
         )
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Alike:
+    """Questions that have one answer, but for margins and attributes, wherever no zone is within reach.
+
+    Attributes
+    ----------
+    reach_m : float
+        How far they look.
+    own : predicate or None
+        Where what lies outside the coverage is not simply unknown.
+    settlings : list of Settling
+        At least one.
+    """
+
+    layer: PreparedLayer
+    reach_m: float
+    own: Predicate | None
+    settlings: list[Settling]
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,8 +101,12 @@ class Ready:
         Index of boxes of the pieces of all zones, grown as far as rules on their layer look.
     reach_m : mapping of str to float
         The farthest that any rule looks, by layer.
-    settling : dict of int to Settling
-        By the id of a question of the docket, those about zones of ``layers``.
+    alike : tuple of Alike
+        The questions that are put to the site about meeting zones of ``layers``.
+    clear : Answer
+        That the site is clear and nothing was measured; cannot be written to.
+    not_put : dict of int to Answered
+        What comes of the questions about ``layers`` that are not put to the site, by their ids.
     few : Few
         The zones of those that are put to the site.
     """
@@ -103,7 +115,9 @@ class Ready:
     layer: Indices
     tree: shapely.STRtree
     reach_m: Mapping[str, float]
-    settling: dict[int, Settling]
+    alike: tuple[Alike, ...]
+    clear: Answer
+    not_put: dict[int, Answered]
     few: Few
 
     @cached_property
@@ -121,10 +135,17 @@ class Ready:
             boxes.append(bounds[~np.isnan(bounds[:, 0])] + farthest * np.array([-1.0, -1.0, 1.0, 1.0]))
             owner.append(np.full(len(boxes[-1]), number, dtype=np.int64))
         grown: Geometries = np.asarray(shapely.box(*np.concatenate(boxes).T), dtype=object)
-        settling = _settlings(layers, docket, law_date)
-        few = Few(each.selection.both for each in settling.values() if each.is_put)
-        tree = shapely.STRtree(grown)
-        return cls(tuple(layers), np.concatenate(owner), tree, docket.reach_m, settling, few)
+        tree, clear = shapely.STRtree(grown), _clear()
+        selected = list(_selected(layers, docket, law_date))
+        not_put = {
+            id(put): Answered(clear, Hits.none(), len(selection))
+            for put, asked, selection in selected
+            if not len(asked) and _by_meeting(put)
+        }
+        put_to_it = [(put, selection) for put, asked, selection in selected if len(asked)]
+        alike = _alike(put_to_it, docket)
+        few = Few(selection.both for _, selection in put_to_it)
+        return cls(tuple(layers), np.concatenate(owner), tree, docket.reach_m, alike, clear, not_put, few)
 
     def near(self, geometry: BaseGeometry, accuracy_m: float) -> frozenset[str]:
         """The layers with a zone that may be near a site of that accuracy in metres."""
@@ -135,16 +156,43 @@ class Ready:
         return frozenset(self.layers[number] for number in set(self.layer[found].tolist()))
 
 
-def _settlings(layers: Mapping[str, PreparedLayer], docket: Docket, law_date: date) -> dict[int, Settling]:
-    found: dict[int, Settling] = {}
+def _selected(
+    layers: Mapping[str, PreparedLayer], docket: Docket, law_date: date
+) -> Iterator[tuple[Ask, Indices, Selection]]:
+    """The questions about zones of ``layers``, to whom each is put, and the zones that it is about."""
     for entry in docket.entries:
-        name = entry.rule.zone_layer
-        if name is None or name not in layers:
+        layer = None if entry.rule.zone_layer is None else layers.get(entry.rule.zone_layer)
+        if layer is not None:
+            yield from ((put, asked, layer.select(put.zone_where, law_date)) for put, asked in entry.asks)
+
+
+def _by_meeting(put: Ask) -> bool:
+    """Whether a question is about meeting zones within a distance in a straight line."""
+    return not put.is_assumed and not isinstance(put.predicate, _OTHER_WAYS)
+
+
+def _alike(put_to_it: Iterable[tuple[Ask, Selection]], docket: Docket) -> tuple[Alike, ...]:
+    """Those questions that are about meeting zones."""
+    found: dict[tuple[object, ...], Alike] = {}
+    for put, selection in put_to_it:
+        if not _by_meeting(put):
             continue
-        for put, asked in entry.asks:
-            farthest_m = docket.reach_m.get(name, 0.0)
-            found[id(put)] = Settling.of(put, len(asked) > 0, layers[name], law_date, farthest_m)
-    return found
+        layer, predicate = selection.layer, put.predicate
+        name = layer.source.layer_id
+        own = predicate if isinstance(predicate, (AreaShare, CountGt)) else None
+        each = found.setdefault(
+            (name, predicate.reach_m, own), Alike(layer, predicate.reach_m, own, settlings=[])
+        )
+        each.settlings.append(Settling.of(put, selection, docket.reach_m.get(name, 0.0)))
+    return tuple(found.values())
+
+
+def _clear() -> Answer:
+    """That one subject is clear, as many may share it."""
+    clear = Answer.blank(1)
+    for column in (clear.code, clear.capped, clear.margin_m, clear.error_m, clear.on_boundary):
+        column.flags.writeable = False
+    return clear
 
 
 _KEPT: OrderedDict[tuple[int, ...], tuple[tuple[object, ...], Ready]] = OrderedDict()
