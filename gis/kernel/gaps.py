@@ -96,8 +96,8 @@ class Gaps:
         away = self._measured(shapely.Point(place), near)
         gap = self._measured(subject, self._least(away - extent, away, 0.0))[self.line]
         least = np.minimum.reduceat(gap, self.start)
-        at = np.flatnonzero(gap == least[self.of])
-        first = at[np.searchsorted(at, self.start)]
+        at = (gap == least[self.of]).nonzero()[0]
+        first = at[at.searchsorted(self.start)]
         owner = self.owner[first]
         tied = np.zeros(len(owner), dtype=bool)
         tied[self.of[at[self.owner[at] != owner[self.of[at]]]]] = True
@@ -111,7 +111,7 @@ class Gaps:
         limit = np.minimum.reduceat(most_m[self.line], self.start) + farther_m + TOUCH_M
         can = np.zeros(len(self.lines), dtype=bool)
         can[self.line[least_m[self.line] <= limit[self.of]]] = True
-        return np.flatnonzero(can)
+        return can.nonzero()[0]
 
     def _measured(self, subject: BaseGeometry, near: Indices) -> Floats:
         """The distance to some lines; infinite to the others."""

@@ -10,7 +10,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from functools import cached_property
 from math import inf
-from typing import NamedTuple
 
 import numpy as np
 from shapely.geometry.base import BaseGeometry
@@ -19,6 +18,7 @@ from gis.kernel import CLEAR, UNKNOWN, Parts, depth_within
 from gis.kernel.arrays import TOUCH_M, Floats, Geometries, Indices
 from gis.kernel.boundary import SEAM_M
 from gis.screening.answered import Answered
+from gis.screening.asking import Ask
 from gis.screening.ground import ASIDE_M, Answer, Found, Question
 from gis.screening.hits import Hits
 from gis.screening.inputs import PreparedLayer, Subjects
@@ -27,16 +27,9 @@ from gis.screening.sites import beyond_zones
 
 __all__ = ["Alone"]
 
-_YES, _NO = np.ones(1, dtype=bool), np.zeros(1, dtype=bool)
+_NO = np.zeros(1, dtype=bool)
 _UNKNOWN = np.array([UNKNOWN], dtype=np.int8)
 _NONE = np.full(1, np.nan)
-
-
-class _Bare(NamedTuple):
-    """What of a site is unknown for want of coverage, and what is missing."""
-
-    parts: Parts
-    names: tuple[str, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,7 +56,7 @@ class Alone:
     near: frozenset[str]
     _far: dict[str, bool] = field(default_factory=dict)
     _depth: dict[bytes, float] = field(default_factory=dict)
-    _bares: dict[tuple[object, ...], _Bare | None] = field(default_factory=dict)
+    _bares: dict[tuple[object, ...], Parts | None] = field(default_factory=dict)
 
     @classmethod
     def of(cls, subjects: Subjects, ready: Ready, found: Found) -> Alone:
@@ -90,7 +83,7 @@ class Alone:
         """Whether a zone that the question is about may be within its distance."""
         if settling.may_reach_any:
             return True
-        question = Question(settling.predicate, settling.selection, found=self.found)
+        question = Question(settling.put.predicate, settling.selection, found=self.found)
         return len(self.found.near_pairs(*self._asked, question)[0]) > 0
 
     @cached_property
@@ -111,8 +104,8 @@ class Alone:
         return self._depth[key]
 
     @cached_property
-    def settled(self) -> dict[int, Answered]:
-        """What was found of the questions where only the coverage has a say, by the ids of the questions.
+    def settled(self) -> dict[Ask, Answered]:
+        """What was found of the questions where only the coverage has a say.
 
         It tells what attributes leave open.
         """
@@ -125,21 +118,21 @@ class Alone:
                 self._settle(alike, beyond, found)
         return found
 
-    def _settle(self, alike: Alike, beyond: list[Settling], found: dict[int, Answered]) -> None:
+    def _settle(self, alike: Alike, beyond: list[Settling], found: dict[Ask, Answered]) -> None:
         """Write the answers to those of ``alike`` of which no zone can reach the site."""
-        bare = self._bare(alike, beyond[0])
+        bare, none = self._bare(alike, beyond[0]), Hits.none()
+        if bare is None:
+            found.update({each.put: Answered(self.ready.clear, none, each.count) for each in beyond})
+            return
+        parts = {0: bare}
         for each in beyond:
-            if bare is None:
-                found[each.key] = Answered(self.ready.clear, Hits.none(), each.count)
-                continue
             margin = self._margin(each, alike.reach_m)
             if margin is not None:
-                missing = dict.fromkeys((*bare.names, *each.lacking), _YES)
-                answer = Answer(_UNKNOWN, missing, _NO, *margin, _NO, {0: bare.parts})
-                found[each.key] = Answered(answer, Hits.none(), each.count)
+                answer = Answer(_UNKNOWN, each.missing, _NO, *margin, _NO, parts)
+                found[each.put] = Answered(answer, none, each.count)
 
-    def _bare(self, alike: Alike, one: Settling) -> _Bare | None:
-        """How the site lies to the coverage where no zone reaches it, the same for ``alike``; None for clear."""
+    def _bare(self, alike: Alike, one: Settling) -> Parts | None:
+        """What of a site beyond all zones is unknown for want of coverage; None where it is clear."""
         depth, reach = self.depth(alike.layer), self.accuracy_m + alike.reach_m
         if depth > reach:
             return None
@@ -147,17 +140,15 @@ class Alone:
         if key not in self._bares:
             everywhere = depth < -reach - TOUCH_M and alike.own is None
             self._bares[key] = (
-                _Bare(self.found.whole(self.geometry, 0, UNKNOWN), ("coverage",))
-                if everywhere
-                else self._bare_of(one, depth)
+                self.found.whole(self.geometry, 0, UNKNOWN) if everywhere else self._bare_of(one, depth)
             )
         return self._bares[key]
 
-    def _bare_of(self, one: Settling, depth_m: float) -> _Bare | None:
-        """The same where parts of the site may be covered, or not all that is not is unknown."""
-        question = Question(one.predicate, one.selection, found=self.found)
-        code, parts, names = beyond_zones(self.geometry, self.accuracy_m, depth_m, question)
-        return None if code == CLEAR else _Bare(parts, names)
+    def _bare_of(self, one: Settling, depth_m: float) -> Parts | None:
+        """The same where some of it may be covered, or what is not covered is not simply unknown."""
+        question = Question(one.put.predicate, one.selection, found=self.found)
+        code, parts, _ = beyond_zones(self.geometry, self.accuracy_m, depth_m, question)
+        return None if code == CLEAR else parts
 
     def _margin(self, settling: Settling, reach_m: float) -> tuple[Floats, Floats] | None:
         """How far the site lies within the limit of the nearest zone, and the error; NaN where not wanted.

@@ -54,17 +54,15 @@ class Few:
 
     def __init__(self, sets: Iterable[ZoneSet]) -> None:
         few = [zones for zones in sets if not zones.is_blank and int(zones.weight.sum()) <= MOST_VERTICES]
-        # They are kept, so that their ids stay theirs.
-        self.sets = {id(zones): zones for zones in few}
-        each = self.sets.values()
-        self._accuracy_m = np.concatenate([np.empty(0), *(zones.accuracy_m for zones in each)])
-        count = np.array([len(zones) for zones in each], dtype=np.int64)
+        self.sets = tuple(dict.fromkeys(few))
+        self._accuracy_m = np.concatenate([np.empty(0), *(zones.accuracy_m for zones in self.sets)])
+        count = np.array([len(zones) for zones in self.sets], dtype=np.int64)
         self._start = np.cumsum(count) - count
-        self._is_even = np.array([len(zones.errors) == 1 for zones in each], dtype=bool)
+        self._is_even = np.array([len(zones.errors) == 1 for zones in self.sets], dtype=bool)
         self._lock = RLock()
 
-    def told(self, subject: BaseGeometry) -> dict[int, Told]:
-        """What is nearest to a subject of each set, by its id."""
+    def told(self, subject: BaseGeometry) -> dict[ZoneSet, Told]:
+        """What is nearest to a subject of each set."""
         if not self.sets:
             return {}
         found = self.gaps.nearest(subject)
@@ -81,7 +79,7 @@ class Few:
 
     @cached_property
     def _gaps(self) -> Gaps:
-        return Gaps.among([zones.rim for zones in self.sets.values()])
+        return Gaps.among([zones.rim for zones in self.sets])
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,7 +94,7 @@ class Apart:
     """
 
     few: Few | None = None
-    _told: list[dict[int, Told]] = field(default_factory=list)
+    _told: list[dict[ZoneSet, Told]] = field(default_factory=list)
     _nearest: dict[tuple[str, int], tuple[float, int] | None] = field(default_factory=dict)
     _gaps: dict[tuple[int, int], tuple[ZoneSet, tuple[float, float]]] = field(default_factory=dict)
     _closest: dict[int, tuple[ZoneSet, tuple[float, int, BaseGeometry]]] = field(default_factory=dict)
@@ -107,7 +105,7 @@ class Apart:
         Of many zones mostly the nearest of the layer is one that is asked.
         """
         zones = selection.both
-        told = self.among_few(subject).get(id(zones))
+        told = (self._told[0] if self._told else self._among_few(subject)).get(zones)
         if told is not None and told.is_sure:
             return told.gap_m, told.accuracy_m
         nearest = self._nearest_of_layer(subject, row, selection.layer)
@@ -126,7 +124,7 @@ class Apart:
         ``zones`` are not blank; ``meets`` says whether the subject may meet any, where its distance is 0.
         """
         if id(zones) not in self._closest:
-            told = None if meets else self.among_few(subject).get(id(zones))
+            told = None if meets else self._among_few(subject).get(zones)
             if told is None or told.is_tied:
                 piece, gap = zones.tree.query_nearest(subject, return_distance=True, all_matches=False)
                 part = int(piece[0])
@@ -136,8 +134,8 @@ class Apart:
             self._closest[id(zones)] = zones, found
         return self._closest[id(zones)][1]
 
-    def among_few(self, subject: BaseGeometry) -> dict[int, Told]:
-        """What is nearest of the few, by the ids of the sets; all are looked at at once."""
+    def _among_few(self, subject: BaseGeometry) -> dict[ZoneSet, Told]:
+        """What is nearest of each of the few; all are looked at at once."""
         if not self._told:
             self._told.append({} if self.few is None else self.few.told(subject))
         return self._told[0]

@@ -15,6 +15,7 @@ from gis.kernel import CLEAR, UNKNOWN, depths_within, throughout
 from gis.kernel.arrays import TOUCH_M, Floats, Geometries, Indices
 from gis.screening.alone import Alone
 from gis.screening.answered import Answered
+from gis.screening.asking import Ask
 from gis.screening.assumed import ask_assumed
 from gis.screening.docket import Docket
 from gis.screening.filters import Flags
@@ -67,7 +68,7 @@ class Case:
         return None if self.ready is None else Alone.of(self.subjects, self.ready, self.found)
 
     @cached_property
-    def settled(self) -> Mapping[int, Answered]:
+    def settled(self) -> Mapping[Ask, Answered]:
         """What was found before any question was put to the ground; see `Alone.settled`."""
         return {} if self.alone is None else self.alone.settled
 

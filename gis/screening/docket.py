@@ -20,7 +20,7 @@ from gis.kernel.arrays import Indices
 from gis.screening.asking import Ask, asks_of, merged_filter
 from gis.screening.filters import Attributes, FilterResult, evaluate
 from gis.screening.inputs import Subjects
-from layers.rulemodel import Reference, Rule, RulePack, UpstreamWithin
+from layers.rulemodel import Reference, Rule, RulePack, Severity, UpstreamWithin, capped
 
 __all__ = ["Docket", "Entry", "docket_of"]
 
@@ -42,6 +42,8 @@ class Entry:
         The articles in force on the law date; see `RulePack.cite`.
     has_basis : bool
         Whether any law stood behind the rule on the law date.
+    severity : str
+        The rule's, capped where no law stood behind it.
     """
 
     rule: Rule
@@ -50,6 +52,13 @@ class Entry:
     exempt: Indices
     citations: tuple[Reference, ...]
     has_basis: bool
+    severity: Severity
+
+    @cached_property
+    def network(self) -> str | None:
+        """The layer of rivers that it follows."""
+        predicate = self.rule.predicate
+        return predicate.network if isinstance(predicate, UpstreamWithin) else None
 
     @cached_property
     def by_rows(self) -> bool:
@@ -67,8 +76,7 @@ class Docket:
     @cached_property
     def layers(self) -> frozenset[str]:
         """The zone layers that they ask about, and the networks that they follow."""
-        predicates = [entry.rule.predicate for entry in self.entries]
-        networks = [p.network for p in predicates if isinstance(p, UpstreamWithin) and p.network]
+        networks = [entry.network for entry in self.entries if entry.network is not None]
         return frozenset((*self.reach_m, *networks))
 
 
@@ -131,6 +139,7 @@ def _made(
             if rule.zone_layer is not None:
                 farthest = max((ask.predicate.reach_m for ask in asks if not ask.is_assumed), default=0.0)
                 reach[rule.zone_layer] = max(reach.get(rule.zone_layer, 0.0), farthest)
+            has_basis = pack.has_basis(rule.legal, law_date)
             exempt = _exempt(rule, attributes, law_date) if rule.unless else none_exempt
             entries.append(
                 Entry(
@@ -139,7 +148,8 @@ def _made(
                     applicable=merged_filter(asks),
                     exempt=exempt,
                     citations=pack.cite(rule.legal, law_date),
-                    has_basis=pack.has_basis(rule.legal, law_date),
+                    has_basis=has_basis,
+                    severity=rule.severity if has_basis else capped(rule.severity),
                 )
             )
     return Docket(tuple(entries), reach)

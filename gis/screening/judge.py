@@ -91,29 +91,26 @@ def judge(
     ready = ready_of(subjects, fits, asked, docket, law_date)
     found = Found(facts, docket.reach_m, Apart(ready.few if ready is not None and facts else None))
     case = Case(subjects, fits, law_date, threads, docket, asked, ready, found)
-    outcomes = []
-    for entry in docket.entries:
-        rule = entry.rule
-        network = rule.predicate.network if isinstance(rule.predicate, UpstreamWithin) else None
-        rivers = None if network is None else layers.get(network)
-        layer = None if rule.zone_layer is None else layers.get(rule.zone_layer)
-        hidden = rule.zone_layer in no_access
-        outcomes.append(_apply(entry, layer, rivers, case, hidden))
+    outcomes = [_apply(entry, layers, case, no_access) for entry in docket.entries]
     return Judgement(subjects, law_date, tuple(outcomes), fits)
 
 
 def _apply(
-    entry: Entry, layer: PreparedLayer | None, rivers: PreparedLayer | None, case: Case, hidden: bool
+    entry: Entry, layers: Mapping[str, PreparedLayer], case: Case, no_access: Collection[str]
 ) -> RuleOutcome:
     """Apply one rule: the worst of what its questions find."""
+    name = entry.rule.zone_layer
+    layer = None if name is None else layers.get(name)
+    rivers = None if entry.network is None else layers.get(entry.network)
     found = [
-        case.settled.get(id(put)) or _answered(put, asked, layer, rivers, case, hidden)
+        case.settled.get(put) or _answered(put, asked, layer, rivers, case, name in no_access)
         for put, asked in entry.asks
     ]
     one = found[0] if len(found) == 1 else _worst(found, case)
     return RuleOutcome(
-        entry.rule, entry.citations, entry.has_basis, one.answer, entry.applicable, entry.exempt, one.hits,
-        layer, one.zone_count, _by_rows(entry, found), one.straight, rivers,
+        entry.rule, entry.citations, entry.severity, entry.has_basis, one.answer, entry.applicable,
+        entry.exempt, one.hits, layer, one.zone_count, _by_rows(entry, found) if entry.by_rows else (),
+        one.straight, rivers,
     )  # fmt: skip
 
 
@@ -131,11 +128,8 @@ def _worst(found: list[Answered], case: Case) -> Answered:
 
 def _by_rows(entry: Entry, found: list[Answered]) -> tuple[tuple[TableRow, Codes], ...]:
     """The rows of tables that a rule asked by, with what was found."""
-    if not entry.by_rows:
-        return ()
-    return tuple(
-        [(put.row, one.answer.code) for (put, _), one in zip(entry.asks, found, strict=True) if put.row]
-    )
+    answers = zip(entry.asks, found, strict=True)
+    return tuple([(put.row, one.answer.code) for (put, _), one in answers if put.row is not None])
 
 
 def _answered(

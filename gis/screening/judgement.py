@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date
@@ -44,6 +45,8 @@ class RuleOutcome:
     rule : Rule
     citations : tuple of Reference
         The articles in force on the law date; see `RulePack.cite`.
+    severity_if_official : str
+        The rule's severity, capped where no law stands behind it.
     has_basis : bool
         Whether any law stood behind the rule on the law date.
     answer : Answer
@@ -66,6 +69,7 @@ class RuleOutcome:
 
     rule: Rule
     citations: tuple[Reference, ...]
+    severity_if_official: Severity
     has_basis: bool
     answer: Answer
     applicable: FilterResult
@@ -76,11 +80,6 @@ class RuleOutcome:
     rows: tuple[tuple[TableRow, Codes], ...]
     straight: Codes | None = None
     rivers: PreparedLayer | None = None
-
-    @property
-    def severity_if_official(self) -> Severity:
-        """The rule's severity, capped where no law stands behind it."""
-        return self.rule.severity if self.has_basis else capped(self.rule.severity)
 
     def severity(self, is_indicative: bool) -> Severity:
         """Return the severity of a verdict that rests on indicative zones, or not."""
@@ -112,11 +111,11 @@ class Judgement:
 
     def finding(self, outcome: RuleOutcome, row: int) -> Finding:
         """Return the finding of one rule on one subject (not clear)."""
-        return _finding(outcome, row)
+        return _finding(outcome, row, outcome.answer.code.item(row))
 
     def findings(self, row: int) -> list[Finding]:
         """Return the findings on one subject: the worst verdict first, then the severest, then by rule."""
-        found = [_finding(o, row) for o, code in self._codes(row) if code != CLEAR]
+        found = [_finding(o, row, code) for o, code in self._codes(row) if code != CLEAR]
         return sorted(found, key=_rank)
 
     def themes(self, findings: Sequence[Finding]) -> dict[str, list[Finding]]:
@@ -139,11 +138,10 @@ class Judgement:
 
         None for a point: it has one verdict and no shares; and for a subject without a usable geometry.
         """
-        geometry = self.subjects.geoms[row]
-        if not self.fits[row] or shapely.get_type_id(geometry) == 0:
-            return None
         key = row, group
         if key not in self._parts:
+            if not self.fits[row] or shapely.get_type_id(self.subjects.geoms[row]) == 0:
+                return None
             if group is None:
                 found = [self.parts(row, each) for each in self.groups()]
             else:
@@ -164,9 +162,9 @@ class Judgement:
 
     @cached_property
     def _by_group(self) -> dict[str, list[RuleOutcome]]:
-        groups: dict[str, list[RuleOutcome]] = {}
+        groups = defaultdict[str, list[RuleOutcome]](list)
         for outcome in self.outcomes:
-            groups.setdefault(outcome.rule.group, []).append(outcome)
+            groups[outcome.rule.group].append(outcome)
         return groups
 
     def _codes(self, row: int) -> list[tuple[RuleOutcome, int]]:
@@ -180,9 +178,8 @@ def _rank(finding: Finding) -> tuple[int, int, str]:
     return WORST_FIRST[finding.verdict], SEVERITIES.index(finding.severity), finding.rule.id
 
 
-def _finding(outcome: RuleOutcome, row: int) -> Finding:
+def _finding(outcome: RuleOutcome, row: int, code: int) -> Finding:
     answer, hits, official = outcome.answer, outcome.hits, outcome.severity_if_official
-    code: int = answer.code.item(row)
     notes: list[Text] = [] if outcome.has_basis else [NO_LEGAL_BASIS]
     if outcome.rows and code != UNKNOWN:
         notes += [by_table(r) for r, codes in outcome.rows if codes[row] == code]

@@ -20,7 +20,7 @@ from gis.screening.apart import Few
 from gis.screening.asking import Ask
 from gis.screening.docket import Docket
 from gis.screening.filters import Flags
-from gis.screening.ground import ASIDE_M, Answer
+from gis.screening.ground import ASIDE_M, Answer, Missing
 from gis.screening.hits import Hits
 from gis.screening.inputs import PreparedLayer, Selection, Subjects
 from layers.rulemodel import AreaShare, AreaShareOutside, CountGt, Disjoint, Predicate, UpstreamWithin
@@ -37,18 +37,15 @@ class Settling:
 
     Attributes
     ----------
-    key : int
-        The id of the question.
-    lacking : tuple of str
-        The attributes that its filter leaves open.
+    missing : dict of str to bool[1]
+        What is missing where no coverage holds the site: that, and the attributes that its filter leaves open.
     may_reach_any : bool
         Whether zones may count that no distance tells of: of no known error, or beyond where rules look.
     """
 
-    key: int
-    predicate: Predicate
+    put: Ask
     selection: Selection
-    lacking: tuple[str, ...]
+    missing: Missing
     count: int
     has_zones: bool
     may_reach_any: bool
@@ -56,15 +53,14 @@ class Settling:
     @classmethod
     def of(cls, put: Ask, selection: Selection, farthest_m: float) -> Settling:
         """That of the question ``put`` to a layer of which no rule looks farther than ``farthest_m``."""
-        predicate = put.predicate
+        lacking = [name for name, lacks in put.applicable.missing.items() if lacks[0]]
         return cls(
-            key=id(put),
-            predicate=predicate,
+            put=put,
             selection=selection,
-            lacking=tuple(name for name, lacks in put.applicable.missing.items() if lacks[0]),
+            missing=dict.fromkeys(("coverage", *lacking), np.ones(1, dtype=bool)),
             count=len(selection),
             has_zones=len(selection.both) > 0,
-            may_reach_any=selection.both.has_boundless or predicate.reach_m > farthest_m,
+            may_reach_any=selection.both.has_boundless or put.predicate.reach_m > farthest_m,
         )
 
 
@@ -105,8 +101,8 @@ class Ready:
         The questions that are put to the site about meeting zones of ``layers``.
     clear : Answer
         That the site is clear and nothing was measured; cannot be written to.
-    not_put : dict of int to Answered
-        What comes of the questions about ``layers`` that are not put to the site, by their ids.
+    not_put : dict of Ask to Answered
+        What comes of the questions about ``layers`` that are not put to the site.
     few : Few
         The zones of those that are put to the site.
     """
@@ -117,7 +113,7 @@ class Ready:
     reach_m: Mapping[str, float]
     alike: tuple[Alike, ...]
     clear: Answer
-    not_put: dict[int, Answered]
+    not_put: dict[Ask, Answered]
     few: Few
 
     @cached_property
@@ -138,7 +134,7 @@ class Ready:
         tree, clear = shapely.STRtree(grown), _clear()
         selected = list(_selected(layers, docket, law_date))
         not_put = {
-            id(put): Answered(clear, Hits.none(), len(selection))
+            put: Answered(clear, Hits.none(), len(selection))
             for put, asked, selection in selected
             if not len(asked) and _by_meeting(put)
         }
