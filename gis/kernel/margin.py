@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import hypot
 from typing import Any
 
 import numpy as np
@@ -128,21 +129,49 @@ def depths_within(subjects: Geometries, zones: ZoneSet, *, threads: int | None =
     return depth
 
 
-def depth_within(subject: BaseGeometry, zones: ZoneSet) -> float:
-    """The same for one subject and a set of at most one polygon.
+def depth_within(
+    subject: BaseGeometry, zones: ZoneSet, *, inside_m: float = np.inf, outside_m: float = np.inf
+) -> float:
+    """The same for one subject and a set of at most one polygon, metres.
 
-    Where it does not come near the outline, one place of each part tells on which side it lies.
+    Where one place of the subject tells that it is as a whole deeper inside than ``inside_m``, or farther outside
+    than ``outside_m``, no more is measured: then it is at least as deep, or as far, as what is returned.
     """
     if len(zones) == 1 and len(zones.outline) and shapely.get_dimensions(zones.geoms[0]) == 2:
-        gap = zones.outline.tree.query_nearest(subject, return_distance=True, all_matches=False)[1]
-        if len(gap) and gap[0] > SEAM_M:
+        if min(inside_m, outside_m) < np.inf:
+            x, y = shapely.get_coordinates(subject)[0].tolist()
+            sure = _gap(shapely.Point(x, y), zones) - _extent(subject, x, y)
+            if sure > max(SEAM_M, min(inside_m, outside_m)):
+                held = _holds(zones, np.array([[x, y]]))[0]
+                if sure > (inside_m if held else outside_m):
+                    return sure if held else -sure
+        gap = _gap(subject, zones)
+        if gap > SEAM_M:
+            # Where it does not come near the outline, one place of each part tells on which side it lies.
             parts = shapely.get_parts(subject)
-            place = np.array([shapely.get_coordinates(part)[0] for part in parts])
-            with zones.copies.lend(np.arange(1)) as own:
-                held = shapely.intersects_xy(own[0], place[:, 0], place[:, 1])
+            held = _holds(zones, np.array([shapely.get_coordinates(part)[0] for part in parts]))
             if held.all() or not held.any():
-                return float(gap[0] if held[0] else -gap[0])
+                return gap if held[0] else -gap
     return float(depths_within(np.array([subject], dtype=object), zones, threads=1)[0])
+
+
+def _gap(subject: BaseGeometry, zones: ZoneSet) -> float:
+    """How far a subject is from the outline of some polygon; zero from that of an empty subject."""
+    gap = zones.outline.tree.query_nearest(subject, return_distance=True, all_matches=False)[1]
+    return float(gap[0]) if len(gap) else 0.0
+
+
+def _extent(subject: BaseGeometry, x: float, y: float) -> float:
+    """How far a subject goes at most from one of its places."""
+    x0, y0, x1, y1 = subject.bounds
+    return hypot(max(x - x0, x1 - x), max(y - y0, y1 - y))
+
+
+def _holds(zones: ZoneSet, places: Floats) -> Flags:
+    """Which places the only one of some zones holds."""
+    with zones.copies.lend(np.arange(1)) as own:
+        held: Flags = shapely.intersects_xy(own[0], places[:, 0], places[:, 1])
+    return held
 
 
 @dataclass(frozen=True, eq=False)

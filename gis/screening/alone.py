@@ -93,14 +93,18 @@ class Alone:
     def depth(self, layer: PreparedLayer) -> float:
         """How deep the site lies in the layer's coverage, metres; negative outside.
 
-        Farther outside than any rule looks is not measured: -inf.
+        Farther than any question looks it is a bound: nothing more is measured.
         """
         key = layer.coverage_key
         if key not in self._depth:
-            farthest = self.ready.farthest_m + self.accuracy_m + ASIDE_M
+            beside = self.accuracy_m + ASIDE_M
+            farthest, deepest = self.ready.farthest_m + beside, self.ready.deepest_m + beside
             apart = _apart_m(self.geometry.bounds, layer.coverage.bounds)
-            depth = -np.inf if apart > farthest else depth_within(self.geometry, layer.coverage)
-            self._depth[key] = depth
+            self._depth[key] = (
+                -inf
+                if apart > farthest
+                else depth_within(self.geometry, layer.coverage, inside_m=deepest, outside_m=farthest)
+            )
         return self._depth[key]
 
     @cached_property

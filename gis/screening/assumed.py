@@ -65,13 +65,16 @@ def _may_be_near(
 ) -> Flags:
     """Which places a zone may lie within ``reach_m`` of, given their errors and those of the zones."""
     zones, limit = selection.both, np.fmax(accuracy_m, 0.0) + reach_m
-    if np.isnan(zones.accuracy_m).any():
+    if len(zones.errors) and np.isnan(zones.errors[-1]):
         return np.ones(len(geoms), dtype=bool)
     near = np.zeros(len(geoms), dtype=bool)
     if not len(zones.pieces) or not len(geoms):
         return near
     if found.apart.few is not None:  # it is asked for again
-        at, gap = np.zeros(1, dtype=np.int64), np.array([found.nearest_zone(geoms, accuracy_m, selection)[0]])
+        gap_m = found.nearest_zone(geoms, accuracy_m, selection)[0]
+        if gap_m - float(limit[0]) - TOUCH_M > zones.widest_m:
+            return near
+        at, gap = np.zeros(1, dtype=np.int64), np.array([gap_m])
     else:
         (at, _), gap = zones.tree.query_nearest(geoms, return_distance=True, all_matches=False)
     beyond = gap - limit[at] - TOUCH_M

@@ -97,6 +97,8 @@ class Ready:
         Index of boxes of the pieces of all zones, grown as far as rules on their layer look.
     reach_m : mapping of str to float
         The farthest that any rule looks, by layer.
+    deepest_m : float
+        How far the coverage must hold at most what is around the site: distances that are assumed count too.
     alike : tuple of Alike
         The questions that are put to the site about meeting zones of ``layers``.
     clear : Answer
@@ -111,6 +113,7 @@ class Ready:
     layer: Indices
     tree: shapely.STRtree
     reach_m: Mapping[str, float]
+    deepest_m: float
     alike: tuple[Alike, ...]
     clear: Answer
     not_put: dict[Ask, Answered]
@@ -141,7 +144,9 @@ class Ready:
         put_to_it = [(put, selection) for put, asked, selection in selected if len(asked)]
         alike = _alike(put_to_it, docket)
         few = Few(selection.both for _, selection in put_to_it)
-        return cls(tuple(layers), np.concatenate(owner), tree, docket.reach_m, alike, clear, not_put, few)
+        deepest = max((put.predicate.reach_m for put, _ in put_to_it), default=0.0)
+        reach, of = docket.reach_m, np.concatenate(owner)
+        return cls(tuple(layers), of, tree, reach, deepest, alike, clear, not_put, few)
 
     def near(self, geometry: BaseGeometry, accuracy_m: float) -> frozenset[str]:
         """The layers with a zone that may be near a site of that accuracy in metres."""
