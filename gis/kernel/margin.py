@@ -134,8 +134,8 @@ def depth_within(
 ) -> float:
     """The same for one subject and a set of at most one polygon, metres.
 
-    Where one place of the subject tells that it is as a whole deeper inside than ``inside_m``, or farther outside
-    than ``outside_m``, no more is measured: then it is at least as deep, or as far, as what is returned.
+    Where one place of the subject tells that all of it is deeper inside than ``inside_m``, or farther outside
+    than ``outside_m``, no more is measured: it is at least as deep, or as far, as what is returned.
     """
     if len(zones) == 1 and len(zones.outline) and shapely.get_dimensions(zones.geoms[0]) == 2:
         if min(inside_m, outside_m) < np.inf:

@@ -16,6 +16,7 @@ from datetime import date
 from functools import lru_cache
 
 import numpy as np
+from shapely.geometry.base import BaseGeometry
 
 from gis.kernel import UNKNOWN, Parts, combine
 from gis.kernel.arrays import Geometries
@@ -281,12 +282,13 @@ def _worst_of_one(geoms: Geometries, answers: Sequence[Answer], divided: bool) -
     code = max(codes)
     worst = [answer for answer, each in zip(answers, codes, strict=True) if each == code]
     deciding = max(worst, key=_score)
-    parts = _worst_parts(geoms, answers, divided)
+    each = [answer.parts[0] for answer in answers if answer.parts]
+    parts = {0: _worst_division(geoms[0], each, divided)} if each else {}
     missing: Missing = {}
     if code == UNKNOWN or parts:
         for answer in answers:
             missing |= answer.missing
-    capped = np.array([all([answer.capped.item() for answer in worst])])
+    capped = np.array([all(answer.capped.item() for answer in worst)])
     return Answer(
         deciding.code, missing, capped, deciding.margin_m, deciding.error_m, deciding.on_boundary, parts
     )
@@ -307,10 +309,12 @@ def _worst_parts(geoms: Geometries, answers: Sequence[Answer], divided: bool) ->
     for answer in answers:
         for row, parts in answer.parts.items():
             found.setdefault(row, []).append(parts)
-    return {
-        row: combine(geoms[row], each) if divided and len({*map(id, each)}) > 1 else each[0]
-        for row, each in found.items()
-    }
+    return {row: _worst_division(geoms[row], each, divided) for row, each in found.items()}
+
+
+def _worst_division(site: BaseGeometry, each: list[Parts], divided: bool) -> Parts:
+    """The worst of some divisions of a site; most questions of a rule have the same one."""
+    return combine(site, each) if divided and len({*map(id, each)}) > 1 else each[0]
 
 
 def worst_pairs(found: Sequence[Hits]) -> Hits:

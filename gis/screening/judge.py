@@ -214,8 +214,14 @@ def _left_open(case: Case, applicable: FilterResult, answer: Answer) -> Answer:
     if parts and case.found.facts:
         parts = {0: case.found.once(met_as_unknown, case.subjects.geoms[0], parts[0])}
     return Answer(
-        _UNKNOWN, answer.missing | lacking, answer.capped, answer.margin_m, answer.error_m, answer.on_boundary, parts
-    )  # fmt: skip
+        code=_UNKNOWN,
+        missing=answer.missing | lacking,
+        capped=answer.capped,
+        margin_m=answer.margin_m,
+        error_m=answer.error_m,
+        on_boundary=answer.on_boundary,
+        parts=parts,
+    )
 
 
 def _open_pairs(applicable: FilterResult, hits: Hits) -> Hits:

@@ -179,7 +179,7 @@ def _rank(finding: Finding) -> tuple[int, int, str]:
 
 
 def _finding(outcome: RuleOutcome, row: int, code: int) -> Finding:
-    answer, hits, official = outcome.answer, outcome.hits, outcome.severity_if_official
+    answer, official = outcome.answer, outcome.severity_if_official
     notes: list[Text] = [] if outcome.has_basis else [NO_LEGAL_BASIS]
     if outcome.rows and code != UNKNOWN:
         notes += [by_table(r) for r, codes in outcome.rows if codes[row] == code]
@@ -192,7 +192,7 @@ def _finding(outcome: RuleOutcome, row: int, code: int) -> Finding:
         severity_if_official=official,
         missing=outcome.missing(row) if answer.missing else (),
         applies=not outcome.applicable.unknown.item(row),
-        zones=tuple([_zone_fact(outcome, place) for place in hits.of(row).tolist()]) if len(hits.zone) else (),
+        zones=_zone_facts(outcome, row) if len(outcome.hits.zone) else (),
         parts=answer.parts.get(row),
         citations=outcome.citations,
         has_basis=outcome.has_basis,
@@ -201,6 +201,10 @@ def _finding(outcome: RuleOutcome, row: int, code: int) -> Finding:
         on_boundary=answer.on_boundary.item(row),
         notes=tuple(notes),
     )
+
+
+def _zone_facts(outcome: RuleOutcome, row: int) -> tuple[ZoneFact, ...]:
+    return tuple([_zone_fact(outcome, place) for place in outcome.hits.of(row).tolist()])
 
 
 def _zone_fact(outcome: RuleOutcome, place: int) -> ZoneFact:

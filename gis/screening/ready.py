@@ -38,7 +38,7 @@ class Settling:
     Attributes
     ----------
     missing : dict of str to bool[1]
-        What is missing where no coverage holds the site: that, and the attributes that its filter leaves open.
+        What is missing where no coverage holds the site: coverage, and what its filter lacks.
     may_reach_any : bool
         Whether zones may count that no distance tells of: of no known error, or beyond where rules look.
     """
