@@ -176,6 +176,20 @@ def test_a_site_of_parts_on_both_sides_of_a_rim_is_not_within_it() -> None:
         assert [(f.verdict, f.missing) for f in judged.findings(0)] == [("unknown", ("coverage",))]
 
 
+@FEW
+@given(SEEDS)
+def test_a_depth_that_is_not_measured_to_the_end_is_a_bound_beyond_what_is_asked(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    coverage = ZoneSet.prepare([shapely.Point(0, 0).buffer(600, quad_segs=3)], 0.0)
+    one, other = shapely.box(-9, -9, 9, 9), shapely.box(5000, 0, 5010, 9)
+    for site in (blob(rng, 900, 30), blob(rng, 900, 5), one, other, shapely.union(one, other)):
+        exact = depth_within(site, coverage)
+        inside, outside = rng.uniform(0, 400, 2)
+        told = depth_within(site, coverage, inside_m=inside, outside_m=outside)
+        assert told == exact or inside < told < exact or exact < told < -outside
+        assert told != exact or site not in (one, other)
+
+
 def test_what_is_kept_of_one_site_is_not_given_to_another() -> None:
     """The docket goes by attributes with their types, by kinds, law and packs; never by the place."""
     rules = (
