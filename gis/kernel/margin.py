@@ -16,7 +16,15 @@ from gis.kernel.pairs import FEW_SUBJECTS, intersecting
 from gis.kernel.threads import in_shares
 from gis.kernel.zones import ZoneSet
 
-__all__ = ["Margin", "depth_within", "depths_within", "gap_from_outside", "margin_inside", "signed_margin"]
+__all__ = [
+    "Margin",
+    "depth_within",
+    "depths_within",
+    "gap_from_outside",
+    "margin_inside",
+    "side_of",
+    "signed_margin",
+]
 
 TRACED_AT_ONCE = 64
 """So many lines are traced at first, then twice as many each time: every call has a cost of its own."""
@@ -128,20 +136,29 @@ def depths_within(subjects: Geometries, zones: ZoneSet, *, threads: int | None =
     return depth
 
 
-def depth_within(subject: BaseGeometry, zones: ZoneSet) -> float:
-    """The same for one subject and a set of at most one polygon.
+def side_of(subject: BaseGeometry, zones: ZoneSet) -> float | None:
+    """How far one subject lies inside a set of at most one polygon as a whole, or outside (negative); metres.
 
-    Where it does not come near the outline, one place of each part tells on which side it lies.
+    One place of each part tells on which side. None where it comes near an outline, or has parts on both.
     """
-    if len(zones) == 1 and len(zones.outline) and shapely.get_dimensions(zones.geoms[0]) == 2:
-        gap = zones.outline.tree.query_nearest(subject, return_distance=True, all_matches=False)[1]
-        if len(gap) and gap[0] > SEAM_M:
-            parts = shapely.get_parts(subject)
-            place = np.array([shapely.get_coordinates(part)[0] for part in parts])
-            with zones.copies.lend(np.arange(1)) as own:
-                held = shapely.intersects_xy(own[0], place[:, 0], place[:, 1])
-            if held.all() or not held.any():
-                return float(gap[0] if held[0] else -gap[0])
+    if len(zones) != 1 or not len(zones.outline) or shapely.get_dimensions(zones.geoms[0]) != 2:
+        return None
+    gap = zones.outline.tree.query_nearest(subject, return_distance=True, all_matches=False)[1]
+    if not len(gap) or gap[0] <= SEAM_M:
+        return None
+    place = np.array([shapely.get_coordinates(part)[0] for part in shapely.get_parts(subject)])
+    with zones.copies.lend(np.arange(1)) as own:
+        held = shapely.intersects_xy(own[0], place[:, 0], place[:, 1])
+    if held.any() and not held.all():
+        return None
+    return float(gap[0] if held[0] else -gap[0])
+
+
+def depth_within(subject: BaseGeometry, zones: ZoneSet) -> float:
+    """`depths_within` for one subject and a set of at most one polygon."""
+    side = side_of(subject, zones)
+    if side is not None:
+        return side
     return float(depths_within(np.array([subject], dtype=object), zones, threads=1)[0])
 
 

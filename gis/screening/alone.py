@@ -14,7 +14,7 @@ from math import isnan
 import numpy as np
 from shapely.geometry.base import BaseGeometry
 
-from gis.kernel import CLEAR, UNKNOWN, Parts, depth_within
+from gis.kernel import CLEAR, UNKNOWN, Parts, depth_within, side_of
 from gis.kernel.arrays import TOUCH_M, Floats, Geometries, Indices
 from gis.kernel.boundary import SEAM_M
 from gis.screening.asking import Ask
@@ -47,6 +47,9 @@ class Alone:
         That it is clear and nothing was measured.
     near : frozenset of str
         The layers of which a zone's box is within reach; the others are far away.
+    within : dict of bytes to bool
+        Whether the site lies in a coverage or outside, by the coverage's key, where its outline is surely
+        elsewhere.
     """
 
     subjects: Subjects
@@ -56,6 +59,7 @@ class Alone:
     found: Found
     clear: Answer
     near: frozenset[str]
+    within: dict[bytes, bool] = field(default_factory=dict)
     _far: dict[str, bool] = field(default_factory=dict)
     _depth: dict[bytes, float] = field(default_factory=dict)
     _bare: dict[tuple[object, ...], tuple[int, Parts, tuple[str, ...]]] = field(default_factory=dict)
@@ -102,8 +106,10 @@ class Alone:
         if key not in self._depth:
             farthest = self.ready.farthest_m + self.accuracy_m + ASIDE_M
             apart = _apart_m(self.geometry.bounds, layer.coverage.bounds)
-            depth = -np.inf if apart > farthest else depth_within(self.geometry, layer.coverage)
-            self._depth[key] = depth
+            side = -np.inf if apart > farthest else side_of(self.geometry, layer.coverage)
+            if side is not None:
+                self.within[key] = side > 0
+            self._depth[key] = depth_within(self.geometry, layer.coverage) if side is None else side
         return self._depth[key]
 
     def settled(self, put: Ask) -> tuple[Answer, int] | None:

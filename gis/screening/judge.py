@@ -98,7 +98,8 @@ def judge(
         layer = None if rule.zone_layer is None else layers.get(rule.zone_layer)
         hidden = rule.zone_layer in no_access
         outcomes.append(_apply(entry, layer, rivers, case, hidden))
-    return Judgement(subjects, law_date, tuple(outcomes), fits)
+    within = {} if case.alone is None else case.alone.within
+    return Judgement(subjects, law_date, tuple(outcomes), fits, within)
 
 
 def _apply(

@@ -256,16 +256,18 @@ class Writer:
         """How much of the site a layer covers: full, partial, none, or not stated."""
         coverage, key = self._snapshot.rows[layer_id].coverage, self._snapshot.prepared[layer_id].coverage_key
         if key not in self._covered:
-            self._covered[key] = _covered(self._site.plane, coverage)
+            within = self._judgement.within.get(key)
+            self._covered[key] = _covered(self._site.plane, coverage, within)
         return self._covered[key]
 
 
-def _covered(site: shapely.Geometry, coverage: shapely.Geometry | None) -> bytes:
+def _covered(site: shapely.Geometry, coverage: shapely.Geometry | None, within: bool | None) -> bytes:
+    """``within`` tells what the judge has found already, where no outline comes near."""
     if coverage is None:
         return b"unstated"
-    if shapely.covers(coverage, site):
+    if within or (within is None and shapely.covers(coverage, site)):
         return b"full"
-    return b"partial" if shapely.intersects(coverage, site) else b"none"
+    return b"partial" if within is None and shapely.intersects(coverage, site) else b"none"
 
 
 def _listed(name: str, each: Iterable[Pieces]) -> Pieces:
