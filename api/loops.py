@@ -2,7 +2,9 @@
 
 A process that has more connections than another comes late to the next: then those who have fewer have taken
 it, unless they are dead or busy, which it learns from finding it still there. So a client's connections are
-shared evenly, none waits long, and nobody has to be asked.
+shared evenly, none waits long, and nobody has to be asked. Who took the last one comes a little late too: a
+client that closes its connections and opens others at once is there before each process has noticed the end
+of its own.
 """
 
 from __future__ import annotations
@@ -29,26 +31,28 @@ SHARES = "ONEMAP_SHARES"
 """The file in which the processes of one service say how many connections each has."""
 
 _LATE_S, _LEAST_LATE_S = 0.02, 0.005
+_LOOK_S = 0.001
 _REST_S = 1.0
 _COUNT = struct.Struct("=i")
 
 
 def make_shares(path: Path, processes: int) -> None:
     """Write the file for so many processes, none of which has a connection."""
-    path.write_bytes(bytes(processes * _COUNT.size))
+    path.write_bytes(bytes((1 + processes) * _COUNT.size))
 
 
 class Shares:
     """How many connections this process has, and the others that share in the file at ``path``.
 
-    A process has the first place of the file that nobody holds; the system takes it from one that dies.
-    What a dead one had counts until its place is taken: whoever is behind it comes late, no more.
+    The file begins with the place of who took the last connection. A process has the first place behind that
+    which nobody holds; the system takes it from one that dies. What a dead one had counts until its place is
+    taken: whoever is behind it comes late, no more.
     """
 
     def __init__(self, path: Path) -> None:
         self._file = os.open(path, os.O_RDWR)
         self._counts = mmap.mmap(self._file, 0)
-        self._places = range(0, len(self._counts), _COUNT.size)
+        self._places = range(_COUNT.size, len(self._counts), _COUNT.size)
         self._own = next((place for place in self._places if self._free(place)), None)
         self.hold(0)
 
@@ -69,6 +73,15 @@ class Shares:
         if self._own is not None:
             _COUNT.pack_into(self._counts, self._own, connections)
 
+    def take(self) -> None:
+        """Tell the others that this process took a connection."""
+        if self._own is not None:
+            _COUNT.pack_into(self._counts, 0, self._own)
+
+    def took_last(self) -> bool:
+        """Whether nobody else has taken one since, where there are others."""
+        return len(self._places) > 1 and self._own == _COUNT.unpack_from(self._counts, 0)[0]
+
     def is_ahead(self) -> bool:
         """Whether this process has more connections than another."""
         if self._own is None:
@@ -78,7 +91,7 @@ class Shares:
 
 
 class _Door:
-    """Takes connections from a listening socket one by one, late where this process is ahead."""
+    """Takes connections from a listening socket one by one, late where it is the turn of others."""
 
     def __init__(
         self,
@@ -101,11 +114,10 @@ class _Door:
         late_s = _LATE_S
         while True:
             await self._knock()
-            ahead = self._loop.shares.is_ahead()
-            if ahead:
-                await asyncio.sleep(late_s)
+            ahead = await self._others_first(late_s)
             try:
                 connection, _ = self._listening.accept()
+                self._loop.shares.take()
                 await self._loop.connect_accepted_socket(self._protocol_factory, connection)
                 late_s = (
                     max(late_s / 2, _LEAST_LATE_S) if ahead else _LATE_S
@@ -115,6 +127,16 @@ class _Door:
             except OSError as error:  # no more files may be open, above all
                 log.error("no connection can be taken: %s", error)
                 await asyncio.sleep(_REST_S)
+
+    async def _others_first(self, late_s: float) -> bool:
+        """Wait while it is the turn of others, ``late_s`` at most; whether this process is ahead then."""
+        shares, since = self._loop.shares, self._loop.time()
+        while (waited := self._loop.time() - since) < late_s:
+            # Looked at anew each time: what has ended on both sides is counted meanwhile.
+            if not shares.is_ahead() and not (shares.took_last() and waited < _LEAST_LATE_S):
+                return False
+            await asyncio.sleep(_LOOK_S)
+        return shares.is_ahead()
 
     async def _knock(self) -> None:
         """Wait until there is a connection."""

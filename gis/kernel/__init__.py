@@ -22,6 +22,7 @@ from gis.kernel.margin import (
     depths_within,
     gap_from_outside,
     margin_inside,
+    side_of,
     signed_margin,
 )
 from gis.kernel.measures import bearing, distance, overlap, size, size_of, witness
@@ -53,6 +54,7 @@ __all__ = [
     "margin_inside",
     "overlap",
     "points_in_zones",
+    "side_of",
     "signed_margin",
     "size",
     "size_of",

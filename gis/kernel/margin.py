@@ -17,7 +17,15 @@ from gis.kernel.pairs import FEW_SUBJECTS, intersecting
 from gis.kernel.threads import in_shares
 from gis.kernel.zones import ZoneSet
 
-__all__ = ["Margin", "depth_within", "depths_within", "gap_from_outside", "margin_inside", "signed_margin"]
+__all__ = [
+    "Margin",
+    "depth_within",
+    "depths_within",
+    "gap_from_outside",
+    "margin_inside",
+    "side_of",
+    "signed_margin",
+]
 
 TRACED_AT_ONCE = 64
 """So many lines are traced at first, then twice as many each time: every call has a cost of its own."""
@@ -129,29 +137,39 @@ def depths_within(subjects: Geometries, zones: ZoneSet, *, threads: int | None =
     return depth
 
 
-def depth_within(
+def side_of(
     subject: BaseGeometry, zones: ZoneSet, *, inside_m: float = np.inf, outside_m: float = np.inf
-) -> float:
-    """The same for one subject and a set of at most one polygon, metres.
+) -> float | None:
+    """How far one subject lies inside a set of at most one polygon as a whole, or outside (negative); metres.
 
+    One place of each part tells on which side. None where it comes near an outline, or has parts on both.
     Where one place of the subject tells that all of it is deeper inside than ``inside_m``, or farther outside
     than ``outside_m``, no more is measured: it is at least as deep, or as far, as what is returned.
     """
-    if len(zones) == 1 and len(zones.outline) and shapely.get_dimensions(zones.geoms[0]) == 2:
-        if min(inside_m, outside_m) < np.inf:
-            x, y = shapely.get_coordinates(subject)[0].tolist()
-            sure = _gap(shapely.Point(x, y), zones) - _extent(subject, x, y)
-            if sure > max(SEAM_M, min(inside_m, outside_m)):
-                held = _holds(zones, np.array([[x, y]]))[0]
-                if sure > (inside_m if held else outside_m):
-                    return sure if held else -sure
-        gap = _gap(subject, zones)
-        if gap > SEAM_M:
-            # Where it does not come near the outline, one place of each part tells on which side it lies.
-            parts = shapely.get_parts(subject)
-            held = _holds(zones, np.array([shapely.get_coordinates(part)[0] for part in parts]))
-            if held.all() or not held.any():
-                return gap if held[0] else -gap
+    if len(zones) != 1 or not len(zones.outline) or shapely.get_dimensions(zones.geoms[0]) != 2:
+        return None
+    if min(inside_m, outside_m) < np.inf:
+        x, y = shapely.get_coordinates(subject)[0].tolist()
+        sure = _gap(shapely.Point(x, y), zones) - _extent(subject, x, y)
+        if sure > max(SEAM_M, min(inside_m, outside_m)):
+            is_held = _holds(zones, np.array([[x, y]]))[0]
+            if sure > (inside_m if is_held else outside_m):
+                return sure if is_held else -sure
+    gap = _gap(subject, zones)
+    if not gap > SEAM_M:
+        return None
+    parts = shapely.get_parts(subject)
+    held = _holds(zones, np.array([shapely.get_coordinates(part)[0] for part in parts]))
+    if held.any() and not held.all():
+        return None
+    return gap if held[0] else -gap
+
+
+def depth_within(subject: BaseGeometry, zones: ZoneSet) -> float:
+    """`depths_within` for one subject and a set of at most one polygon."""
+    side = side_of(subject, zones)
+    if side is not None:
+        return side
     return float(depths_within(np.array([subject], dtype=object), zones, threads=1)[0])
 
 

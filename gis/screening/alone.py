@@ -14,7 +14,7 @@ from math import inf
 import numpy as np
 from shapely.geometry.base import BaseGeometry
 
-from gis.kernel import CLEAR, UNKNOWN, Parts, depth_within
+from gis.kernel import CLEAR, UNKNOWN, Parts, depth_within, side_of
 from gis.kernel.arrays import TOUCH_M, Floats, Geometries, Indices
 from gis.kernel.boundary import SEAM_M
 from gis.screening.answered import Answered
@@ -46,6 +46,9 @@ class Alone:
     ready : Ready
     near : frozenset of str
         The layers of which a zone's box is within reach; the others are far away.
+    within : dict of bytes to bool
+        Whether the site lies in a coverage or outside, by the coverage's key, where its outline is surely
+        elsewhere.
     """
 
     subjects: Subjects
@@ -54,6 +57,7 @@ class Alone:
     ready: Ready
     found: Found
     near: frozenset[str]
+    within: dict[bytes, bool] = field(default_factory=dict)
     _far: dict[str, bool] = field(default_factory=dict)
     _depth: dict[bytes, float] = field(default_factory=dict)
     _bares: dict[tuple[object, ...], Parts | None] = field(default_factory=dict)
@@ -100,11 +104,14 @@ class Alone:
             beside = self.accuracy_m + ASIDE_M
             farthest, deepest = self.ready.farthest_m + beside, self.ready.deepest_m + beside
             apart = _apart_m(self.geometry.bounds, layer.coverage.bounds)
-            self._depth[key] = (
+            side = (
                 -inf
                 if apart > farthest
-                else depth_within(self.geometry, layer.coverage, inside_m=deepest, outside_m=farthest)
+                else side_of(self.geometry, layer.coverage, inside_m=deepest, outside_m=farthest)
             )
+            if side is not None:
+                self.within[key] = side > 0
+            self._depth[key] = depth_within(self.geometry, layer.coverage) if side is None else side
         return self._depth[key]
 
     @cached_property

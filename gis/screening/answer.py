@@ -92,7 +92,7 @@ class Examined:
     def text(self) -> bytes:
         """The answer as JSON in UTF-8; see `screen`."""
         writer = Writer(self.definition, self.site, self.snapshot, self.judgement, self.sources)
-        return orjson.dumps(writer.record(self.request, _ENGINE, self.newest))
+        return writer.text(self.request, _ENGINE, self.newest)
 
     def record(self) -> Record:
         """The same as objects."""

@@ -92,7 +92,8 @@ def judge(
     found = Found(facts, docket.reach_m, Apart(ready.few if ready is not None and facts else None))
     case = Case(subjects, fits, law_date, threads, docket, asked, ready, found)
     outcomes = [_apply(entry, layers, case, no_access) for entry in docket.entries]
-    return Judgement(subjects, law_date, tuple(outcomes), fits)
+    within = {} if case.alone is None else case.alone.within
+    return Judgement(subjects, law_date, tuple(outcomes), fits, within)
 
 
 def _apply(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from functools import cached_property
@@ -98,13 +98,15 @@ class Judgement:
     """What all rules say of all subjects.
 
     ``outcomes`` holds arrays for whole batches; the methods give plain objects for single subjects. ``fits``
-    tells which subjects have a geometry that can be judged.
+    tells which subjects have a geometry that can be judged. ``within`` tells of a single one in which
+    coverages it lies and outside of which, as far as that was found; see `Alone`.
     """
 
     subjects: Subjects
     law_date: date
     outcomes: tuple[RuleOutcome, ...]
     fits: Flags
+    within: Mapping[bytes, bool] = field(default_factory=dict)
     _parts: dict[tuple[int, str | None], Parts] = field(default_factory=dict)
     _told: dict[int, list[tuple[RuleOutcome, int]]] = field(default_factory=dict)
     _combined: dict[tuple[int, ...], tuple[list[Parts], Parts]] = field(default_factory=dict)

@@ -1,4 +1,4 @@
-"""The record of one answer, as JSON: what is the same for many sites stands ready as text."""
+"""The record of one answer, as JSON: what is the same for many sites stands ready, and all is joined once."""
 
 from __future__ import annotations
 
@@ -27,9 +27,12 @@ __all__ = ["Record", "Writer"]
 Record = dict[str, Any]
 """JSON-ready, or with pieces that are JSON already (`orjson.Fragment`)."""
 
+Pieces = list[bytes]
+"""What is JSON when it is joined."""
+
 
 class Writer:
-    """Turns one judgement of one site into the record."""
+    """Writes the record of one judgement of one site."""
 
     def __init__(
         self,
@@ -46,44 +49,42 @@ class Writer:
         self._dimension = int(shapely.get_dimensions(site.plane))
         self._texts = texts_of(definition)
         self._titles = self._texts.titles(site.kind.subjects)
-        self._covered: dict[bytes, str] = {}
+        self._covered: dict[bytes, bytes] = {}
         # By identity: the judgement holds what they name.
         self._drawn: dict[int, Fragment] = {}
         self._divided: dict[int, bytes] = {}
 
-    def record(self, request: ScreenRequest, engine: str, newest: int) -> Record:
+    def text(self, request: ScreenRequest, engine: str, newest: int) -> bytes:
         """The whole answer, by ``engine`` (its name and version), when ``newest`` was the newest revision."""
-        judged = self._judgement
+        judged, rows, hidden = self._judgement, self._snapshot.rows, self._snapshot.no_access
         findings = judged.findings(0)
         verdict, severity = worst(findings)
         groups = judged.themes(findings)
         parts = {group: judged.parts(0, group) for group in (None, *groups)}
         self._draw(findings, parts.values())
-        themes = [self._theme(group, own, parts[group]) for group, own in groups.items()]
-        themes.sort(key=lambda t: WORST_FIRST[t["verdict"]])
-        seen = [name for name in self._snapshot.rows if name not in self._snapshot.no_access]
-        layers = [self._layer(layer_id) for layer_id in seen]
-        return {
+        themes = sorted(groups.items(), key=lambda theme: WORST_FIRST[worst(theme[1])[0]])
+        seen = [name for name in rows if name not in hidden]
+        told = {
             "engine": engine,
             "law_date": self._snapshot.law_date.isoformat(),
             "as_of": {"revision": self._snapshot.revision, "head": newest},
             "site": self._describe_site(request),
             "verdict": verdict,
             "severity": severity,
-            "demonstration": any(layer["is_demonstration"] for layer in layers),
-            "parts": Fragment(self._parts(parts[None])),
-            "themes": themes,
-            "clear": [self._cleared(cleared) for cleared in judged.cleared(0)],
-            "layers": layers,
-            **self._no_access(),
-            "packs": self._texts.packs,
+            "demonstration": any(rows[name].any_demonstration for name in seen),
         }
+        pieces = [orjson.dumps(told)[:-1], b',"parts":', self._parts(parts[None])]
+        pieces += _listed("themes", (self._theme(group, own, parts[group]) for group, own in themes))
+        pieces += _listed("clear", map(self._cleared, judged.cleared(0)))
+        pieces += _listed("layers", map(self._layer, seen))
+        pieces += [self._no_access(), b',"packs":', self._texts.packs, b"}"]
+        return b"".join(pieces)
 
-    def _no_access(self) -> Record:
+    def _no_access(self) -> bytes:
         """The layers that the answer is not made from, because whoever asked may not see them."""
         names = sorted(self._snapshot.no_access)
         layers = [{"id": n, "title": self._texts.text(self._definition.layers[n].title)} for n in names]
-        return {"no_access": layers} if layers else {}
+        return b',"no_access":' + orjson.dumps(layers) if layers else b""
 
     def _describe_site(self, request: ScreenRequest) -> Record:
         site, district, dimension = self._site, self._definition.district, self._dimension
@@ -102,7 +103,7 @@ class Writer:
             "area_ellipsoidal_m2": ellipsoidal_area_m2(site.given, site.epsg, district.extent)
             if dimension == 2
             else None,
-            "area_local": {"value": area / unit.m2, "unit": unit.name.model_dump()}
+            "area_local": {"value": area / unit.m2, "unit": self._texts.text(unit.name)}
             if unit and dimension == 2
             else None,
             "length_m": float(shapely.length(site.plane)) if dimension == 1 else None,
@@ -121,7 +122,8 @@ class Writer:
     def _divide(self, parts: Parts) -> Record:
         """The four parts with size and share; empty ones have no geometry."""
         unit = {2: "area_m2", 1: "length_m", 0: "count"}[self._dimension]
-        sizes, total = parts.sizes.tolist(), float(parts.sizes.sum())
+        conflict, unknown, edge, clear = sizes = parts.sizes.tolist()
+        total = conflict + unknown + edge + clear
         return {
             name: {
                 unit: size,
@@ -134,30 +136,28 @@ class Writer:
     def _parts(self, parts: Parts | None) -> bytes:
         return b"null" if parts is None else self._divided[id(parts)]
 
-    def _theme(self, group: str, findings: Sequence[Finding], parts: Parts | None) -> Record:
+    def _theme(self, group: str, findings: Sequence[Finding], parts: Parts | None) -> Pieces:
         verdict, severity = worst(findings)
-        return {
-            "id": group,
-            "title": self._texts.groups[group],
-            "verdict": verdict,
-            "severity": severity,
-            "parts": Fragment(self._parts(parts)),
-            "findings": Fragment(b"[" + b",".join(map(self._finding, findings)) + b"]"),
-        }
+        title = self._texts.theme(group, verdict, severity)
+        return [
+            title,
+            b',"parts":',
+            self._parts(parts),
+            *_listed("findings", map(self._finding, findings)),
+            b"}",
+        ]
 
-    def _finding(self, finding: Finding) -> bytes:
+    def _finding(self, finding: Finding) -> Pieces:
         """A finding in words, with the facts of the place amid them, and in law."""
         is_bare = finding.verdict == "unknown" and not finding.zones
         before, after = self._said_of_absence(finding) if is_bare else self._said(finding)
-        return b'%b,"margin_m":%b,"error_m":%b,"on_boundary":%b,"parts":%b,"zones":%b,%b' % (
-            before,
-            orjson.dumps(finding.margin_m),
-            orjson.dumps(finding.error_m),
-            orjson.dumps(finding.on_boundary),
-            self._parts(finding.parts),
-            orjson.dumps([self._zone(zone) for zone in finding.zones]),
-            after,
+        facts = b',"margin_m":%b,"error_m":%b,"on_boundary":%b,"parts":' % (
+            _number(finding.margin_m),
+            _number(finding.error_m),
+            b"true" if finding.on_boundary else b"false",
         )
+        zones = orjson.dumps([self._zone(zone) for zone in finding.zones]) if finding.zones else b"[]"
+        return [before, facts, self._parts(finding.parts), b',"zones":', zones, b",", after]
 
     def _said_of_absence(self, finding: Finding) -> Said:
         """What is said of an unknown without zones: the same wherever the site is, unless a share is told."""
@@ -235,10 +235,11 @@ class Writer:
             "witness": self._drawn[id(zone.witness)],
         }
 
-    def _cleared(self, cleared: Cleared) -> Fragment:
+    def _cleared(self, cleared: Cleared) -> Pieces:
         key = "cleared", cleared.rule.id, cleared.code, id(cleared.reason), cleared.names
-        text = self._texts.said(key, cleared.reason, lambda: (orjson.dumps(self._why_clear(cleared)), b""))
-        return Fragment(text[0])
+        return [
+            self._texts.said(key, cleared.reason, lambda: (orjson.dumps(self._why_clear(cleared)), b""))[0]
+        ]
 
     def _why_clear(self, cleared: Cleared) -> Record:
         rule, texts = cleared.rule, self._texts
@@ -247,30 +248,38 @@ class Writer:
             "code": cleared.code, "reason": texts.text(cleared.reason), "names": list(cleared.names),
         }  # fmt: skip
 
-    def _layer(self, layer_id: str) -> Record:
-        rows = self._snapshot.rows[layer_id]
-        return {
-            "id": layer_id,
-            "title": self._texts.text(rows.layer.title),
-            "revision": rows.revision,
-            "rows": len(rows.uids),
-            "coverage": self._coverage(layer_id),
-            "is_demonstration": rows.any_demonstration,
-            "is_indicative": rows.any_indicative,
-            "sources": [self._sources[name] for name in rows.source_names],
-        }
+    def _layer(self, layer_id: str) -> Pieces:
+        before, after = self._texts.layer(self._snapshot.rows[layer_id], self._sources)
+        return [before, self._coverage(layer_id), after]
 
-    def _coverage(self, layer_id: str) -> str:
+    def _coverage(self, layer_id: str) -> bytes:
         """How much of the site a layer covers: full, partial, none, or not stated."""
         coverage, key = self._snapshot.rows[layer_id].coverage, self._snapshot.prepared[layer_id].coverage_key
         if key not in self._covered:
-            self._covered[key] = _covered(self._site.plane, coverage)
+            within = self._judgement.within.get(key)
+            self._covered[key] = _covered(self._site.plane, coverage, within)
         return self._covered[key]
 
 
-def _covered(site: shapely.Geometry, coverage: shapely.Geometry | None) -> str:
+def _covered(site: shapely.Geometry, coverage: shapely.Geometry | None, within: bool | None) -> bytes:
+    """``within`` tells what the judge has found already, where no outline comes near."""
     if coverage is None:
-        return "unstated"
-    if shapely.covers(coverage, site):
-        return "full"
-    return "partial" if shapely.intersects(coverage, site) else "none"
+        return b"unstated"
+    if within or (within is None and shapely.covers(coverage, site)):
+        return b"full"
+    return b"partial" if within is None and shapely.intersects(coverage, site) else b"none"
+
+
+def _listed(name: str, each: Iterable[Pieces]) -> Pieces:
+    """A further member of an object: an array under ``name``."""
+    pieces, before = [b',"%b":[' % name.encode()], b""
+    for one in each:
+        pieces.append(before)
+        pieces += one
+        before = b","
+    pieces.append(b"]")
+    return pieces
+
+
+def _number(value: float | None) -> bytes:
+    return b"null" if value is None else orjson.dumps(value)

@@ -209,8 +209,8 @@ def _checked_attributes(
     definition: MapDefinition, kind: SiteKind, given: Mapping[str, Any]
 ) -> dict[str, Any]:
     """The given attributes as typed values; only fields of the layers that the kind answers to are known."""
-    fields = _fields(definition, kind)
     values: dict[str, Any] = {}
+    fields = _fields(definition, kind) if given else {}
     for name, value in given.items():
         if name not in fields:
             listed = ", ".join(f.name for f in site_fields(definition, kind))

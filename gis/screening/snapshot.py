@@ -15,6 +15,7 @@ import orjson
 from numpy.typing import NDArray
 from sqlalchemy import (
     ARRAY,
+    URL,
     ColumnElement,
     Connection,
     Dialect,
@@ -30,7 +31,7 @@ from sqlalchemy import (
 )
 
 from gis import tables
-from gis.db import ask_row, scope_of
+from gis.db import ask_row, database_role, scope_of
 from gis.kept import for_each
 from gis.screening.inputs import PreparedLayer, Subjects, ZoneLayer
 from gis.screening.rows import LayerRows, read_rows
@@ -121,11 +122,40 @@ class Standing:
     sources: Mapping[str, orjson.Fragment]
 
 
+# What names the state of the store. No other version of a row was written by the same transaction and lies in
+# the same place, as long as the server runs; and what a revision touches is written together with it. What of
+# that a role sees is said by policies, which are renewed all at once (`gis.rights`).
+_STATE = (
+    "concat_ws(' ', pg_postmaster_start_time(), "
+    "(SELECT concat(xmin, ctid) FROM core.revisions ORDER BY rev DESC LIMIT 1), "
+    "(SELECT string_agg(concat(xmin, ctid), ' ') FROM core.sources), "
+    "(SELECT concat(xmin, ctid) FROM pg_policy "
+    "WHERE polrelid = 'core.revision_layers'::regclass AND polname = 'store'))"
+)
+_STANDINGS: OrderedDict[tuple[object, ...], tuple[str, Standing]] = OrderedDict()
+_STANDINGS_SIZE = 64
+
+
 def standing(engine: Engine, layers: Iterable[str]) -> Standing:
-    """Ask in one statement where the store stands, for ``layers`` (ids)."""
-    names = list(dict.fromkeys(layers))
-    newest, touched, sources = ask_row(engine, _standing(engine.dialect), {"layers": names})
-    return Standing(newest, {name: touched.get(name, 0) for name in names}, _sources(sources))
+    """Where the store stands, for ``layers`` (ids): asked in full when its state is another than before."""
+    names, scope = tuple(dict.fromkeys(layers)), scope_of(engine)
+    key = _database(engine.url), scope and database_role(scope), names
+    (state,) = ask_row(engine, f"SELECT {_STATE}", {})
+    told = _STANDINGS.get(key)
+    if told is None or told[0] != state:
+        state, newest, touched, sources = ask_row(engine, _standing(engine.dialect), {"layers": list(names)})
+        told = state, Standing(newest, {name: touched.get(name, 0) for name in names}, _sources(sources))
+        with _PREPARED_LOCK:
+            _STANDINGS[key] = told
+            while len(_STANDINGS) > _STANDINGS_SIZE:
+                _STANDINGS.popitem(last=False)
+    return told[1]
+
+
+@for_each(size=64)
+def _database(url: URL) -> str:
+    """What a database is known by; an address makes it anew whenever it is compared."""
+    return url.render_as_string(hide_password=False)
 
 
 @lru_cache(maxsize=8)
@@ -142,7 +172,7 @@ def _sources(told: str) -> Mapping[str, orjson.Fragment]:
 
 @for_each(size=8)
 def _standing(dialect: Dialect) -> str:
-    """The statement, its one parameter the list of layers."""
+    """The statement for a `Standing` and the state it is of, its one parameter the list of layers."""
     r, t, s = tables.revisions, tables.revision_layers, tables.sources
     layers = bindparam("layers", type_=ARRAY(Text))
     last = select(t.c.layer, func.max(t.c.rev).label("rev")).where(t.c.layer == any_(layers))
@@ -153,6 +183,7 @@ def _standing(dialect: Dialect) -> str:
         parts += [literal_column(f"'{name}'"), s.c[name]]
     source = func.json_build_object(*parts)
     query = select(
+        literal_column(_STATE),
         select(func.coalesce(func.max(r.c.rev), text("0"))).scalar_subquery(),
         select(
             func.coalesce(func.json_object_agg(each.c.layer, each.c.rev), text("'{}'::json"))
@@ -175,7 +206,7 @@ def _key(
     engine: Engine, definition: MapDefinition, law_date: date, touched: Mapping[str, int]
 ) -> tuple[object, ...]:
     scope = scope_key(definition, scope_of(engine))
-    return engine.url, id(definition), law_date, tuple(touched.items()), scope
+    return _database(engine.url), id(definition), law_date, tuple(touched.items()), scope
 
 
 def take_snapshot(

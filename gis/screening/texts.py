@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import orjson
 from orjson import Fragment
 
 from gis.kept import for_each
+from gis.screening.rows import LayerRows
 from gis.screening.wording import citation, field_titles
 from gis.settings import MapDefinition
 from layers.model import Text
@@ -21,6 +23,9 @@ Record = dict[str, Any]
 Said = tuple[bytes, bytes]
 """What is said before and after the facts of a place."""
 
+Sources = Mapping[str, Fragment]
+"""Sources as records show them, by name; never changed, but replaced."""
+
 _SAID_SIZE = 4096
 
 
@@ -31,7 +36,7 @@ class Texts:
 
     Attributes
     ----------
-    packs : Fragment
+    packs : bytes
         The rule packs that are on.
     groups : dict of str to Fragment
         The title of each group of rules.
@@ -40,7 +45,7 @@ class Texts:
     def __init__(self, definition: MapDefinition) -> None:
         self.definition = definition
         packs = definition.packs.values()
-        self.packs = _json(
+        self.packs = orjson.dumps(
             [{"id": p.id, "version": p.version, "hash": p.hash, "title": p.title.model_dump()} for p in packs]
         )
         self.groups = {g.id: _json(g.title.model_dump()) for p in packs for g in p.groups}
@@ -48,6 +53,7 @@ class Texts:
         self._texts: dict[tuple[str, str], Fragment] = {}
         self._made: dict[int, tuple[object, Any]] = {}
         self._said: dict[tuple[object, ...], tuple[object, Said]] = {}
+        self._layers: WeakKeyDictionary[LayerRows, tuple[Sources, Said]] = WeakKeyDictionary()
 
     def titles(self, subjects: Iterable[str]) -> dict[str, Text]:
         """Titles of what a finding on one of ``subjects`` may call missing; see `wording.field_titles`."""
@@ -71,6 +77,29 @@ class Texts:
                 self._said.pop(next(iter(self._said)), None)
             found = self._said[key] = named, make()
         return found[1]
+
+    def theme(self, group: str, verdict: str, severity: str | None) -> bytes:
+        """What is said of a group of rules before its parts."""
+        told = {"id": group, "title": self.groups[group], "verdict": verdict, "severity": severity}
+        return self.said(("theme", group, verdict, severity), None, lambda: (orjson.dumps(told)[:-1], b""))[0]
+
+    def layer(self, rows: LayerRows, sources: Sources) -> Said:
+        """What is said of a zone layer before and after how much of a site it covers."""
+        found = self._layers.get(rows)
+        if found is None or found[0] is not sources:
+            found = self._layers[rows] = sources, self._written_layer(rows, sources)
+        return found[1]
+
+    def _written_layer(self, rows: LayerRows, sources: Sources) -> Said:
+        before = {
+            "id": rows.layer.id, "title": self.text(rows.layer.title), "revision": rows.revision,
+            "rows": len(rows.uids),
+        }  # fmt: skip
+        after = {
+            "is_demonstration": rows.any_demonstration, "is_indicative": rows.any_indicative,
+            "sources": [sources[name] for name in rows.source_names],
+        }  # fmt: skip
+        return orjson.dumps(before)[:-1] + b',"coverage":"', b'",' + orjson.dumps(after)[1:]
 
     def rule(self, rule: Rule) -> Record:
         """What a finding says of its rule."""

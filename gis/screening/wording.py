@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from gis.screening.findings import Finding
+from gis.screening.findings import WORST_FIRST, Finding
 from gis.screening.sentences import Met
 from gis.settings import MapDefinition
 from layers.model import Text
@@ -34,13 +34,14 @@ def met_of(finding: Finding) -> Met | None:
     """The zone that decides a finding: the worst, then the largest share, then the nearest."""
     if not finding.zones:
         return None
-    order = {"conflict": 0, "unknown": 1, "edge": 2, "clear": 3}
-    zone = min(finding.zones, key=lambda z: (order[z.verdict], -(z.share or 0.0), z.distance_m))
+    zone, *others = finding.zones
+    if others:
+        zone = min(finding.zones, key=lambda z: (WORST_FIRST[z.verdict], -(z.share or 0.0), z.distance_m))
     # The fact's bearing leads from the subject to the zone; a sentence says where the subject lies.
     bearing = None if zone.bearing_deg is None else (zone.bearing_deg + 180.0) % 360.0
     return Met(
         name=zone.name or zone.uid, overlap_m2=zone.overlap_m2, overlap_m=zone.overlap_m, share=zone.share,
-        distance_m=zone.distance_m, bearing_deg=bearing, more=len(finding.zones) - 1, limit_m=zone.limit_m,
+        distance_m=zone.distance_m, bearing_deg=bearing, more=len(others), limit_m=zone.limit_m,
         along_m=zone.along_m, river=zone.river,
     )  # fmt: skip
 

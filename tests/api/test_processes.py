@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
+from sqlalchemy import text
 
+from gis.screening.snapshot import standing
 from tests.api.conftest import SmallMap, client_of
 from tests.api.test_errors import SCREEN, shape
 
@@ -102,3 +104,36 @@ def test_the_live_answer_has_the_verdicts_of_the_full_one(service: TestClient) -
             for answer, rules in ((full, "findings"), (live, "rules"))
         ]
         assert themes[0] == themes[1]
+
+
+@pytest.mark.parametrize(
+    ("change", "shown"),
+    [
+        ("title_zh = '普查'", {"title": {"zh": "普查", "en": "survey"}}),
+        ("title_en = 'Census'", {"title": {"zh": "survey", "en": "Census"}}),
+        ("bureau = 'Water'", {"bureau": "Water"}),
+        ("is_demonstration = true", {"is_demonstration": True}),
+    ],
+)
+def test_what_is_edited_of_a_source_shows_at_once(
+    service: TestClient, shared_map: SmallMap, change: str, shown: dict[str, Any]
+) -> None:
+    def told() -> tuple[Any, Any]:
+        answer = ask(service, SQUARE).json()
+        ((source,),) = [layer["sources"] for layer in answer["layers"] if layer["sources"]]
+        return answer["as_of"], source
+
+    as_of, before = told()
+    assert standing(shared_map.engine, ["pads"]) is standing(shared_map.engine, ["pads"])
+    with shared_map.engine.begin() as conn:
+        held = conn.execute(text("SELECT * FROM core.sources WHERE name = 'survey'")).mappings().one()
+        conn.execute(text("UPDATE core.sources SET notes = 'no matter'"))
+        conn.execute(text(f"UPDATE core.sources SET {change} WHERE name = 'survey'"))
+    try:
+        assert told() == (as_of, before | shown)
+    finally:
+        with shared_map.engine.begin() as conn:
+            names = ("title_zh", "title_en", "bureau", "is_demonstration", "notes")
+            listed = ", ".join(f"{name} = :{name}" for name in names)
+            conn.execute(text(f"UPDATE core.sources SET {listed} WHERE name = 'survey'"), dict(held))
+    assert told() == (as_of, before)

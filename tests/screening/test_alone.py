@@ -14,7 +14,7 @@ import shapely
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gis.kernel import Parts, ZoneSet, depth_within
+from gis.kernel import Parts, ZoneSet, depth_within, side_of
 from gis.screening import case, ground
 from gis.screening.findings import worst
 from gis.screening.inputs import PreparedLayer
@@ -170,6 +170,11 @@ def test_a_site_of_parts_on_both_sides_of_a_rim_is_not_within_it() -> None:
     assert depth_within(outside, coverage) == -400.0
     both = shapely.union(inside, outside)
     assert depth_within(both, coverage) == 0.0
+    assert (side_of(inside, coverage), side_of(outside, coverage), side_of(both, coverage)) == (
+        45,
+        -400,
+        None,
+    )
     layer = replace(zones([shapely.box(900, 900, 910, 910)], 0.0), coverage=coverage.geoms[0])
     for subject in (things([both], 1.0), things([both, inside], 1.0)):
         judged = judge(subject, {"zones": layer}, [pack(rule())], LAW_DATE)
@@ -185,9 +190,34 @@ def test_a_depth_that_is_not_measured_to_the_end_is_a_bound_beyond_what_is_asked
     for site in (blob(rng, 900, 30), blob(rng, 900, 5), one, other, shapely.union(one, other)):
         exact = depth_within(site, coverage)
         inside, outside = rng.uniform(0, 400, 2)
-        told = depth_within(site, coverage, inside_m=inside, outside_m=outside)
+        told = side_of(site, coverage, inside_m=inside, outside_m=outside)
+        told = exact if told is None else told
         assert told == exact or inside < told < exact or exact < told < -outside
         assert told != exact or site not in (one, other)
+
+
+@pytest.mark.parametrize(
+    ("site", "within"),
+    [
+        (shapely.box(45, 45, 55, 55), True),
+        (shapely.box(500, 45, 510, 55), False),
+        (shapely.box(5000, 45, 5010, 55), False),  # farther than any rule looks
+        (shapely.box(10, 10, 40, 40), None),  # around the hole
+        (shapely.box(100 - 1e-4, 45, 110, 55), None),
+        (shapely.box(100 + 1e-4, 45, 110, 55), None),  # in the seam
+        (shapely.LineString([(90, 50), (110, 50)]), None),
+    ],
+)
+def test_the_judge_tells_of_a_coverage_what_predicates_would(
+    site: shapely.Geometry, within: bool | None
+) -> None:
+    """Only where its outline is elsewhere: there the one cannot be told from the other."""
+    coverage = shapely.box(0, 0, 100, 100).difference(shapely.box(20, 20, 25, 25))
+    layer = replace(zones([shapely.box(900, 900, 910, 910)], 0.0), coverage=coverage)
+    judged = judge(things([site], 1.0), {"zones": layer}, [pack(rule())], LAW_DATE)
+    assert list(judged.within.values()) == ([] if within is None else [within])
+    if within is not None:
+        assert within is shapely.covers(coverage, site).item() is shapely.intersects(coverage, site).item()
 
 
 def test_what_is_kept_of_one_site_is_not_given_to_another() -> None:
