@@ -26,7 +26,7 @@ from gis.kernel.margin import (
 )
 from gis.kernel.measures import bearing, distance, overlap, size, size_of, witness
 from gis.kernel.pairs import intersecting, points_in_zones, within
-from gis.kernel.parts import Parts, combine, split, throughout, uncovered
+from gis.kernel.parts import Parts, combine, reassigned, split, throughout, uncovered
 from gis.kernel.points import PointVerdicts, classify_points
 from gis.kernel.verdicts import CLEAR, CONFLICT, EDGE, UNKNOWN
 from gis.kernel.zones import ZoneSet
@@ -53,6 +53,7 @@ __all__ = [
     "margin_inside",
     "overlap",
     "points_in_zones",
+    "reassigned",
     "signed_margin",
     "size",
     "size_of",
