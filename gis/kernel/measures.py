@@ -11,7 +11,7 @@ from shapely.geometry.base import BaseGeometry
 
 from gis.kernel.arrays import Flags, Floats, Geometries, Indices, geometries
 from gis.kernel.cutting import cut
-from gis.kernel.frame import Frame
+from gis.kernel.frame import Frame, near
 from gis.kernel.nearest import nearest_piece, rows_by_zone
 from gis.kernel.shared import NOISE, shared_area
 from gis.kernel.strips import INSIDE
@@ -288,10 +288,11 @@ def _shared(subject: BaseGeometry, zones: ZoneSet, zone: int) -> BaseGeometry:
         return subject  # wholly inside
     bodies = zones.geoms[[zone]]
     if zones.weight[zone] > zones.max_vertices:
-        near = zones.tree.query(subject)
-        bodies = zones.pieces.geoms[near[zones.pieces.owner[near] == zone]]
+        piece = zones.tree.query(subject)
+        bodies = zones.pieces.geoms[piece[zones.pieces.owner[piece] == zone]]
     frame = Frame.around(shapely.bounds([subject, *bodies]))
-    local = frame.into(bodies)
+    place = frame.into(subject)
+    local = near(frame.into(bodies), place)
     body = local[0] if len(local) == 1 else frame.together(local)
-    shared: BaseGeometry = frame.common(frame.into(subject), body)
+    shared: BaseGeometry = frame.common(place, body)
     return shapely.transform(shared, lambda xy: xy + frame.origin)

@@ -13,7 +13,7 @@ from shapely.geometry.base import BaseGeometry
 
 from gis.kernel.arrays import TOUCH_M, Flags, Floats, Geometries, Indices
 from gis.kernel.boundary import SEAM_M
-from gis.kernel.frame import Body, Cover, Frame
+from gis.kernel.frame import Body, Cover, Frame, near
 from gis.kernel.front import CLEARLY_M, DRAWN, front_of, is_held
 from gis.kernel.line_parts import by_limits
 from gis.kernel.slivers import is_sliver
@@ -34,9 +34,6 @@ itself at every bend, and the wider it is the more other bends it crosses."""
 
 AREAS = (3, 6)
 """The types of geometry that are polygons only."""
-
-ASIDE_M = 1.0
-"""Metres. So far around the site's box limits are drawn; what lies beyond is cut away."""
 
 
 def quad_segs(radius_m: float) -> int:
@@ -217,12 +214,6 @@ class Reach:
             return shapely.Polygon(), area
         return shapely.MultiPolygon(list(parts[inside])), shapely.MultiPolygon(list(parts[~inside]))
 
-    def box(self) -> BaseGeometry:
-        """A little more than the box of the site, in the frame."""
-        x0, y0, x1, y1 = self.frame.into(self.site).bounds
-        grown: BaseGeometry = shapely.box(x0 - ASIDE_M, y0 - ASIDE_M, x1 + ASIDE_M, y1 + ASIDE_M)
-        return grown
-
     def outer(self) -> Iterator[Cover]:
         """Areas where a place of the site may be within the distance of a zone; beyond, it surely is not."""
         yield Body(self._bodies(np.ones(len(self.zones), dtype=bool)))
@@ -272,17 +263,17 @@ class Reach:
         if key not in self._joined:  # both limits, and every depth, start from the same few
             geoms = self.zones.pieces.geoms[pieces]
             area = geoms[shapely.get_dimensions(geoms) == 2]
-            self._joined[key] = self.frame.together(self._near(self.frame.into(area)))
+            self._joined[key] = self.frame.together(near(self.frame.into(area), self.frame.into(self.site)))
         return self._joined[key]
 
     def _rim_lines(self) -> tuple[Geometries, Indices]:
         return self.zones.rim.lines[self.rim], self.zones.rim.owner[self.rim]
 
     def _deep_in_union(self, depth: Floats) -> BaseGeometry:
-        near = self.zones.outline.tree.query(
+        line = self.zones.outline.tree.query(
             self.site, predicate="dwithin", distance=float(depth.max()) + TOUCH_M
         )
-        doubtful = self._grown(self.zones.union.among(near), depth, over=True)
+        doubtful = self._grown(self.zones.union.among(line), depth, over=True)
         return self.frame.rest(self._bodies(np.ones(len(self.zones), dtype=bool)), doubtful)
 
     def _deep_in_zone(self, zone: int, depth: Floats) -> BaseGeometry:
@@ -309,8 +300,3 @@ class Reach:
             return [Grown(front, radius_m, over)]
         away = shapely.distance(front, self.frame.into(self.site).centroid)
         return [Grown(front[[place]], radius_m, over) for place in np.argsort(away, kind="stable").tolist()]
-
-    def _near(self, areas: Geometries) -> Geometries:
-        """Areas of the frame as far as they are near the site: what is cut away would only be overlaid."""
-        cut = shapely.clip_by_rect(areas, *self.box().bounds)
-        return np.where(shapely.is_valid(cut), cut, areas)
