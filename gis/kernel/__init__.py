@@ -24,7 +24,7 @@ from gis.kernel.margin import (
     margin_inside,
     signed_margin,
 )
-from gis.kernel.measures import bearing, distance, overlap, size, size_of, witness
+from gis.kernel.measures import bearing, distance, overlap, shared, size, size_of, witness
 from gis.kernel.pairs import intersecting, points_in_zones, within
 from gis.kernel.parts import Parts, combine, reassigned, split, throughout, uncovered
 from gis.kernel.points import PointVerdicts, classify_points
@@ -54,6 +54,7 @@ __all__ = [
     "overlap",
     "points_in_zones",
     "reassigned",
+    "shared",
     "signed_margin",
     "size",
     "size_of",

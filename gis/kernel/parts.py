@@ -352,7 +352,8 @@ def _collected(parts: Parts, sources: Sequence[int], target: int) -> Parts:
 def _worst_areas(frame: Frame, site: BaseGeometry, given: list[Parts], floor: int) -> list[BaseGeometry]:
     """The areas of each verdict, in the frame; nothing is milder than ``floor``."""
     whole: BaseGeometry = frame.into(site)
-    left, areas = whole, [shapely.Polygon()] * len(_CODES)
+    areas: list[BaseGeometry] = [shapely.Polygon()] * len(_CODES)
+    left = whole
     for place in range(_CODES.index(floor)):
         here = [frame.into(part.geoms[place]) for part in given if part.amounts[place] > 0]
         if len(here) == 1 and left is whole:

@@ -201,7 +201,7 @@ class Reach:
         return self._grown(self.zones.union.among(self.rim), self.total_m, over=True)
 
     def inside_and_outside(self, area: BaseGeometry) -> tuple[BaseGeometry, BaseGeometry]:
-        """The polygons of an area of the frame beside that strip, by where they are: one place of each tells."""
+        """The polygons of an area of the frame beside that strip: one place of each tells where it is."""
         if area.is_empty:
             return area, area
         parts = shapely.get_parts(area)

@@ -169,11 +169,12 @@ class Found:
         key = id(selection), question.reach_m, int(rows[0])
         if key not in self.pairs:
             zone, gap = self.near_zones(geoms, accuracy_m, key[2], layer)
-            z = selection.place[zone]
             limit = question.reach_m + float(np.fmax(accuracy_m[0], 0.0)) + TOUCH_M
-            close = np.flatnonzero((z >= 0) & (gap <= limit + layer.every.error_m[zone]))
-            close = close[np.argsort(z[close])]
-            self.pairs[key] = np.zeros(len(close), dtype=np.int64), z[close], gap[close]
+            columns = selection.place[zone], gap, layer.every.error_m[zone]
+            told = zip(*(column.tolist() for column in columns), strict=True)
+            close = sorted((z, away) for z, away, error in told if z >= 0 and away <= limit + error)
+            z, away = zip(*close, strict=True) if close else ((), ())
+            self.pairs[key] = np.zeros(len(close), np.int64), np.array(z, np.int64), np.array(away, float)
         return self.pairs[key]
 
     def near_zones(
