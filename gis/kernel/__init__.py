@@ -12,7 +12,7 @@ it says how a geometry lies to a set of zones, and leaves what that means to the
     signed_margin             how deep inside or how far outside the union        -> Margin
     classify_points           verdicts of points, with error                      -> PointVerdicts
     throughout                all of a site by one verdict                        -> Parts
-    split, combine, uncovered parts of a site by verdict                          -> Parts
+    split, combine, reassigned, uncovered  by verdict              -> Parts
 """
 
 from gis.kernel.cutting import Pieces, cut
@@ -24,7 +24,7 @@ from gis.kernel.margin import (
     margin_inside,
     signed_margin,
 )
-from gis.kernel.measures import bearing, distance, overlap, shared, size, size_of, witness
+from gis.kernel.measures import bearing, distance, overlap, sharing, size, size_of, witness
 from gis.kernel.pairs import intersecting, points_in_zones, within
 from gis.kernel.parts import Parts, combine, reassigned, split, throughout, uncovered
 from gis.kernel.points import PointVerdicts, classify_points
@@ -54,7 +54,7 @@ __all__ = [
     "overlap",
     "points_in_zones",
     "reassigned",
-    "shared",
+    "sharing",
     "signed_margin",
     "size",
     "size_of",

@@ -18,7 +18,7 @@ from gis.kernel.strips import INSIDE
 from gis.kernel.threads import each_zone, in_shares
 from gis.kernel.zones import POINTS_A_SUBJECT, ZoneSet
 
-__all__ = ["bearing", "distance", "overlap", "shared", "size", "size_of", "witness"]
+__all__ = ["bearing", "distance", "overlap", "sharing", "size", "size_of", "witness"]
 
 PREPARE_RATIO = 300
 """Preparing a zone pays when it has fewer than this many vertices for each line that asks."""
@@ -281,7 +281,7 @@ def witness(
     return result
 
 
-def shared(subject: BaseGeometry, zones: ZoneSet, zone: int) -> tuple[BaseGeometry, float]:
+def sharing(subject: BaseGeometry, zones: ZoneSet, zone: int) -> tuple[BaseGeometry, float]:
     """`witness` and `overlap` of one subject and a zone that it meets; of a single polygon by one overlay.
 
     Parameters

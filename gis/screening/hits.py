@@ -12,7 +12,7 @@ import numpy as np
 import shapely
 from shapely.geometry.base import BaseGeometry
 
-from gis.kernel import CONFLICT, EDGE, UNKNOWN, overlap, shared, size, witness
+from gis.kernel import CONFLICT, EDGE, UNKNOWN, overlap, sharing, size, witness
 from gis.kernel.arrays import TOUCH_M, Floats, Geometries, Indices
 from gis.kernel.near import lines_to_zones
 from gis.kernel.zones import ZoneSet
@@ -311,7 +311,7 @@ def _of_pairs(
 
 def _known(question: Question) -> dict[int, tuple[BaseGeometry, float]]:
     """What a site alone shares with zones of a layer, or the line to them, and how much; by their rows."""
-    return question.found.measured.setdefault((question.layer.source.layer_id, shared.__name__), {})
+    return question.found.measured.setdefault((question.layer.source.layer_id, sharing.__name__), {})
 
 
 def _shared_alone(
@@ -331,7 +331,7 @@ def _shared_alone(
         if around is not None and site.geom_type == "Polygon" and around.is_deep_in(zone, TOUCH_M):
             known[zone] = site, question.found.size(site)
         else:
-            known[zone] = shared(site, selection.both, place)
+            known[zone] = sharing(site, selection.both, place)
     found = [known[zone] for zone in zones]
     return [line for line, _ in found], [amount for _, amount in found]
 

@@ -9,7 +9,7 @@ import pytest
 import shapely
 
 from gis.errors import KernelInputError
-from gis.kernel import ZoneSet, bearing, distance, overlap, shared, size, split, witness
+from gis.kernel import ZoneSet, bearing, distance, overlap, sharing, size, split, witness
 from tests.kernel import shapes
 
 SQUARE = shapely.box(0, 0, 10, 10)
@@ -112,7 +112,7 @@ def test_a_witness_is_the_shared_geometry_or_the_shortest_line() -> None:
 def test_what_is_shared_is_witness_and_overlap(subject: Any) -> None:
     zones = ZoneSet.prepare([SQUARE, shapely.box(-50, -50, 50, 50)], 0.0, max_vertices=8)
     for zone in (0, 1):
-        shown, amount = shared(subject, zones, zone)
+        shown, amount = sharing(subject, zones, zone)
         assert shown.equals(witness([subject], zones, [0], [zone])[0])
         assert amount == pytest.approx(overlap([subject], zones, [0], [zone])[0], abs=1e-9)
 
