@@ -12,7 +12,9 @@ it says how a geometry lies to a set of zones, and leaves what that means to the
     signed_margin             how deep inside or how far outside the union        -> Margin
     classify_points           verdicts of points, with error                      -> PointVerdicts
     throughout                all of a site by one verdict                        -> Parts
-    split, combine, reassigned, uncovered  by verdict              -> Parts
+    split, combine, uncovered parts of a site by verdict                          -> Parts
+    reassigned                some verdicts of parts as another one               -> Parts
+    sharing                   witness and overlap of one pair                     -> geometry, float
 """
 
 from gis.kernel.cutting import Pieces, cut
