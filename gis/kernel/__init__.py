@@ -13,6 +13,8 @@ it says how a geometry lies to a set of zones, and leaves what that means to the
     classify_points           verdicts of points, with error                      -> PointVerdicts
     throughout                all of a site by one verdict                        -> Parts
     split, combine, uncovered parts of a site by verdict                          -> Parts
+    reassigned                some verdicts of parts as another one               -> Parts
+    sharing                   witness and overlap of one pair                     -> geometry, float
 """
 
 from gis.kernel.cutting import Pieces, cut
@@ -25,9 +27,9 @@ from gis.kernel.margin import (
     side_of,
     signed_margin,
 )
-from gis.kernel.measures import bearing, distance, overlap, size, size_of, witness
+from gis.kernel.measures import bearing, distance, overlap, sharing, size, size_of, witness
 from gis.kernel.pairs import intersecting, points_in_zones, within
-from gis.kernel.parts import Parts, combine, split, throughout, uncovered
+from gis.kernel.parts import Parts, combine, reassigned, split, throughout, uncovered
 from gis.kernel.points import PointVerdicts, classify_points
 from gis.kernel.verdicts import CLEAR, CONFLICT, EDGE, UNKNOWN
 from gis.kernel.zones import ZoneSet
@@ -54,6 +56,8 @@ __all__ = [
     "margin_inside",
     "overlap",
     "points_in_zones",
+    "reassigned",
+    "sharing",
     "side_of",
     "signed_margin",
     "size",

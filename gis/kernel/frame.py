@@ -17,9 +17,9 @@ import numpy as np
 import shapely
 from shapely.geometry.base import BaseGeometry
 
-from gis.kernel.arrays import Floats
+from gis.kernel.arrays import Floats, Geometries
 
-__all__ = ["Body", "Cover", "Frame", "polygons"]
+__all__ = ["Body", "Cover", "Frame", "near", "polygons"]
 
 GRID_BITS = 47
 """The grid divides the frame's half width into 2 to this power. A double holds 53 bits; the rest is head-room
@@ -28,6 +28,10 @@ search for crossings needs."""
 
 COARSER = 64.0
 """How much coarser the grid becomes, at most twice, should an overlay still fail."""
+
+
+ASIDE_M = 1.0
+"""Metres. So far around a site's box areas are looked at; what lies beyond is cut away."""
 
 
 class Cover(Protocol):
@@ -151,3 +155,10 @@ def polygons(geom: BaseGeometry) -> BaseGeometry:
     if len(parts) and area.all():
         return geom
     return shapely.MultiPolygon(list(parts[area])) if area.any() else shapely.Polygon()
+
+
+def near(areas: Geometries, site: BaseGeometry) -> Geometries:
+    """Areas as far as they are near a site: what is cut away would only be overlaid."""
+    x0, y0, x1, y1 = site.bounds
+    cut = shapely.clip_by_rect(areas, x0 - ASIDE_M, y0 - ASIDE_M, x1 + ASIDE_M, y1 + ASIDE_M)
+    return np.where(shapely.is_valid(cut), cut, areas)

@@ -69,13 +69,20 @@ def is_held(site: BaseGeometry, zones: Geometries, lines: Geometries, radius_m: 
     radius_m : float
         More than half the diagonal of a cell, else the answer is False.
     """
-    middles, half_diagonal = _cells(site, FINE_CELLS)
-    (_, _), gap = shapely.STRtree(lines).query_nearest(middles, return_distance=True, all_matches=False)
-    open_ = gap + half_diagonal > radius_m * (1.0 - DRAWN) - CLEARLY_M
-    if half_diagonal >= radius_m or (open_ & (gap <= half_diagonal)).any():
-        return False
-    rest = middles[open_]
-    return len(np.unique(shapely.STRtree(zones).query(rest, predicate="intersects")[0])) == len(rest)
+    tree, bodies = shapely.STRtree(lines), shapely.STRtree(zones)
+    nearest = radius_m * (1.0 - DRAWN) - CLEARLY_M
+
+    def holds(places: Geometries, half_diagonal: float) -> bool:
+        (_, _), gap = tree.query_nearest(places, return_distance=True, all_matches=False)
+        open_ = gap + half_diagonal > nearest
+        if half_diagonal >= radius_m or (open_ & (gap <= half_diagonal)).any():
+            return False
+        rest = places[open_]
+        return len(np.unique(bodies.query(rest, predicate="intersects")[0])) == len(rest)
+
+    # Of most sites that are not held some corner is not, and coarse cells tell of most that are.
+    corners = np.asarray(shapely.points(shapely.get_coordinates(site)), dtype=object)
+    return holds(corners, 0.0) and any(holds(*_cells(site, count)) for count in (CELLS, FINE_CELLS))
 
 
 def _cells(site: BaseGeometry, count: int) -> tuple[Geometries, float]:

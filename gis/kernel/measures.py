@@ -11,14 +11,14 @@ from shapely.geometry.base import BaseGeometry
 
 from gis.kernel.arrays import Flags, Floats, Geometries, Indices, geometries
 from gis.kernel.cutting import cut
-from gis.kernel.frame import Frame
+from gis.kernel.frame import Frame, near
 from gis.kernel.nearest import nearest_piece, rows_by_zone
 from gis.kernel.shared import NOISE, shared_area
 from gis.kernel.strips import INSIDE
 from gis.kernel.threads import each_zone, in_shares
 from gis.kernel.zones import POINTS_A_SUBJECT, ZoneSet
 
-__all__ = ["bearing", "distance", "overlap", "size", "size_of", "witness"]
+__all__ = ["bearing", "distance", "overlap", "sharing", "size", "size_of", "witness"]
 
 PREPARE_RATIO = 300
 """Preparing a zone pays when it has fewer than this many vertices for each line that asks."""
@@ -274,24 +274,55 @@ def witness(
     line = _shortest(array, zones, pair_s, pair_z, threads)
     result, meets = line.copy(), shapely.length(line) == 0
     result[meets] = [
-        _shared(array[s_], zones, int(z_)) for s_, z_ in zip(pair_s[meets], pair_z[meets], strict=True)
+        _shared(array[s_], zones, int(z_))[0] for s_, z_ in zip(pair_s[meets], pair_z[meets], strict=True)
     ]
     lost = shapely.is_empty(result)
     result[lost] = shapely.get_point(line[lost], 0)
     return result
 
 
-def _shared(subject: BaseGeometry, zones: ZoneSet, zone: int) -> BaseGeometry:
-    """What a subject shares with a zone that it meets; of a large zone only what lies around is looked at."""
+def sharing(subject: BaseGeometry, zones: ZoneSet, zone: int) -> tuple[BaseGeometry, float]:
+    """`witness` and `overlap` of one subject and a zone that it meets; of a single polygon by one overlay.
+
+    Parameters
+    ----------
+    subject : line or polygon, or a multiple of one kind
+        Valid, not empty; metres in the plane of ``zones``.
+    zones : ZoneSet
+    zone : int
+        Its place there.
+
+    Returns
+    -------
+    tuple of geometry, float
+        What they share, and its size in m2 for a polygon, m for a line.
+    """
+    found, area = _shared(subject, zones, zone)
+    one = np.array([subject], dtype=object)
+    if subject.geom_type != "Polygon":
+        area = float(overlap(one, zones, [0], [zone], check=False)[0])
+    elif found is not subject:
+        area = float(_within_noise(np.array([area]), one, np.zeros(1, dtype=np.int64))[0])
+    if found.is_empty:
+        found = witness(one, zones, [0], [zone], check=False)[0]
+    return found, area
+
+
+def _shared(subject: BaseGeometry, zones: ZoneSet, zone: int) -> tuple[BaseGeometry, float]:
+    """What a subject shares with a zone that it meets, and the area of that in m2.
+
+    Of a large zone only what lies around is looked at.
+    """
     met = zones.rim.tree.query(subject, predicate="intersects")
     if not (zones.rim.owner[met] == zone).any():
-        return subject  # wholly inside
+        return subject, subject.area  # wholly inside
     bodies = zones.geoms[[zone]]
     if zones.weight[zone] > zones.max_vertices:
-        near = zones.tree.query(subject)
-        bodies = zones.pieces.geoms[near[zones.pieces.owner[near] == zone]]
+        piece = zones.tree.query(subject)
+        bodies = zones.pieces.geoms[piece[zones.pieces.owner[piece] == zone]]
     frame = Frame.around(shapely.bounds([subject, *bodies]))
-    local = frame.into(bodies)
+    place = frame.into(subject)
+    local = near(frame.into(bodies), place)
     body = local[0] if len(local) == 1 else frame.together(local)
-    shared: BaseGeometry = frame.common(frame.into(subject), body)
-    return shapely.transform(shared, lambda xy: xy + frame.origin)
+    found: BaseGeometry = frame.common(place, body)
+    return shapely.transform(found, lambda xy: xy + frame.origin), found.area

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import shapely
@@ -23,7 +24,7 @@ from gis.kernel.slivers import one_dimension, without_slivers
 from gis.kernel.verdicts import CLEAR, CONFLICT, EDGE, UNKNOWN
 from gis.kernel.zones import ZoneSet
 
-__all__ = ["Parts", "combine", "split", "throughout", "uncovered"]
+__all__ = ["Parts", "combine", "reassigned", "split", "throughout", "uncovered"]
 
 _CODES = (CONFLICT, UNKNOWN, EDGE, CLEAR)
 
@@ -119,11 +120,16 @@ def split(
         parts = _split_points(shapely.get_coordinates(site), error, zones, grow)
     else:
         parts = _split_extended(site, error, zones, grow)
-    return _exchanged(parts) if outside else parts
+    return _exchanged(parts, CONFLICT, CLEAR) if outside else parts
 
 
-def _exchanged(parts: Parts) -> Parts:
-    return replace(parts, conflict=parts.clear, clear=parts.conflict, sizes=parts.sizes[[3, 1, 2, 0]])
+def _exchanged(parts: Parts, one: int, other: int) -> Parts:
+    """The parts with two verdicts in each other's place."""
+    order = list(range(len(_CODES)))
+    i, j = _CODES.index(one), _CODES.index(other)
+    order[i], order[j] = j, i
+    conflict, unknown, edge, clear = [parts.geoms[k] for k in order]
+    return Parts(conflict, unknown, edge, clear, parts.sizes[order], parts.on_boundary)
 
 
 def _split_points(xy: Floats, error: float, zones: ZoneSet, grow: float) -> Parts:
@@ -161,13 +167,20 @@ def _divided_area(reach: Reach, *, unsure: bool) -> Parts:
     none: BaseGeometry = shapely.Polygon()
     if reach.holds_all():
         conflict, edge, clear = local, none, none
+    elif reach.is_even():
+        edge, settled = frame.divided(local, reach.borders())
+        conflict, clear = reach.inside_and_outside(settled)
     else:
-        near, clear = frame.divided(local, reach.outer())
+        near, clear = (local, none) if reach.may_hold_all() else frame.divided(local, reach.outer())
         conflict, edge = frame.divided(near, reach.inner())
+    touched = reach.is_touched(conflict)
     areas = [conflict, none, edge, clear]
     if unsure:
         areas = [conflict, frame.without(local, conflict), none, none]
-    return _polygons_by(frame, areas, on_boundary=reach.is_touched())
+    for area, verdict in zip(areas, _CODES, strict=True):
+        if area is local:
+            return _all_of(reach.site, verdict, on_boundary=touched)
+    return _polygons_by(frame, areas, on_boundary=touched)
 
 
 def throughout(site: BaseGeometry, verdict: int) -> Parts:
@@ -261,44 +274,110 @@ def combine(site: BaseGeometry, parts: Iterable[Parts]) -> Parts:
     dimension = one_dimension(site)
     if dimension == 0:
         return _combined_points(shapely.get_coordinates(site), given, on_boundary)
-    given = _that_matter(site, given) if dimension > 0 else []
+    given, floor = _that_matter(site, given) if dimension > 0 else ([], CLEAR)
     if not given:
-        return _all_of(site, CLEAR, on_boundary=on_boundary)
+        return _all_of(site, floor, on_boundary=on_boundary)
     if len(given) == 1 and _makes_up(site, given[0]):
-        return given[0] if given[0].on_boundary == on_boundary else replace(given[0], on_boundary=on_boundary)
+        milder = _CODES[_CODES.index(floor) + 1 :]
+        told = reassigned(site, given[0], milder, floor)
+        return told if told.on_boundary == on_boundary else replace(told, on_boundary=on_boundary)
     frame = Frame.around(shapely.bounds([site]), stored=True)
     if dimension == 1:
         moved = [[frame.into(geom) for geom in part.geoms] for part in given]
-        return _lines_by(frame, *by_worst(frame.into(site), moved), on_boundary=on_boundary)
-    return _polygons_by(frame, _worst_areas(frame, site, given), on_boundary=on_boundary)
+        pieces, verdicts = by_worst(frame.into(site), moved)
+        return _lines_by(frame, pieces, np.maximum(verdicts, floor).astype(np.int8), on_boundary=on_boundary)
+    return _polygons_by(frame, _worst_areas(frame, site, given, floor), on_boundary=on_boundary)
 
 
-def _worst_areas(frame: Frame, site: BaseGeometry, given: list[Parts]) -> list[BaseGeometry]:
-    """The areas of each verdict, in the frame."""
-    left: BaseGeometry = frame.into(site)
-    areas: list[BaseGeometry] = []
-    for place in range(len(_CODES) - 1):
-        given_here = (part.geoms[place] for part in given)
-        held, left = frame.divided(left, [Body(frame.into(geom)) for geom in given_here if not geom.is_empty])
-        areas.append(held)
-    return [*areas, left]
+def reassigned(site: BaseGeometry, parts: Parts, sources: Sequence[int], target: int) -> Parts:
+    """The parts of ``site`` with some verdicts turned into another one, which keeps its own places.
+
+    An area is what the other verdicts leave of the site, found by overlay: a plain union of neighbours may
+    lose one of them to rounding.
+
+    Parameters
+    ----------
+    site : polygon, line or point, or a multiple of one kind
+        Metres in the measuring plane.
+    parts : Parts
+        They make up the site.
+    sources : sequence of int
+        Codes of :mod:`gis.kernel.verdicts`.
+    target : int
+        Another one.
+
+    Raises
+    ------
+    KernelInputError
+        For a site of mixed kinds.
+    """
+    amount = dict(zip(_CODES, parts.amounts, strict=True))
+    held = [code for code in sources if code != target and amount[code] > 0]
+    if not held:
+        return parts
+    if len(held) == 1 and not amount[target] > 0:
+        return _exchanged(parts, held[0], target)
+    others = [code for code in _CODES if amount[code] > 0 and code not in (*held, target)]
+    if not others:
+        told = throughout(site, target)
+        return replace(told, on_boundary=True) if parts.on_boundary else told
+    if one_dimension(site) < 2:
+        return _collected(parts, held, target)
+    frame = Frame.around(shapely.bounds([site]), stored=True)
+    areas: list[BaseGeometry] = [shapely.Polygon()] * len(_CODES)
+    for code in others:
+        areas[_CODES.index(code)] = frame.into(parts.geoms[_CODES.index(code)])
+    left = [Body(areas[_CODES.index(code)]) for code in others]
+    areas[_CODES.index(target)] = frame.rest(frame.into(site), left)
+    return _polygons_by(frame, areas, on_boundary=parts.on_boundary)
 
 
-def _that_matter(site: BaseGeometry, given: list[Parts]) -> list[Parts]:
-    """The divisions without those that others outdo everywhere; only what is left needs an overlay.
+def _collected(parts: Parts, sources: Sequence[int], target: int) -> Parts:
+    """The same for points and lines, which need no overlay to lie side by side."""
+    places, place = [_CODES.index(code) for code in sources], _CODES.index(target)
+    geoms: list[Any] = list(parts.geoms)
+    pieces = shapely.get_parts([geoms[p] for p in (*places, place)])
+    pieces = pieces[~shapely.is_empty(pieces)]
+    point = bool(shapely.get_dimensions(pieces[0]) == 0)
+    for p in places:
+        geoms[p] = shapely.Point() if point else shapely.LineString()
+    geoms[place] = shapely.multipoints(pieces) if point else shapely.multilinestrings(pieces)
+    sizes = np.array(parts.sizes)
+    sizes[place] += sizes[places].sum()
+    sizes[places] = 0.0
+    conflict, unknown, edge, clear = geoms
+    return Parts(conflict, unknown, edge, clear, sizes, parts.on_boundary)
+
+
+def _worst_areas(frame: Frame, site: BaseGeometry, given: list[Parts], floor: int) -> list[BaseGeometry]:
+    """The areas of each verdict, in the frame; nothing is milder than ``floor``."""
+    whole: BaseGeometry = frame.into(site)
+    areas: list[BaseGeometry] = [shapely.Polygon()] * len(_CODES)
+    left = whole
+    for place in range(_CODES.index(floor)):
+        here = [frame.into(part.geoms[place]) for part in given if part.amounts[place] > 0]
+        if len(here) == 1 and left is whole:
+            areas[place], left = here[0], frame.without(whole, here[0])
+        else:
+            areas[place], left = frame.divided(left, map(Body, here))
+    areas[_CODES.index(floor)] = left
+    return areas
+
+
+def _that_matter(site: BaseGeometry, given: list[Parts]) -> tuple[list[Parts], int]:
+    """The divisions without those that others outdo everywhere, and the mildest verdict that is left.
 
     A division may leave out what is clear, so whether one verdict holds everywhere is asked of its size.
     """
-    distinct = list({id(part): part for part in given}.values())
+    distinct = list({tuple(map(id, part.geoms)): part for part in given}.values())
     left = [part for part in distinct if any(part.amounts[:3])]
     if not left:
-        return []
+        return [], CLEAR
     amount = _amount(site) * (1 - _WHOLE)
-    for place in range(len(_CODES) - 1):
-        everywhere = next((part for part in left if part.amounts[place] >= amount), None)
-        if everywhere is not None:
-            return [everywhere, *(part for part in left if any(part.amounts[:place]))]
-    return left
+    for place, verdict in enumerate(_CODES[:3]):
+        if any(part.amounts[place] >= amount for part in left):
+            return [part for part in left if any(part.amounts[:place])], verdict
+    return left, CLEAR
 
 
 _WHOLE = 1e-12

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -11,8 +12,9 @@ import shapely
 from shapely.geometry.base import BaseGeometry
 
 from gis.kernel.arrays import TOUCH_M, Flags, Floats, Geometries, Indices
-from gis.kernel.frame import Body, Cover, Frame
-from gis.kernel.front import front_of, is_held
+from gis.kernel.boundary import SEAM_M
+from gis.kernel.frame import Body, Cover, Frame, near
+from gis.kernel.front import CLEARLY_M, DRAWN, front_of, is_held
 from gis.kernel.line_parts import by_limits
 from gis.kernel.slivers import is_sliver
 from gis.kernel.verdicts import CONFLICT
@@ -30,8 +32,8 @@ WIDE_M = 30.0
 """Metres. By more than this lines are grown one by one: the curve that GEOS draws around a rough line crosses
 itself at every bend, and the wider it is the more other bends it crosses."""
 
-ASIDE_M = 1.0
-"""Metres. So far around the site's box limits are drawn; what lies beyond is cut away."""
+AREAS = (3, 6)
+"""The types of geometry that are polygons only."""
 
 
 def quad_segs(radius_m: float) -> int:
@@ -88,6 +90,8 @@ class Reach:
         The rule's distance.
     rim : int64[k]
         Lines of ``zones.rim`` that the site may be within the distance of, given the zone's own accuracy.
+    gap_m : float64[k]
+        How far those are from the site.
     held : int64[j]
         Pieces of ``zones`` that meet the site's box.
     frame : Frame
@@ -99,6 +103,7 @@ class Reach:
     total_m: Floats
     grow_m: float
     rim: Indices
+    gap_m: Floats
     held: Indices
     frame: Frame
     _drawn: dict[tuple[object, ...], tuple[Geometries, list[Grown]]] = field(default_factory=dict)
@@ -112,12 +117,13 @@ class Reach:
         rim = zones.rim.tree.query(site, predicate="dwithin", distance=farthest)
         # The coarsest zone widens the search for all; what is farther than its own limit has no say.
         own_limit = grow_m + total[zones.rim.owner[rim]] + TOUCH_M
-        rim = rim[shapely.distance(site, zones.rim.lines[rim]) <= own_limit]
+        gap = shapely.distance(site, zones.rim.lines[rim])
+        rim, gap = rim[gap <= own_limit], gap[gap <= own_limit]
         box = np.array(site.bounds)
         held = zones.tree.query(shapely.box(*box), predicate="intersects")
         boxes = [box[None], shapely.bounds(zones.rim.lines[rim]), shapely.bounds(zones.pieces.geoms[held])]
         frame = Frame.around(np.concatenate(boxes), stored=True)
-        return cls(zones, site, total, grow_m, rim, held, frame)
+        return cls(zones, site, total, grow_m, rim, gap, held, frame)
 
     def is_empty(self) -> bool:
         """Whether no zone comes near the site."""
@@ -132,7 +138,7 @@ class Reach:
         owner = self.zones.rim.owner[self.rim]
         depth = np.maximum(self.total_m[owner] - self.grow_m, 0.0) + TOUCH_M
         quiet = np.ones(len(self.zones), dtype=bool)
-        quiet[owner[shapely.distance(self.site, self.zones.rim.lines[self.rim]) <= depth]] = False
+        quiet[owner[self.gap_m <= depth]] = False
         return bool(self._holds(quiet).all())
 
     def _holds(self, chosen: Flags) -> Flags:
@@ -142,23 +148,71 @@ class Reach:
         return np.asarray(met.any(axis=1))
 
     def holds_all(self) -> bool:
-        """Whether the whole site is surely within a wide distance: then neither limit comes near it.
+        """Whether the whole site is surely within the distance: then neither limit comes near it.
 
-        Asked of zones of one accuracy. False tells nothing.
+        A place that is near enough to one line is told by that alone; cells are looked at for a wide distance
+        from zones of one accuracy. False tells nothing.
         """
-        owner = np.concatenate([self.zones.rim.owner[self.rim], self.zones.pieces.owner[self.held]])
-        spare = np.unique(self.grow_m - self.total_m[owner])
+        if self._all_within(self.grow_m - self.total_m):
+            return True
+        spare = np.unique(self.grow_m - self.total_m[self._owners])
         if len(spare) != 1 or not len(self.rim) or spare[0] <= WIDE_M:
             return False
         pieces = self.zones.pieces.geoms[self.held]
         bodies = pieces[shapely.get_dimensions(pieces) == 2]
         return is_held(self.site, bodies, self.zones.rim.lines[self.rim], float(spare[0]))
 
-    def box(self) -> BaseGeometry:
-        """A little more than the box of the site, in the frame."""
-        x0, y0, x1, y1 = self.frame.into(self.site).bounds
-        grown: BaseGeometry = shapely.box(x0 - ASIDE_M, y0 - ASIDE_M, x1 + ASIDE_M, y1 + ASIDE_M)
-        return grown
+    def may_hold_all(self) -> bool:
+        """Whether each place of the site may be within the distance of a zone; False tells nothing."""
+        return self._all_within(self.grow_m + self.total_m)
+
+    def _all_within(self, radius_m: Floats) -> bool:
+        """Whether the circle around the site's box lies within the radius (float64[n]) around one line."""
+        radius = radius_m[self.zones.rim.owner[self.rim]] * (1.0 - DRAWN) - CLEARLY_M
+        return bool((self._farthest_m < radius).any())
+
+    @cached_property
+    def _farthest_m(self) -> Floats:
+        """What no place of the site is farther from a line of the rim than; float64[k]."""
+        x0, y0, x1, y1 = self.site.bounds
+        middle = shapely.Point((x0 + x1) / 2, (y0 + y1) / 2)
+        away = shapely.distance(middle, self.zones.rim.lines[self.rim])
+        return np.asarray(away + math.hypot(x1 - x0, y1 - y0) / 2)
+
+    @cached_property
+    def _owners(self) -> Indices:
+        """The zones that matter, some of them repeated."""
+        return np.concatenate([self.zones.rim.owner[self.rim], self.zones.pieces.owner[self.held]])
+
+    def is_even(self) -> bool:
+        """Whether it is asked what lies in areas of one error: then that is a strip along their boundary.
+
+        On one side of it a place surely is inside, on the other one outside.
+        """
+        if self.grow_m > 0 or not len(self.held):
+            return False
+        error = np.unique(self.total_m[self._owners])
+        if len(error) > 1 or error[0] < 10 * SEAM_M:
+            return False
+        return bool(np.isin(shapely.get_type_id(self.zones.geoms[self._owners]), AREAS).all())
+
+    def borders(self) -> Iterator[Cover]:
+        """The strip of `is_even`: seams between the areas are no boundary."""
+        return self._grown(self.zones.union.among(self.rim), self.total_m, over=True)
+
+    def inside_and_outside(self, area: BaseGeometry) -> tuple[BaseGeometry, BaseGeometry]:
+        """The polygons of an area of the frame beside that strip: one place of each tells where it is."""
+        if area.is_empty:
+            return area, area
+        parts = shapely.get_parts(area)
+        places = shapely.transform(shapely.point_on_surface(parts), lambda xy: xy + self.frame.origin)
+        bodies = self.zones.pieces.geoms[self.held]
+        inside = shapely.dwithin(places[:, None], bodies[None], SEAM_M).any(axis=1)
+        if inside.all():
+            return area, shapely.Polygon()
+        if not inside.any():
+            return shapely.Polygon(), area
+        return shapely.MultiPolygon(list(parts[inside])), shapely.MultiPolygon(list(parts[~inside]))
 
     def outer(self) -> Iterator[Cover]:
         """Areas where a place of the site may be within the distance of a zone; beyond, it surely is not."""
@@ -175,19 +229,24 @@ class Reach:
         spare = self.grow_m - self.total_m
         yield Body(self._bodies(spare >= 0))
         yield from self._grown(self._rim_lines(), np.where(spare > 0, spare, 0.0), over=False)
-        if (spare < 0).any():
+        if len(self.held) and (spare < 0).any():
             yield Body(self._deep_in_union(-spare))
             if len(np.unique(spare)) > 1:
                 held = (int(zone) for zone in self._held_zones() if spare[zone] < 0)
                 yield from (Body(self._deep_in_zone(zone, -spare)) for zone in held)
 
-    def is_touched(self) -> bool:
-        """Whether the site comes up to the limit, within a micrometre, and no further."""
+    def is_touched(self, conflict: BaseGeometry | None = None) -> bool:
+        """Whether the site comes up to the limit, within a micrometre, and no further.
+
+        ``conflict`` is the area of it that surely is within.
+        """
         gap = 0.0
         if not shapely.intersects(self.site, self.zones.pieces.geoms[self.held]).any():
-            gap = float(shapely.distance(self.site, self.zones.rim.lines[self.rim]).min(initial=np.inf))
+            gap = float(self.gap_m.min(initial=np.inf))
         if abs(gap - self.grow_m) > TOUCH_M or self.grow_m > 0:
             return abs(gap - self.grow_m) <= TOUCH_M
+        if conflict is not None and 2.0 * conflict.area > TOUCH_M * conflict.length:
+            return False
         site, area = self.frame.into(self.site), self._bodies(np.ones(len(self.zones), dtype=bool))
         if shapely.get_dimensions(site) == 1:
             _, verdicts = by_limits(site, area, area)
@@ -204,17 +263,17 @@ class Reach:
         if key not in self._joined:  # both limits, and every depth, start from the same few
             geoms = self.zones.pieces.geoms[pieces]
             area = geoms[shapely.get_dimensions(geoms) == 2]
-            self._joined[key] = self.frame.together(self._near(self.frame.into(area)))
+            self._joined[key] = self.frame.together(near(self.frame.into(area), self.frame.into(self.site)))
         return self._joined[key]
 
     def _rim_lines(self) -> tuple[Geometries, Indices]:
         return self.zones.rim.lines[self.rim], self.zones.rim.owner[self.rim]
 
     def _deep_in_union(self, depth: Floats) -> BaseGeometry:
-        near = self.zones.outline.tree.query(
+        line = self.zones.outline.tree.query(
             self.site, predicate="dwithin", distance=float(depth.max()) + TOUCH_M
         )
-        doubtful = self._grown(self.zones.union.among(near), depth, over=True)
+        doubtful = self._grown(self.zones.union.among(line), depth, over=True)
         return self.frame.rest(self._bodies(np.ones(len(self.zones), dtype=bool)), doubtful)
 
     def _deep_in_zone(self, zone: int, depth: Floats) -> BaseGeometry:
@@ -241,8 +300,3 @@ class Reach:
             return [Grown(front, radius_m, over)]
         away = shapely.distance(front, self.frame.into(self.site).centroid)
         return [Grown(front[[place]], radius_m, over) for place in np.argsort(away, kind="stable").tolist()]
-
-    def _near(self, areas: Geometries) -> Geometries:
-        """Areas of the frame as far as they are near the site: what is cut away would only be overlaid."""
-        cut = shapely.clip_by_rect(areas, *self.box().bounds)
-        return np.where(shapely.is_valid(cut), cut, areas)

@@ -38,13 +38,17 @@ class Around:
     @cached_property
     def outline_m(self) -> dict[int, float]:
         """How far the outlines of zones are, of those nearer than the errors take them; by the zone."""
-        rim = self.zones.rim
-        farthest = self.accuracy_m + self.zones.widest_m + TOUCH_M
-        line = rim.tree.query(self.subject, predicate="dwithin", distance=farthest)
+        rim, line = self.zones.rim, self._rim
         if not len(line):
             return {}
         away = shapely.distance(self.subject, rim.lines[line]).tolist()
         return _least(rim.owner[line].tolist(), away)
+
+    @cached_property
+    def _rim(self) -> Indices:
+        """The lines of outlines that the errors may take to the subject."""
+        farthest = self.accuracy_m + self.zones.widest_m + TOUCH_M
+        return self.zones.rim.tree.query(self.subject, predicate="dwithin", distance=farthest)
 
     @cached_property
     def near(self) -> tuple[Indices, Floats]:
@@ -66,13 +70,20 @@ class Around:
     def _meets(self, zone: int) -> bool:
         """Whether a zone is met that a piece of it touches.
 
-        Along a cut a piece may be off by a rounding step, so that is asked of the whole zone, unless it is
-        seen by its outline, which is not near, that the subject lies inside.
+        Along a cut a piece may be off by a rounding step, so that is asked of the whole zone, unless its
+        outline tells: farther than those steps the subject lies inside, and a place of it is one of the zone.
         """
         geometry = self.zones.geoms[zone]
-        if zone not in self.outline_m and shapely.get_dimensions(geometry) == 2:
+        if self.outline_m.get(zone, np.inf) > 2 * TOUCH_M and shapely.get_dimensions(geometry) == 2:
+            return True
+        if self.outline_m.get(zone) == 0.0 and self._crosses(zone):
             return True
         return bool(shapely.intersects(self.subject, geometry))
+
+    def _crosses(self, zone: int) -> bool:
+        """Whether the subject meets a line of the outline of a zone."""
+        line = self._rim[self.zones.rim.owner[self._rim] == zone]
+        return bool(shapely.intersects(self.subject, self.zones.rim.lines[line]).any())
 
     @cached_property
     def met(self) -> frozenset[int]:

@@ -22,7 +22,7 @@ distance d of the rule (0 for "intersects"):
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -119,7 +119,7 @@ class Found:
     sizes : dict
         Of subjects, by their id.
     worked : dict
-        What came of divisions that were worked on, by what was done and to which (which are kept likewise).
+        What came of divisions that were worked on, by what was done and to which.
     """
 
     facts: bool = True
@@ -136,7 +136,7 @@ class Found:
     margins: dict[tuple[int, bytes], tuple[ZoneSet, Margin]] = field(default_factory=dict)
     shared: dict[tuple[str, int, bytes], Margin] = field(default_factory=dict)
     sizes: dict[int, tuple[BaseGeometry, float]] = field(default_factory=dict)
-    worked: dict[tuple[object, ...], tuple[tuple[object, ...], Parts]] = field(default_factory=dict)
+    worked: dict[tuple[object, ...], Parts] = field(default_factory=dict)
 
     def whole(self, geometry: BaseGeometry, row: int, code: int) -> Parts:
         """The parts of a subject that is of one verdict throughout; the same object each time."""
@@ -145,16 +145,11 @@ class Found:
         return self.wholes[row, code]
 
     def once(self, work: Callable[..., Parts], site: BaseGeometry, *given: Any) -> Parts:
-        """What ``work`` makes of a site and its divisions, made once for the same ones.
-
-        Each time as an object of its own, which is laid over others that may equal it: what comes of that
-        depends on how often it is, to the last digit.
-        """
-        key = work, id(site), *[_same(each) for each in given]
+        """What ``work`` makes of a site and its divisions, made once for the same ones."""
+        key = work, *given
         if key not in self.worked:
-            self.worked[key] = (site, *given), work(site, *given)
-        told = self.worked[key][1]
-        return told if any(told is each for each in given) else replace(told)
+            self.worked[key] = work(site, *given)
+        return self.worked[key]
 
     def size(self, geometry: BaseGeometry) -> float:
         """m2 of a polygon, m of a line."""
@@ -174,11 +169,12 @@ class Found:
         key = id(selection), question.reach_m, int(rows[0])
         if key not in self.pairs:
             zone, gap = self.near_zones(geoms, accuracy_m, key[2], layer)
-            z = selection.place[zone]
             limit = question.reach_m + float(np.fmax(accuracy_m[0], 0.0)) + TOUCH_M
-            close = np.flatnonzero((z >= 0) & (gap <= limit + layer.every.error_m[zone]))
-            close = close[np.argsort(z[close])]
-            self.pairs[key] = np.zeros(len(close), dtype=np.int64), z[close], gap[close]
+            columns = selection.place[zone], gap, layer.every.error_m[zone]
+            told = zip(*(column.tolist() for column in columns), strict=True)
+            close = sorted((z, away) for z, away, error in told if z >= 0 and away <= limit + error)
+            z, away = zip(*close, strict=True) if close else ((), ())
+            self.pairs[key] = np.zeros(len(close), np.int64), np.array(z, np.int64), np.array(away, float)
         return self.pairs[key]
 
     def near_zones(
@@ -391,13 +387,6 @@ class Answer:
         for name, lacks in other.missing.items():
             note_missing(self.missing, name, rows[lacks], len(self.code))
         self.parts.update({int(rows[row]): parts for row, parts in other.parts.items()})
-
-
-def _same(given: Any) -> object:
-    """What a division has in common with its copies, or a number itself."""
-    if isinstance(given, Parts):
-        return id(given.conflict), id(given.sizes), given.on_boundary
-    return given
 
 
 def _holds(index: Indices, row: int) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from functools import cache
@@ -11,7 +12,7 @@ import numpy as np
 import shapely
 from shapely.geometry.base import BaseGeometry
 
-from gis.kernel import CONFLICT, EDGE, UNKNOWN, overlap, size, witness
+from gis.kernel import CONFLICT, EDGE, UNKNOWN, overlap, sharing, size, witness
 from gis.kernel.arrays import TOUCH_M, Floats, Geometries, Indices
 from gis.kernel.near import lines_to_zones
 from gis.kernel.zones import ZoneSet
@@ -175,10 +176,9 @@ def _nearest_alone(
     """
     far, z, part = question.found.nearest_zone(geoms, accuracy_m, question.selection)
     if far > TOUCH_M:
-        known = question.found.measured.setdefault((question.layer.source.layer_id, witness.__name__), {})
-        zone = int(question.selection.both_index[z])
+        known, zone = _known(question), int(question.selection.both_index[z])
         if zone not in known:
-            known[zone] = shapely.shortest_line(geoms[0], part)
+            known[zone] = shapely.shortest_line(geoms[0], part), 0.0
     return rows, np.array([z]), np.array([far])
 
 
@@ -194,9 +194,9 @@ def _measured(
     """The facts of pairs; ``z`` are places in the selection's zones."""
     zones = question.selection.both
     dimension = np.asarray(shapely.get_dimensions(geoms[s]), dtype=np.int64)
-    shared, whole = np.zeros(len(s)), size(geoms[s])
+    amount, whole = np.zeros(len(s)), size(geoms[s])
     extended = np.flatnonzero((dimension > 0) & (gap == 0))
-    shared[extended] = _of_pairs(overlap, geoms, zones, s[extended], z[extended], question)
+    amount[extended] = _of_pairs(overlap, geoms, zones, s[extended], z[extended], question)
     margin = np.where(gap > 0, question.reach_m - gap, answer.margin_m[s])
     if question.is_assumed:
         margin[:] = np.nan
@@ -206,8 +206,8 @@ def _measured(
         zone=question.selection.both_index[z],
         code=_codes(geoms, accuracy_m, s, z, gap, question, answer),
         is_indicative=question.selection.is_indicative[z],
-        overlap=shared,
-        share=np.divide(shared, whole, out=np.full(len(s), np.nan), where=whole > 0),
+        overlap=amount,
+        share=np.divide(amount, whole, out=np.full(len(s), np.nan), where=whole > 0),
         distance_m=gap,
         bearing_deg=direction,
         margin_m=margin,
@@ -226,39 +226,34 @@ def _measured_alone(
 ) -> Hits:
     """The facts of pairs of one line or polygon: the same in plain numbers, for a few pairs are the most."""
     selection, reach, site = question.selection, question.reach_m, geoms[0]
-    count, gaps, zone = len(z), gap.tolist(), selection.both_index[z]
-    met = [place for place, away in enumerate(gaps) if away == 0]
-    shared, whole = np.zeros(count), question.found.size(site)
-    if met:
-        shared[met] = _of_pairs_alone(overlap, geoms, z[met], question)
-    if question.is_assumed:
-        margin = [_NAN] * count
-    else:
-        margin = [reach - away if away > 0 else float(answer.margin_m[0]) for away in gaps]
-    own_touch = bool(answer.on_boundary[0])
-    touch = [abs(m) <= TOUCH_M if away > 0 else own_touch for m, away in zip(margin, gaps, strict=True)]
-    lines = _of_pairs_alone(witness, geoms, z, question)
+    count, gaps, own_touch = len(z), gap.tolist(), bool(answer.on_boundary[0])
+    whole, inside = question.found.size(site), float(answer.margin_m[0])
+    lines, amounts = _shared_alone(geoms, z, gaps, question)
+    margin, bearing, touch = [], [], []
+    for line, away in zip(lines, gaps, strict=True):
+        depth = _NAN if question.is_assumed else reach - away if away > 0 else inside
+        margin.append(depth)
+        bearing.append(_bearing(line) if away > TOUCH_M else _NAN)
+        touch.append(abs(depth) <= TOUCH_M if away > 0 else own_touch)
     shown = np.empty(count, dtype=object)
     shown[:] = [_drawable(line) for line in lines]
     return Hits(
         subject=np.zeros(count, dtype=np.int64),
-        zone=zone,
+        zone=selection.both_index[z],
         code=_codes_alone(geoms, accuracy_m, z, gap, question, answer),
         is_indicative=selection.is_indicative[z],
-        overlap=shared,
-        share=shared / whole if whole > 0 else np.full(count, _NAN),
+        overlap=np.array(amounts),
+        share=np.array([amount / whole if whole > 0 else _NAN for amount in amounts]),
         distance_m=gap,
-        bearing_deg=np.array(
-            [_bearing(x) if away > TOUCH_M else _NAN for x, away in zip(lines, gaps, strict=True)]
-        ),
+        bearing_deg=np.array(bearing),
         margin_m=np.array(margin),
         error_m=accuracy_m[0] + selection.both.accuracy_m[z],
-        limit_m=np.full(count, _NAN if question.is_assumed else reach),
+        limit_m=np.array([_NAN if question.is_assumed else reach] * count),
         on_boundary=np.array(touch),
         witness=shown,
-        dimension=np.full(count, int(shapely.get_dimensions(site)), dtype=np.int64),
-        along_m=np.full(count, _NAN),
-        reach=np.full(count, -1, dtype=np.int64),
+        dimension=np.array([shapely.get_dimensions(site)] * count, dtype=np.int64),
+        along_m=np.array([_NAN] * count),
+        reach=np.array([-1] * count, dtype=np.int64),
     )
 
 
@@ -268,7 +263,7 @@ _NAN = float("nan")
 def _bearing(line: BaseGeometry) -> float:
     """Degrees clockwise from north of a line with two ends."""
     (x0, y0), (x1, y1) = shapely.get_coordinates(line).tolist()
-    return float(np.degrees(np.arctan2(x1 - x0, y1 - y0)) % 360.0)
+    return math.degrees(math.atan2(x1 - x0, y1 - y0)) % 360.0
 
 
 def _drawable(shown: BaseGeometry) -> BaseGeometry:
@@ -322,32 +317,31 @@ def _of_pairs(
     return measure(geoms[rows], zones, place, z, threads=question.threads, check=False)
 
 
-def _of_pairs_alone(
-    measure: Callable[..., Any], geoms: Geometries, z: Indices, question: Question
-) -> list[Any]:
-    """The same for one site: several rules meet it in the same zones, and each zone is measured once."""
-    selection = question.selection
-    known = question.found.measured.setdefault((question.layer.source.layer_id, measure.__name__), {})
-    zones = selection.both_index[z].tolist()
-    if not all(zone in known for zone in zones):
-        known.update(_of_whole(measure, geoms[0], [zone for zone in zones if zone not in known], question))
-    new = [place for place, zone in enumerate(zones) if zone not in known]
-    if new:
-        one = np.zeros(len(new), dtype=np.int64)
-        found = measure(geoms, selection.both, one, z[new], threads=question.threads, check=False)
-        known.update(zip((zones[place] for place in new), found, strict=True))
-    return [known[zone] for zone in zones]
+def _known(question: Question) -> dict[int, tuple[BaseGeometry, float]]:
+    """What a site alone shares with zones of a layer, or the line to them, and how much; by their rows."""
+    return question.found.measured.setdefault((question.layer.source.layer_id, sharing.__name__), {})
 
 
-def _of_whole(
-    measure: Callable[..., Any], site: BaseGeometry, zones: list[int], question: Question
-) -> dict[int, Any]:
-    """The measure of those zones, by their rows in the layer, that a polygon lies in as a whole."""
+def _shared_alone(
+    geoms: Geometries, z: Indices, gaps: list[float], question: Question
+) -> tuple[list[BaseGeometry], list[float]]:
+    """Witness and overlap of one site with each zone: several rules meet it in the same, measured once."""
+    selection, known, site = question.selection, _known(question), geoms[0]
     around = question.found.arounds.get((question.layer.source.layer_id, 0))
-    if around is None or site.geom_type != "Polygon":
-        return {}
-    told = site if measure is witness else question.found.size(site)
-    return {zone: told for zone in zones if around.is_deep_in(zone, TOUCH_M)}
+    zones = selection.both_index[z].tolist()
+    new = [pair for pair in zip(z.tolist(), zones, gaps, strict=True) if pair[1] not in known]
+    apart = [(place, zone) for place, zone, away in new if away > 0]
+    if apart:
+        places = np.array([place for place, _ in apart])
+        lines = witness(geoms, selection.both, np.zeros_like(places), places, check=False)
+        known.update((zone, (line, 0.0)) for (_, zone), line in zip(apart, lines, strict=True))
+    for place, zone, _ in [pair for pair in new if pair[2] == 0]:
+        if around is not None and site.geom_type == "Polygon" and around.is_deep_in(zone, TOUCH_M):
+            known[zone] = site, question.found.size(site)
+        else:
+            known[zone] = sharing(site, selection.both, place)
+    found = [known[zone] for zone in zones]
+    return [line for line, _ in found], [amount for _, amount in found]
 
 
 def _codes(

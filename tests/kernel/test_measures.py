@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 import shapely
 
 from gis.errors import KernelInputError
-from gis.kernel import ZoneSet, bearing, distance, overlap, size, split, witness
+from gis.kernel import ZoneSet, bearing, distance, overlap, sharing, size, split, witness
 from tests.kernel import shapes
 
 SQUARE = shapely.box(0, 0, 10, 10)
@@ -86,15 +88,33 @@ def test_distance_is_to_the_nearest_edge_and_zero_inside() -> None:
 
 def test_a_witness_is_the_shared_geometry_or_the_shortest_line() -> None:
     zones = ZoneSet.prepare([SQUARE], 0.0)
-    shared, line, spot = witness(
+    overlapping, line, spot = witness(
         [shapely.box(5, 5, 15, 15), shapely.box(20, 0, 30, 10), shapely.Point(3, 3)],
         zones,
         [0, 1, 2],
         [0, 0, 0],
     )
-    assert shared.equals(shapely.box(5, 5, 10, 10))
+    assert overlapping.equals(shapely.box(5, 5, 10, 10))
     assert line.length == 10 and line.coords[0][0] == 20 and line.coords[1][0] == 10
     assert spot.equals(shapely.Point(3, 3))
+
+
+@pytest.mark.parametrize(
+    "subject",
+    [
+        shapely.box(5, 5, 15, 15),
+        shapely.box(2, 2, 3, 3),
+        shapely.box(10, 0, 12, 10),
+        shapely.MultiPolygon([shapely.box(1, 1, 2, 2), shapely.box(30, 1, 32, 2)]),
+        shapely.LineString([(5, 5), (25, 5)]),
+    ],
+)
+def test_what_is_shared_is_witness_and_overlap(subject: Any) -> None:
+    zones = ZoneSet.prepare([SQUARE, shapely.box(-50, -50, 50, 50)], 0.0, max_vertices=8)
+    for zone in (0, 1):
+        shown, amount = sharing(subject, zones, zone)
+        assert shown.equals(witness([subject], zones, [0], [zone])[0])
+        assert amount == pytest.approx(overlap([subject], zones, [0], [zone])[0], abs=1e-9)
 
 
 def test_a_witness_a_rounding_step_away_is_a_point() -> None:

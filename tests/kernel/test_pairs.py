@@ -106,6 +106,6 @@ def test_the_public_names_are_these() -> None:
     assert sorted(gis.kernel.__all__) == sorted(
         "CLEAR CONFLICT EDGE UNKNOWN Margin Parts Pieces PointVerdicts ZoneSet bearing classify_points "
         "combine cut depth_within depths_within distance gap_from_outside intersecting margin_inside overlap "
-        "points_in_zones side_of signed_margin size size_of split throughout "
+        "points_in_zones reassigned sharing side_of signed_margin size size_of split throughout "
         "uncovered within witness".split()
     )

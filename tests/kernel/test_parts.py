@@ -19,6 +19,7 @@ from gis.kernel import (
     Parts,
     ZoneSet,
     combine,
+    reassigned,
     size,
     size_of,
     split,
@@ -342,3 +343,40 @@ def test_arcs_are_as_exact_as_stated(radius: float) -> None:
     inscribed = radius - shapely.distance(shapely.Point(0, 0), drawn.exterior)
     stated = max(ARC_ERROR_M, 4.8e-6 * radius)
     assert inscribed <= stated and arc_error_m(radius) <= stated * 1.01
+
+
+@quick
+@given(
+    SITES,
+    zone_lists(),
+    DISTANCES,
+    st.sampled_from([CONFLICT, UNKNOWN, EDGE, CLEAR]),
+    st.sets(st.integers(0, 3)),
+)
+def test_reassigned_verdicts_go_to_one_and_the_others_stay(
+    site: Any, zones: Any, distance: float, target: int, sources: set[int]
+) -> None:
+    codes = (CONFLICT, UNKNOWN, EDGE, CLEAR)
+    before = split(site, 1.0, ZoneSet.prepare(*zones), distance)
+    after = reassigned(site, before, [codes[i] for i in sources], target)
+    assert_divides(site, after)
+    tolerance = max(1e-9 * size_of(site), 1e-6)
+    wanted = np.zeros(4)
+    for place, amount in enumerate(before.amounts):
+        wanted[codes.index(target) if place in sources else place] += amount
+    assert np.abs(after.sizes - wanted).max() <= tolerance
+
+
+def test_a_strip_along_the_union_of_even_zones_divides_a_site_that_enters_them_at_a_seam() -> None:
+    zones = ZoneSet.prepare([SQUARE, shapely.box(10, 0, 20, 10)], 1.0)
+    parts = split(shapely.box(5, 5, 15, 20), 0.0, zones)
+    assert parts.sizes == pytest.approx([40, 0, 20, 90], abs=0.1)  # what is in doubt gains
+    apart = split(shapely.MultiPolygon([shapely.box(3, 3, 5, 5), shapely.box(3, 20, 5, 22)]), 0.0, zones)
+    assert apart.sizes == pytest.approx([4, 0, 0, 4])
+
+
+def test_a_site_within_the_distance_of_one_place_is_a_conflict_and_one_a_little_larger_is_not() -> None:
+    zones = ZoneSet.prepare([shapely.Point(0, 0)], 5.0)
+    assert split(shapely.box(-20, -20, 20, 20), 1.0, zones, 40.0).verdict == CONFLICT
+    assert split(shapely.box(-20, -20, 20, 20), 1.0, zones, 40.0).amounts[1:] == (0.0, 0.0, 0.0)
+    assert split(shapely.box(-26, -26, 26, 26), 1.0, zones, 40.0).amounts[2] > 0
