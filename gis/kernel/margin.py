@@ -12,7 +12,7 @@ from shapely.geometry.base import BaseGeometry
 from gis.kernel.arrays import TOUCH_M, Flags, Floats, Geometries, Indices, geometries
 from gis.kernel.boundary import SEAM_M
 from gis.kernel.measures import overlap
-from gis.kernel.pairs import FEW_SUBJECTS, intersecting
+from gis.kernel.pairs import FEW_SUBJECTS, intersecting, ordered
 from gis.kernel.threads import in_shares
 from gis.kernel.zones import ZoneSet
 
@@ -49,7 +49,14 @@ class Margin:
     on_boundary: Flags
 
 
-def signed_margin(subjects: Any, zones: ZoneSet, *, threads: int | None = None, check: bool = True) -> Margin:
+def signed_margin(
+    subjects: Any,
+    zones: ZoneSet,
+    *,
+    met: tuple[Indices, Indices] | None = None,
+    threads: int | None = None,
+    check: bool = True,
+) -> Margin:
     """The margin of each subject to the real boundary of the union of ``zones``.
 
     A seam between two zones is no boundary. From outside, the distance to the nearest zone is the distance to
@@ -60,6 +67,8 @@ def signed_margin(subjects: Any, zones: ZoneSet, *, threads: int | None = None, 
     subjects : sequence of shapely geometries
         Metres in the plane of ``zones``; any kind.
     zones : ZoneSet
+    met : tuple of int64[k], int64[k], optional
+        The pairs of a subject and a zone that share a point, each once, where somebody has them.
     threads : int or None
         None = two.
     check : bool
@@ -74,7 +83,7 @@ def signed_margin(subjects: Any, zones: ZoneSet, *, threads: int | None = None, 
     filled = ~shapely.is_empty(array)
     nearest = _Nearest.unknown(len(array))
     nearest.margin_m[~filled] = np.nan
-    s, z = intersecting(array, zones, threads=threads, check=False)
+    s, z = intersecting(array, zones, threads=threads, check=False) if met is None else ordered(*met)
     if not len(s) and nearest.is_apart(array, zones, filled):
         return nearest.margin(zones, np.zeros(len(array), dtype=bool))
     nearest.margin_m[s], nearest.zone[s] = 0.0, z
