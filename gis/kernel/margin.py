@@ -223,10 +223,10 @@ def _boundary_nearest_to(
         return np.column_stack([line, gap])
 
     order = _by_neighbours(subjects)
-    found = np.empty((len(subjects), 2))
-    found[order] = in_shares(nearest, subjects[order], threads=threads)
-    line = found[:, 0].astype(np.int64)
-    return found[:, 1], boundary.owner[line], boundary.lines[line]
+    nearby = np.empty((len(subjects), 2))
+    nearby[order] = in_shares(nearest, subjects[order], threads=threads)
+    line = nearby[:, 0].astype(np.int64)
+    return nearby[:, 1], boundary.owner[line], boundary.lines[line]
 
 
 def _by_neighbours(subjects: Geometries) -> Indices:
