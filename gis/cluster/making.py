@@ -46,8 +46,9 @@ def make_data(layout: Layout, account: Account, binaries: Binaries, lock: int, *
         shutil.rmtree(half_made)
     making = layout.server / f"making-{uuid4().hex[:8]}"
     command = [binaries.path("initdb"), "-D", str(making), "-U", SUPERUSER, "--encoding=UTF8"]
-    # Only Linux is sure to have C.UTF-8: bytewise order, but letters beyond ASCII known as letters.
-    command += ["--locale=C.UTF-8" if sys.platform == "linux" else "--locale=C"]
+    # Only Linux is sure to have C.UTF-8, where letters beyond ASCII are known as letters. Both go by bytes,
+    # but with C the server does so by itself; else it asks the system's library about each two names.
+    command += ["--locale=C.UTF-8" if sys.platform == "linux" else "--locale=C", "--lc-collate=C"]
     command += ["--auth=peer", "--data-checksums", "--no-instructions"]
     done = account.run(
         command if durable else [*command, "--no-sync"], folder=layout.server, keep_open=(lock,)

@@ -83,8 +83,10 @@ def encoded(columns: Mapping[str, pa.Array]) -> memoryview:
     return memoryview(joined.buffers()[2])[offsets[joined.offset] : offsets[joined.offset + rows]]
 
 
-def _pieces(array: pa.Array) -> pa.Array:
-    """Each value of a column as length and bytes."""
+def _pieces(array: pa.Array) -> pa.Array | pa.Scalar:
+    """Each value of a column as length and bytes; what stands for all where there is none."""
+    if array.null_count == len(array):
+        return _NULL
     kind = array.type
     if pa.types.is_string(kind) or pa.types.is_binary(kind) or pa.types.is_null(kind):
         return _varying(array.cast(pa.binary()))
@@ -126,12 +128,17 @@ def wkb_pieces(geometry: NDArray[np.object_], srid: int) -> pa.Array:
 
 def points_or_wkb(geometry: NDArray[np.object_], srid: int) -> pa.Array:
     """As `wkb_pieces`, points several times faster."""
-    if (
-        not len(geometry)
-        or not (shapely.get_type_id(geometry) == 0).all()
-        or shapely.is_empty(geometry).any()
-    ):
+    point = (shapely.get_type_id(geometry) == 0) & ~shapely.is_empty(geometry)
+    if not point.any():
         return wkb_pieces(geometry, srid)
+    if point.all():
+        return _points(geometry, srid)
+    place = np.empty(len(geometry), dtype=np.int64)
+    place[np.concatenate([np.flatnonzero(point), np.flatnonzero(~point)])] = np.arange(len(geometry))
+    return pa.concat_arrays([_points(geometry[point], srid), wkb_pieces(geometry[~point], srid)]).take(place)
+
+
+def _points(geometry: NDArray[np.object_], srid: int) -> pa.Array:
     kinds = [("order", "u1"), ("kind", "<u4"), ("srid", "<u4"), ("x", "<f8"), ("y", "<f8")]
     pieces = np.empty(len(geometry), dtype=kinds)
     pieces["order"], pieces["kind"], pieces["srid"] = 1, 0x2000_0001, srid

@@ -45,6 +45,7 @@ class Stage:
         self.name = f'pg_temp."staged_{table.name}"'
         _create_like(conn, table)
         self.table = _staged(table)
+        self._is_analyzed = False
 
     def columns(
         self,
@@ -103,8 +104,10 @@ class Stage:
         self.conn.execute(text(f"TRUNCATE {self.name}"))
 
     def analyze(self) -> None:
-        """Tell the planner what is there."""
-        self.conn.execute(text(f"ANALYZE {self.name} (uid, {ROW_NO})"))
+        """Tell the planner what is there; once, for what it knows of columns stays when others are staged."""
+        if not self._is_analyzed:
+            self.conn.execute(text(f"ANALYZE {self.name} (uid, {ROW_NO})"))
+        self._is_analyzed = self._is_analyzed or self.rows > 0
 
 
 def stage_rows(

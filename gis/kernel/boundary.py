@@ -23,7 +23,7 @@ different vertices leave such gaps by rounding."""
 
 RUN_VERTICES = 16
 
-NODE_LINES = 4
+NODE_LINES = 3
 """Lines to a node of an index: the nearest one is found in half the time that it takes with shapely's ten."""
 
 

@@ -13,7 +13,7 @@ from shapely.geometry.base import BaseGeometry
 from gis.kernel.arrays import TOUCH_M, Flags, Floats, Geometries, Indices, geometries
 from gis.kernel.boundary import SEAM_M
 from gis.kernel.measures import overlap
-from gis.kernel.pairs import FEW_SUBJECTS, intersecting
+from gis.kernel.pairs import FEW_SUBJECTS, intersecting, ordered
 from gis.kernel.threads import in_shares
 from gis.kernel.zones import ZoneSet
 
@@ -29,6 +29,10 @@ __all__ = [
 
 TRACED_AT_ONCE = 64
 """So many lines are traced at first, then twice as many each time: every call has a cost of its own."""
+
+
+NEIGHBOURS_M = 500.0
+"""Metres. The width of the strips in which subjects are gone through."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,7 +62,14 @@ class Margin:
     on_boundary: Flags
 
 
-def signed_margin(subjects: Any, zones: ZoneSet, *, threads: int | None = None, check: bool = True) -> Margin:
+def signed_margin(
+    subjects: Any,
+    zones: ZoneSet,
+    *,
+    met: tuple[Indices, Indices] | None = None,
+    threads: int | None = None,
+    check: bool = True,
+) -> Margin:
     """The margin of each subject to the real boundary of the union of ``zones``.
 
     A seam between two zones is no boundary. From outside, the distance to the nearest zone is the distance to
@@ -69,6 +80,8 @@ def signed_margin(subjects: Any, zones: ZoneSet, *, threads: int | None = None, 
     subjects : sequence of shapely geometries
         Metres in the plane of ``zones``; any kind.
     zones : ZoneSet
+    met : tuple of int64[k], int64[k], optional
+        The pairs of a subject and a zone that share a point, each once, where somebody has them.
     threads : int or None
         None = two.
     check : bool
@@ -83,7 +96,7 @@ def signed_margin(subjects: Any, zones: ZoneSet, *, threads: int | None = None, 
     filled = ~shapely.is_empty(array)
     nearest = _Nearest.unknown(len(array))
     nearest.margin_m[~filled] = np.nan
-    s, z = intersecting(array, zones, threads=threads, check=False)
+    s, z = intersecting(array, zones, threads=threads, check=False) if met is None else ordered(*met)
     if not len(s) and nearest.is_apart(array, zones, filled):
         return nearest.margin(zones, np.zeros(len(array), dtype=bool))
     nearest.margin_m[s], nearest.zone[s] = 0.0, z
@@ -256,9 +269,17 @@ def _boundary_nearest_to(
         (_, line), gap = boundary.tree.query_nearest(some, return_distance=True, all_matches=False)
         return np.column_stack([line, gap])
 
-    found = in_shares(nearest, subjects, threads=threads)
-    line = found[:, 0].astype(np.int64)
-    return found[:, 1], boundary.owner[line], boundary.lines[line]
+    order = _by_neighbours(subjects)
+    nearby = np.empty((len(subjects), 2))
+    nearby[order] = in_shares(nearest, subjects[order], threads=threads)
+    line = nearby[:, 0].astype(np.int64)
+    return nearby[:, 1], boundary.owner[line], boundary.lines[line]
+
+
+def _by_neighbours(subjects: Geometries) -> Indices:
+    """An order in which most are near the one before: the same part of an index is looked at for both."""
+    x, y = shapely.bounds(subjects)[:, :2].T
+    return np.lexsort((y, np.floor(x / NEIGHBOURS_M)))
 
 
 def _nearest_traced_here(subject: BaseGeometry, zones: ZoneSet) -> tuple[float, int, BaseGeometry | None]:

@@ -17,7 +17,7 @@ from gis.kernel.strips import OUTLINE, OUTSIDE
 from gis.kernel.threads import each_zone, in_shares
 from gis.kernel.zones import POINTS_A_SUBJECT, ZoneSet
 
-__all__ = ["intersecting", "points_in_zones", "within"]
+__all__ = ["intersecting", "ordered", "points_in_zones", "within"]
 
 FEW_SUBJECTS = 32
 
@@ -84,7 +84,7 @@ def intersecting(
     if len(array) <= FEW_SUBJECTS:
         return _few_intersecting(array, zones)
     if _all_points(array):
-        return _ordered(*points_in_zones(shapely.get_coordinates(array), zones, threads=threads))
+        return ordered(*points_in_zones(shapely.get_coordinates(array), zones, threads=threads))
     z, s = shapely.STRtree(array).query(shapely.box(*zones.bounds.T))
     strips = zones.strips(len(array) * POINTS_A_SUBJECT)
     if strips is None:
@@ -94,7 +94,7 @@ def intersecting(
         doubtful, s, z = (column[state != OUTSIDE] for column in (state == OUTLINE, s, z))
     met = ~doubtful
     met[doubtful] = _meet(array, zones, s[doubtful], z[doubtful], threads)
-    return _ordered(s[met].astype(np.int64), z[met])
+    return ordered(s[met].astype(np.int64), z[met])
 
 
 def _meet(subjects: Geometries, zones: ZoneSet, s: Indices, z: Indices, threads: int | None) -> Flags:
@@ -125,10 +125,11 @@ def _few_intersecting(subjects: Geometries, zones: ZoneSet) -> tuple[Indices, In
 
 def _by_subject(hits: list[Any], asked: Indices) -> tuple[Indices, Indices]:
     zone = np.repeat(asked, [len(h) for h in hits])
-    return _ordered(np.concatenate([np.empty(0, dtype=np.int64), *hits]).astype(np.int64), zone)
+    return ordered(np.concatenate([np.empty(0, dtype=np.int64), *hits]).astype(np.int64), zone)
 
 
-def _ordered(subject: Indices, zone: Indices) -> tuple[Indices, Indices]:
+def ordered(subject: Indices, zone: Indices) -> tuple[Indices, Indices]:
+    """The pairs sorted by subject and then by zone."""
     order = np.lexsort((zone, subject))
     return subject[order], zone[order].astype(np.int64)
 

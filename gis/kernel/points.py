@@ -20,6 +20,10 @@ from gis.kernel.zones import ZoneSet
 __all__ = ["PointVerdicts", "classify_points"]
 
 
+Pairs = tuple[Indices, Indices]
+"""Of a point and a zone each."""
+
+
 @dataclass(frozen=True, eq=False)
 class PointVerdicts:
     """What :func:`classify_points` found, one entry a point.
@@ -55,6 +59,7 @@ def classify_points(
     zones: ZoneSet,
     distance_m: float = 0.0,
     *,
+    held: Pairs | None = None,
     threads: int | None = None,
 ) -> PointVerdicts:
     """Whether each point is within ``distance_m`` of the zones, given how well both are placed.
@@ -75,6 +80,8 @@ def classify_points(
     zones : ZoneSet
     distance_m : float
         Zones are taken as grown by so many metres, not negative.
+    held : tuple of int64[k], int64[k], optional
+        The pairs that `gis.kernel.pairs.points_in_zones` found of them, where somebody has them.
     threads : int or None
         None = two.
 
@@ -89,12 +96,24 @@ def classify_points(
     present = np.flatnonzero(~shapely.is_empty(zones.geoms))
     filled = zones.take(present)
     known = np.flatnonzero(~np.isnan(filled.accuracy_m))
-    facts = _judge(points, error, filled, reach, threads)
+    held = _held_by(held, present, len(zones))
+    facts = _judge(points, error, filled, reach, held, threads)
     if len(known) < len(filled):
-        facts = _sure_or_unknown(facts, _judge(points, error, filled.take(known), reach, threads), known)
+        sure = filled.take(known), reach, _held_by(held, known, len(filled)), threads
+        facts = _sure_or_unknown(facts, _judge(points, error, *sure), known)
     verdict = np.where(np.isnan(error) & (facts.zone >= 0), UNKNOWN, facts.verdict).astype(np.int8)
     zone = np.append(present, -1)[facts.zone]
     return PointVerdicts(verdict, verdict == UNKNOWN, facts.margin_m, facts.error_m, facts.on_boundary, zone)
+
+
+def _held_by(held: Pairs | None, zones: Indices, count: int) -> Pairs | None:
+    """The pairs with some of ``count`` zones, numbered as they are among those."""
+    if held is None or len(zones) == count:
+        return held
+    place = np.full(count, -1)
+    place[zones] = np.arange(len(zones))
+    known = place[held[1]] >= 0
+    return held[0][known], place[held[1]][known]
 
 
 def _sure_or_unknown(every: PointVerdicts, sure: PointVerdicts, names: Indices) -> PointVerdicts:
@@ -110,10 +129,12 @@ def _sure_or_unknown(every: PointVerdicts, sure: PointVerdicts, names: Indices) 
     )
 
 
-def _judge(xy: Floats, error: Floats, zones: ZoneSet, reach: float, threads: int | None) -> PointVerdicts:
+def _judge(
+    xy: Floats, error: Floats, zones: ZoneSet, reach: float, held: Pairs | None, threads: int | None
+) -> PointVerdicts:
     """Verdicts without regard to unknown accuracies, which come out as error NaN."""
     points = np.asarray(shapely.points(xy), dtype=object).reshape(-1)
-    nearest = signed_margin(points, zones, threads=threads, check=False)
+    nearest = signed_margin(points, zones, met=held, threads=threads, check=False)
     facts = _Facts(nearest.margin_m + reach, error + nearest.error_zone_accuracy_m, nearest.zone)
     if len(np.unique(zones.accuracy_m[~np.isnan(zones.accuracy_m)])) > 1:
         _replace_by_deciding(facts, points, error, zones, reach, nearest.margin_m > 0, threads)

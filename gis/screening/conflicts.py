@@ -8,6 +8,7 @@ all that attributes leave open.
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -161,6 +162,8 @@ def _run(
             if at_most is not None and _size(conn, definition, scope) > at_most:
                 return None
             margins = record.margins(scope) if scope.is_apart else None
+            if margins is not None:  # the server writes beside, and has a processor of its own
+                threads = max(1, min(threads, (os.cpu_count() or 2) - 1))
             parts = rejudge(
                 conn, definition, found, threads=threads, progress=progress, recorded=margins
             )  # fmt: skip

@@ -241,7 +241,9 @@ def _merge_doubts(found: Columns, coarse: set[str], subjects: LayerRows) -> pd.D
     The severest row stands for all, with the rules and missing names of each; where it lies for a coarse
     subject.
     """
-    is_coarse = np.array([uid in coarse for uid in found["subject_uid"].tolist()], dtype=bool)
+    is_coarse = np.zeros(len(found["uid"]), dtype=bool)
+    if coarse:
+        is_coarse[:] = [uid in coarse for uid in found["subject_uid"].tolist()]
     merged = (is_coarse & (found["verdict"] != "conflict")) | (found["verdict"] == "unknown")
     if not merged.any():
         return _frame(found, np.arange(len(merged)))

@@ -25,6 +25,7 @@ from sqlalchemy import (
     or_,
     select,
     text,
+    true,
     tuple_,
     update,
 )
@@ -168,9 +169,12 @@ def _make_known(conn: Connection) -> None:
 
 def _add_known(conn: Connection, ledger: Table, subject_layer: str, uids: NDArray[np.object_]) -> None:
     names = [column.name for column in _KNOWN.columns]
-    mine = ledger.c.subject_layer == subject_layer, ledger.c.subject_uid == any_(texts(uids))
-    rows = select(*(ledger.c[n] for n in names)).where(alive(ledger, None), *mine)
-    conn.execute(insert(_KNOWN).from_select(names, rows))
+    asked = func.unnest(texts(uids)).table_valued("uid").render_derived()
+    mine = ledger.c.subject_layer == subject_layer, ledger.c.subject_uid == asked.c.uid
+    # Each is looked up by itself. Left to choose, the planner reads all current rows once the history of few
+    # subjects is long: it takes everybody to have as many.
+    each = select(*(ledger.c[n] for n in names)).where(alive(ledger, None), *mine).offset(0).lateral("each")
+    conn.execute(insert(_KNOWN).from_select(names, select(each).select_from(asked.join(each, true()))))
 
 
 def _margins(conn: Connection) -> Margins:

@@ -118,10 +118,12 @@ def _apply_coverage(accuracy_m: Floats, depth_m: Floats, question: Question, ans
 
 def _classified(points: Geometries, accuracy_m: Floats, zones: ZoneSet, question: Question) -> PointVerdicts:
     """Classify points, measuring only those that a zone may reach: the others are clear at any distance."""
-    count, reach = len(points), question.reach_m
-    near = _may_be_reached(points, accuracy_m, zones, reach, question.threads)
+    count, reach, xy = len(points), question.reach_m, shapely.get_coordinates(points)
+    held = points_in_zones(xy, zones, threads=question.threads)
+    near = _may_be_reached(points, accuracy_m, zones, reach, held[0])
+    place = np.searchsorted(near, held[0])
     found = classify_points(
-        shapely.get_coordinates(points[near]), accuracy_m[near], zones, reach, threads=question.threads
+        xy[near], accuracy_m[near], zones, reach, held=(place, held[1]), threads=question.threads
     )
     far = UNKNOWN if np.isnan(zones.accuracy_m).any() else CLEAR
     verdict, zone = np.full(count, far, dtype=np.int8), np.full(count, -1, dtype=np.int64)
@@ -133,17 +135,18 @@ def _classified(points: Geometries, accuracy_m: Floats, zones: ZoneSet, question
 
 
 def _may_be_reached(
-    points: Geometries, accuracy_m: Floats, zones: ZoneSet, reach_m: float, threads: int | None
+    points: Geometries, accuracy_m: Floats, zones: ZoneSet, reach_m: float, held: Indices
 ) -> Indices:
-    """Which points a zone may reach, given the errors; int64[], sorted."""
+    """Which points a zone may reach, given the errors and those that zones hold; int64[], sorted."""
     if not len(zones.rim):
         return np.empty(0, dtype=np.int64)
     limit = reach_m + np.nan_to_num(accuracy_m) + np.nan_to_num(zones.accuracy_m).max() + TOUCH_M
-    coarse = limit > COARSE_M
-    fine = np.flatnonzero(~coarse)
-    inside = points_in_zones(shapely.get_coordinates(points[fine]), zones, threads=threads)[0]
-    hit = zones.rim.tree.query(points[fine], predicate="dwithin", distance=limit[fine])[0]
-    return np.unique(np.concatenate([np.flatnonzero(coarse), fine[inside], fine[hit]])).astype(np.int64)
+    near = limit > COARSE_M
+    near[held] = True
+    doubtful = np.flatnonzero(~near)
+    hit = zones.rim.tree.query(points[doubtful], predicate="dwithin", distance=limit[doubtful])[0]
+    near[doubtful[hit]] = True
+    return np.flatnonzero(near)
 
 
 COARSE_M = 2000.0

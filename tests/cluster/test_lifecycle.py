@@ -33,6 +33,18 @@ def test_the_server_never_runs_as_root_and_belongs_to_the_owner_of_its_data(read
     assert os.geteuid() == 0 or uid == os.geteuid()
 
 
+def test_the_server_orders_names_itself_by_their_bytes_and_knows_all_letters(ready_home: Path) -> None:
+    cluster = small(ready_home)
+    cluster.ensure_running()
+    with psycopg.connect(host=str(cluster.layout.socket), user="onemap", dbname="onemap") as conn:
+        collation = conn.execute("SELECT datcollate FROM pg_database WHERE datname = 'onemap'").fetchone()
+        order = conn.execute("SELECT n FROM unnest(ARRAY['ä', 'b', 'Z', '中', 'a']) n ORDER BY n").fetchall()
+        letters = conn.execute("SELECT lower('ÄЖ'), 'Ж' ~ '[[:alpha:]]'").fetchone()
+    assert collation == ("C",)
+    assert [name for (name,) in order] == ["Z", "a", "b", "ä", "中"]
+    assert letters == ("äж", True)
+
+
 def test_a_normal_user_starts_and_stops_a_server_of_their_own(folder: Path) -> None:
     user = normal_user()
     home = folder / "own"

@@ -16,6 +16,7 @@ from gis.datums import wgs84_to_gcj02
 from gis.db import connect
 from gis.errors import ImportRefused
 from gis.importing import ImportOptions, ImportResult, SourceInfo, import_file
+from gis.importing.copying import points_or_wkb, wkb_pieces
 from gis.importing.fill import FILL_ROWS
 from gis.importing.reading import Header, Reading, Spool
 from gis.settings import MapDefinition
@@ -34,6 +35,15 @@ def scattered(count: int, first: int = 0) -> str:
         f"S{i},散{i},dug,1,{119.501 + i * 0.0037:.6f},{28.713 + i * 0.0029:.6f}\n"
         for i in range(first, first + count)
     )
+
+
+def test_points_are_written_as_other_places_are_whatever_lies_between_them() -> None:
+    line, hollow = shapely.LineString([(0, 0), (1, 2)]), shapely.Point()
+    places = np.array(
+        [line, shapely.Point(119.5, 28.7), None, shapely.Point(1, 2), hollow, line], dtype=object
+    )
+    for some in (places, places[[1, 3]], places[[0, 2]], places[:0]):
+        assert points_or_wkb(some, 4490).equals(wkb_pieces(some, 4490))
 
 
 def test_many_names_at_one_point_are_flagged_and_few_are_not(load: Load) -> None:
