@@ -56,7 +56,7 @@ _READ = [Depends(needs(Action.READ))]
 _SCREEN = [Depends(needs(Action.SCREEN))]
 EXECUTE = "http://www.opengis.net/def/rel/ogc/1.0/execute"
 # Two sites at once take the interpreter from each other at every geometry; a long one holds up nobody.
-_JUDGING = Turns(1, grace_s=0.03)
+_JUDGING = Turns(1, grace_s=0.012)
 SYNC, ASYNC = "sync-execute", "async-execute"
 
 
