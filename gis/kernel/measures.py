@@ -308,6 +308,16 @@ def sharing(subject: BaseGeometry, zones: ZoneSet, zone: int) -> tuple[BaseGeome
     return found, area
 
 
+def _held_parts(subject: BaseGeometry, zones: ZoneSet, zone: int) -> BaseGeometry:
+    """The parts of a subject that lie wholly inside a zone, whose outline it does not meet."""
+    parts = shapely.get_parts(subject)
+    if len(parts) == 1:
+        return subject
+    part, piece = zones.tree.query(parts, predicate="intersects")
+    held = np.unique(part[zones.pieces.owner[piece] == zone])
+    return subject if len(held) == len(parts) else type(subject)(list(parts[held]))
+
+
 def _shared(subject: BaseGeometry, zones: ZoneSet, zone: int) -> tuple[BaseGeometry, float]:
     """What a subject shares with a zone that it meets, and the area of that in m2.
 
@@ -315,7 +325,8 @@ def _shared(subject: BaseGeometry, zones: ZoneSet, zone: int) -> tuple[BaseGeome
     """
     met = zones.rim.tree.query(subject, predicate="intersects")
     if not (zones.rim.owner[met] == zone).any():
-        return subject, subject.area  # wholly inside
+        held = _held_parts(subject, zones, zone)
+        return held, held.area
     bodies = zones.geoms[[zone]]
     if zones.weight[zone] > zones.max_vertices:
         piece = zones.tree.query(subject)
