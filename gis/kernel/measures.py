@@ -315,7 +315,11 @@ def _held_parts(subject: BaseGeometry, zones: ZoneSet, zone: int) -> BaseGeometr
         return subject
     part, piece = zones.tree.query(parts, predicate="intersects")
     held = np.unique(part[zones.pieces.owner[piece] == zone])
-    return subject if len(held) == len(parts) else type(subject)(list(parts[held]))
+    if len(held) == len(parts):
+        return subject
+    collected = (shapely.multipoints, shapely.multilinestrings, shapely.multipolygons)
+    several: BaseGeometry = collected[int(shapely.get_dimensions(subject))](parts[held])
+    return several
 
 
 def _shared(subject: BaseGeometry, zones: ZoneSet, zone: int) -> tuple[BaseGeometry, float]:
