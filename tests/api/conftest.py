@@ -83,13 +83,14 @@ def fill(small: SmallMap) -> None:
 
 @pytest.fixture(scope="session")
 def small_settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
-    """Settings of the shipped district, with the layers of tests/outside and only their rules."""
+    """Settings of the shipped district, with the layers of tests/outside, only their rules, and an own home."""
     shipped = (Path(__file__).parents[2] / "layers" / "districts" / "jinhua.toml").read_text(encoding="utf-8")
     data = Path(__file__).parents[2] / "data"
     changed = shipped.replace('["cn-zhejiang"]', '["wells"]').replace("../../data", str(data))
     district = tmp_path_factory.mktemp("district") / "small.toml"
     district.write_text(changed, encoding="utf-8")
-    return Settings(district=district, layers=(OUTSIDE,))
+    # Files that tests leave behind would count as those of other runs in the home of this machine.
+    return Settings(district=district, layers=(OUTSIDE,), home=tmp_path_factory.mktemp("home"))
 
 
 @pytest.fixture(scope="session")
