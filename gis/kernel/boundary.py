@@ -24,7 +24,7 @@ different vertices leave such gaps by rounding."""
 RUN_VERTICES = 16
 
 NODE_LINES = 3
-"""Lines to a node of an index: the nearest one is found in half the time that it takes with shapely's ten."""
+"""Lines to a node of an index: the nearest one is found in less than half the time of shapely's ten."""
 
 
 @dataclass(frozen=True, eq=False)

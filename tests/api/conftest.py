@@ -83,7 +83,7 @@ def fill(small: SmallMap) -> None:
 
 @pytest.fixture(scope="session")
 def small_settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
-    """Settings of the shipped district, with the layers of tests/outside, only their rules, and an own home."""
+    """Settings of the shipped district, with the layers of tests/outside and only their rules."""
     shipped = (Path(__file__).parents[2] / "layers" / "districts" / "jinhua.toml").read_text(encoding="utf-8")
     data = Path(__file__).parents[2] / "data"
     changed = shipped.replace('["cn-zhejiang"]', '["wells"]').replace("../../data", str(data))
